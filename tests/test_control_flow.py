@@ -263,12 +263,74 @@ def test_gradient_through_100_000_iterations(session):
     np.testing.assert_allclose(got, 1.00001**100_000, rtol=1e-9)
 
 
-def test_second_derivatives_of_loops_are_refused(session):
+def central(session, y, xs, point, h=1e-5):
+    """Central differences of the scalar y."""
+    feeds = [dict(zip(xs, point, strict=True)) for _ in range(2)]
+    found = []
+    for x in xs:
+        sides = []
+        for sign in (1, -1):
+            moved = dict(feeds[0])
+            moved[x] = moved[x] + sign * h
+            sides.append(session.run(y, moved))
+        found.append((sides[0] - sides[1]) / (2 * h))
+    return found
+
+
+def total_gradient(y, xs):
+    """A scalar that depends on all the gradients of y, and those gradients."""
+    found = [tf.zeros([], tf.float64) if g is None else g for g in tf.gradients(y, xs)]
+    return tf.add_n([g * (k + 0.5) for k, g in enumerate(found)]), found
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_second_and_third_derivatives(session, name, caplog):
+    xs = [tf.placeholder(tf.float64, []) for _ in range(2)]
+    first, _ = total_gradient(NATIVE[name](*xs), xs)
+    second, found_second = total_gradient(first, xs)
+    _, found_third = total_gradient(second, xs)
+    for point in [(0.6, 0.8), (1.3, 1.4)]:
+        feed = dict(zip(xs, point, strict=True))
+        with caplog.at_level(logging.INFO, "tfc"):
+            got = session.run([found_second, found_third], feed)
+        assert caplog.messages == [], "driven by Python"
+        for derivative, below in zip(got, (first, second), strict=True):
+            want = central(session, below, xs, point)
+            np.testing.assert_allclose(derivative, want, rtol=1e-4, atol=1e-6)
+
+
+def test_second_derivative_through_a_long_loop(session, caplog):
     x = tf.placeholder(tf.float64, [])
-    y = tf.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * v), [0, x])[1]
-    first = tf.gradients(y, x)[0]
-    with pytest.raises(LookupError, match="only first derivatives"):
-        tf.gradients(first, x)
+    y = tf.while_loop(lambda i, v: i < 10_000, lambda i, v: (i + 1, v + v * v * 1e-4), [0, x])[1]
+    first, _ = total_gradient(y, [x])
+    (second,) = tf.gradients(first, x)
+    with caplog.at_level(logging.INFO, "tfc"):
+        got = session.run(second, {x: 0.3})
+    assert caplog.messages == []
+    np.testing.assert_allclose(got, central(session, first, [x], [0.3])[0], rtol=1e-5)
+
+
+def test_gradients_where_the_inner_trip_count_varies(session):
+    a = tf.placeholder(tf.float64, [])
+
+    def outer(i, v):
+        inner = tf.while_loop(lambda j, w: j < i, lambda j, w: (j + 1, tf.sin(w) * a), [0, v])
+        return i + 1, inner[1]
+
+    z = tf.while_loop(lambda i, v: i < 4, outer, [0, a])[1]
+    first, _ = total_gradient(z, [a])
+    second, _ = total_gradient(first, [a])
+    got = session.run([first, second], {a: 1.2})
+    want = [central(session, y, [a], [1.2])[0] * 0.5 for y in (z, first)]
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_constants_stay_constants_in_later_stages(session):
+    names = tf.constant([b"a", b"b"])
+    x = tf.placeholder(tf.float32, [2])
+    n = tf.size(tf.string_split(names).values) + tf.constant(1)
+    y = tf.reshape(tf.tile(x, [n]), tf.stack([tf.constant(2), n]))
+    np.testing.assert_array_equal(session.run(y, {x: [1, 2]}), [[1, 2, 1], [2, 1, 2]])
 
 
 def test_a_growing_loop_is_driven(session, caplog):
@@ -283,8 +345,36 @@ def test_a_growing_loop_is_driven(session, caplog):
         np.testing.assert_array_equal(session.run(y, {x: [1, 2]}), [1, 2] * 8)
     (message,) = caplog.messages
     assert "driven by Python" in message and "after an iteration" in message
-    with pytest.raises(tf.errors.UnimplementedError, match="not native"):
-        session.run(tf.gradients(y, x), {x: [1, 2]})
+    np.testing.assert_array_equal(session.run(tf.gradients(y, x)[0], {x: [1, 2]}), [8, 8])
+
+
+def test_derivatives_of_a_growing_loop(session):
+    x = tf.placeholder(tf.float64, [None])
+    y = tf.while_loop(
+        lambda i, v: i < 3,
+        lambda i, v: (i + 1, tf.concat([v * v, v], 0)),
+        [0, x],
+        shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])],
+    )[1]
+    powers = np.array([8, 4, 4, 2, 4, 2, 2, 1])  # y holds x to these
+    at = np.array([1.0, 2.0])
+    first = tf.gradients(y, x)[0]
+    second = tf.gradients(first, x)[0]
+    want = [sum(k * at ** (k - 1) for k in powers)]
+    want.append(sum(k * (k - 1) * at ** (k - 2.0) for k in powers))
+    np.testing.assert_allclose(session.run([first, second], {x: at}), want)
+
+
+def test_derivatives_of_a_driven_condition(session):
+    x = tf.placeholder(tf.float64, [None])
+    y = tf.cond(x[0] > 0.0, lambda: x[:1] * x[:1] * x[:1], lambda: tf.tile(x * x, [2]))
+    first = tf.gradients(y, x)[0]
+    second = tf.gradients(first, x)[0]
+    got = session.run([y, first, second], {x: [2.0, 3.0]})
+    for value, want in zip(got, ([8.0], [12.0, 0.0], [12.0, 0.0]), strict=True):
+        np.testing.assert_allclose(value, want)
+    got = session.run([first, second], {x: [-2.0, 3.0]})
+    np.testing.assert_allclose(got, [[-8.0, 12.0], [4.0, 4.0]])
 
 
 def test_py_func_in_a_loop_is_driven(session):

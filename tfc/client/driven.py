@@ -19,15 +19,56 @@ from tfc.framework.regions import Region
 log = logging.getLogger("tfc")
 
 
-class DrivenOp:
-    """One such op, with the plans of its regions. `make_plan(region, fed)` plans a region."""
+class Tape:
+    """What a driven op kept: how often it ran, and the values of tensors in each iteration."""
 
-    def __init__(self, op: Operation, reason: str, make_plan: Any):
+    def __init__(self, owner: Operation, tensors: Sequence[Tensor]):
+        self.owner, self.count = owner, 0
+        self._values: dict[Tensor, list[np.ndarray]] = {t: [] for t in tensors}
+
+    def add(self, tensors: Sequence[Tensor], values: Sequence[np.ndarray]) -> None:
+        """Keep the values that `tensors` had in one more iteration."""
+        self.count += 1
+        for tensor, value in zip(tensors, values, strict=True):
+            self._values[tensor].append(value)
+
+    def values_of(self, tensor: Tensor) -> np.ndarray:
+        """One entry an iteration, as an object array if they differ in shape; of a condition the
+        value. A loop that never ran and a branch not taken have object arrays without a value."""
+        values = self._values[tensor]
+        if self.owner.type == "If":
+            return values[0] if values else np.empty((), object)
+        if values and len({v.shape for v in values}) == 1:
+            return np.stack(values)
+        ragged = np.empty(len(values), object)
+        for index, value in enumerate(values):
+            ragged[index] = value
+        return ragged
+
+    def as_array(self) -> np.ndarray:
+        """The tape as the value of a tensor."""
+        array = np.empty((), object)
+        array[()] = self
+        return array
+
+
+class DrivenOp:
+    """One such op, with the plans of its regions.
+
+    wanted: tensors of its regions that gradients want kept. make_plan(region, fed, kept) plans a
+    region.
+    """
+
+    def __init__(self, op: Operation, reason: str, wanted: Sequence[Tensor], make_plan: Any):
         log.info("%s '%s' is driven by Python: %s", op.type, op.name, reason)
         self.op, self.reason = op, reason
-        count = 1 if op.type == "If" else len(op.outputs)
+        count = 1 if op.type == "If" else len(op.outputs) - 1
         self.given, self.captured = op.inputs[:count], op.inputs[count:]
-        self._plans = [make_plan(region, [*region.params, *self._fed()]) for region in op.regions]
+        self._wanted = [[t for t in wanted if t.op._region is region] for region in op.regions]
+        self._plans = [
+            make_plan(region, [*region.params, *self._fed()], kept)
+            for region, kept in zip(op.regions, self._wanted, strict=True)
+        ]
 
     def _fed(self) -> list[Tensor]:
         return [t for t in self.captured if not t.dtype.is_ref_dtype]
@@ -36,16 +77,19 @@ class DrivenOp:
         """The outputs, from the values of the inputs."""
         captured = {t: values[t] for t in self._fed()}
         given = [values[t] for t in self.given]
+        tape = Tape(self.op, [t for kept in self._wanted for t in kept])
         if self.op.type == "If":
             (pred,) = given
             if pred.size != 1:
                 raise errors.InvalidArgumentError(
                     None, self.op, f"The predicate must be a scalar, not of shape {pred.shape}"
                 )
-            return self._region(0 if pred.reshape(()) else 1, runtime, [], captured)
-        while self._region(0, runtime, given, captured)[0].reshape(()):
-            given = list(self._region(1, runtime, given, captured))
-        return given
+            taken = 0 if pred.reshape(()) else 1
+            return [*self._region(taken, runtime, [], captured, tape), tape.as_array()]
+        unkept = Tape(self.op, [])
+        while self._region(0, runtime, given, captured, unkept)[0].reshape(()):
+            given = list(self._region(1, runtime, given, captured, tape))
+        return [*given, tape.as_array()]
 
     def _region(
         self,
@@ -53,9 +97,12 @@ class DrivenOp:
         runtime: Any,
         given: Sequence[np.ndarray],
         captured: Mapping[Tensor, np.ndarray],
+        tape: Tape,
     ) -> Sequence[np.ndarray]:
         region: Region = self.op.regions[number]
         values = dict(zip(region.params, given, strict=True))
         values.update(captured)
-        results: Sequence[np.ndarray] = self._plans[number].run(runtime, values)
-        return results
+        found: Sequence[np.ndarray] = self._plans[number].run(runtime, values)
+        results = len(region.results)
+        tape.add(self._wanted[number], found[results:])
+        return found[:results]

@@ -31,7 +31,7 @@ from tfc.ir.core import Type
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
 from tfc.passes.options import PassOptions
-from tfc.passes.records import takes_records
+from tfc.passes.residuals import residuals_among
 
 Environment = dict[Tensor, np.ndarray]
 
@@ -161,11 +161,13 @@ class Branch:
         tensors: Sequence[Tensor],
         statics: Iterable[Tensor] = (),
         after: Lowered | None = None,
+        constants: Mapping[Tensor, np.ndarray] | None = None,
     ):
         self.plan, self.ops, self.tensors = plan, ops, list(tensors)
         self.statics = dict.fromkeys(statics)
         self.versions = after.versions if after else {}
         self.written = after.written if after else {}
+        self.constants = constants or {}
         self.variables = list(plan.variables)
         self.stages = StageCache()
         self._types: tuple[Any, ...] = ()
@@ -218,10 +220,15 @@ class Branch:
                 self.ops,
                 self.plan.tensors,
                 available,
-                {t: values[t] for t in self.statics},
+                {**self.constants, **{t: values[t] for t in self.statics}},
                 runtime.store.types(self.variables),
                 self.versions,
                 self.written,
+                {
+                    t
+                    for t in self.tensors
+                    if t not in available and t.dtype.base_dtype.short != "str"
+                },
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -256,26 +263,25 @@ class Branch:
         touches = any(kind == "variable" for kind, _ in [*lowered.inputs, *lowered.outputs])
         exists = dict.fromkeys(self.tensors)
         exists.update(dict.fromkeys(o.what for o in outputs if not o.is_variable))
-        host_ops, rest = _runnable_host_ops(lowered.waiting, exists, lowered.driven)
-        for op in host_ops:
-            if op in lowered.driven and takes_records(op):
-                raise errors.UnimplementedError(
-                    None, op, f"no gradient of a loop that is not native: {lowered.driven[op]}"
-                )
+        by_python = lowered.hosted.union(lowered.driven)
+        host_ops, rest = _runnable_host_ops(lowered.waiting, exists, by_python)
+        wanted = residuals_among(self.ops)
         driven = {
-            op: DrivenOp(op, lowered.driven[op], self.plan.of_region)
+            op: DrivenOp(op, lowered.driven[op], wanted.get(op, ()), self.plan.of_region)
             for op in host_ops
             if op in lowered.driven
         }
         branch = None
         if rest:
-            if not host_ops and len(rest) == len(self.ops):
+            if not host_ops and not outputs and len(rest) == len(self.ops):
                 _stuck(rest[0])
             taken = {t for op in rest for t in op.inputs}
             statics = [t for t in lowered.wanted if t in exists]
             taken.update(statics)
             tensors = [t for t in exists if t in taken]
-            branch = Branch(self.plan, rest, tensors, statics, lowered)
+            constants = {**self.constants, **lowered.constants}
+            known = {t: constants[t] for t in tensors if t in constants}
+            branch = Branch(self.plan, rest, tensors, statics, lowered, known)
         return Stage(executable, lowered.inputs, outputs, touches, host_ops, driven, branch)
 
 
@@ -305,9 +311,9 @@ class Plan:
         used.update(self.tensors)
         self.root = Branch(self, self.ops, [t for t in fed if t in used])
 
-    def of_region(self, region: Region, fed: Sequence[Tensor]) -> Plan:
-        """The plan of a region of one of the ops."""
-        return Plan(region.results, fed, region_ops(region))
+    def of_region(self, region: Region, fed: Sequence[Tensor], kept: Sequence[Tensor]) -> Plan:
+        """The plan of a region of one of the ops: its results, and the tensors `kept`."""
+        return Plan([*region.results, *kept], fed, region_ops(region, kept))
 
     def describe(self, inputs: Sequence[tuple[str, Any]]) -> str:
         """One line that names this plan in dumps."""
@@ -394,14 +400,14 @@ def _topological(ops: Sequence[Operation], fed: Set[Tensor]) -> list[Operation]:
 
 
 def _runnable_host_ops(
-    waiting: Sequence[Operation], exists: Mapping[Tensor, Any], driven: Mapping[Operation, str]
+    waiting: Sequence[Operation], exists: Mapping[Tensor, Any], by_python: Set[Operation]
 ) -> tuple[list[Operation], list[Operation]]:
     """The host ops among `waiting` that need nothing but what exists, and the rest."""
     known = dict(exists)
     host_ops: list[Operation] = []
     rest: dict[Operation, None] = {}
     for op in waiting:
-        if (op.defn.is_host(op) or op in driven) and _is_ready(op, known, rest):
+        if (op.defn.is_host(op) or op in by_python) and _is_ready(op, known, rest):
             host_ops.append(op)
             known.update(dict.fromkeys(op.outputs))
         else:

@@ -24,6 +24,7 @@ from tfc.framework.graph import control_dependencies, get_default_graph, name_sc
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply, apply_op
 from tfc.framework.operation import Operation, Tensor
+from tfc.framework.regions import TapeGradient
 from tfc.passes import autodiff
 
 # Called after each tf.gradients with the ops that it added: `tfc dump-ir --autodiff` hangs here.
@@ -221,6 +222,8 @@ def _verify(op: Operation, grads: Sequence[Any]) -> None:
     for g, tensor in zip(grads, op.inputs, strict=True):
         if g is None:
             continue
+        if isinstance(g, TapeGradient):
+            continue
         if not isinstance(g, Tensor | IndexedSlices):
             raise TypeError(
                 f"the gradient function of '{op.name}' (op: '{op.type}') returned {g!r}, "
@@ -277,6 +280,8 @@ def _add(op: Operation, parts: list[Any], method: int) -> Any:
     """The sum of two or more gradients: IndexedSlices if all of them are that, else a Tensor."""
     if all(isinstance(g, IndexedSlices) for g in parts):
         return _joined(parts)
+    if all(isinstance(g, TapeGradient) for g in parts):
+        return _merged(parts)
     tensors = [convert_to_tensor(g) for g in parts]
     if method == AggregationMethod.ADD_N:
         return apply("AddN", tensors)
@@ -285,6 +290,17 @@ def _add(op: Operation, parts: list[Any], method: int) -> Any:
         for g in tensors[1:]:
             total = apply("AddN", [total, g])
         return total
+
+
+def _merged(parts: Sequence[TapeGradient]) -> TapeGradient:
+    """What several gradients say of one tape."""
+    entries: dict[Tensor, list[Tensor]] = {}
+    for part in parts:
+        for tensor, gradient in part.entries.items():
+            entries.setdefault(tensor, []).append(convert_to_tensor(gradient))
+    return TapeGradient(
+        {t: found[0] if len(found) == 1 else apply("AddN", found) for t, found in entries.items()}
+    )
 
 
 def _joined(slices: Sequence[IndexedSlices]) -> IndexedSlices:

@@ -48,6 +48,7 @@ class OpDef:
     host: ClassVar[Callable[..., Any] | None] = None
     assigns: ClassVar[Callable[..., Any] | None] = None  # new content of a string variable
     constant_strings: ClassVar[bool] = False  # constant string inputs are no operands of `lower`
+    takes_kept: ClassVar[bool] = False  # `lower` takes operands that iterations kept (`Kept`)
     _text: ClassVar[str] = ""
     _allowed: ClassVar[dict[str, tuple[str, ...]]] = {}
     _signature: ClassVar[Signature | None] = None

@@ -8,7 +8,7 @@ parameters and captures, without the user having to say so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfc.framework.operation import Operation, Tensor
@@ -29,7 +29,8 @@ class Region:
         self.results: list[Tensor] = []
         self.source: Region | None = None  # the region whose gradient this one computes
         self.forward: Operation | None = None  # the owner of `source`
-        self.index: Tensor | None = None  # which iteration of `source` this one is for
+        self.index: Tensor | None = None  # which iteration of `source` this one is for, in a loop
+        self._residuals: dict[Tensor, Tensor] = {}  # of its own tensors: what the owner kept
         self._imports: dict[Tensor, Tensor] = {}
         self._outer: tuple[Any, ...] = ()
 
@@ -83,20 +84,26 @@ class Region:
             region = region.parent
         if region is None:
             raise not_visible(op_type, tensor)
-        if tensor not in region._imports:
-            assert region.forward is not None and region.index is not None
-            inner, self.graph._region = self.graph._region, region
-            try:
-                op = self.graph.create_op(
-                    "Recorded",
-                    [region.forward.outputs[0], region.index],
-                    name="Recorded",
-                    attrs={"T": tensor.dtype.base_dtype, "_tensor": tensor},
-                )
-            finally:
-                self.graph._region = inner
-            region._imports[tensor] = op.outputs[0]
-        return region._imports[tensor]
+        found = region._imports.get(tensor)
+        if found is None:
+            assert region.source is not None and region.forward is not None
+            found = region.source._residual_of(tensor, region.forward)
+            if region.index is not None:
+                inputs = [found, region.index]
+                found = made_in(self.graph, region, "ResidualAt", inputs).outputs[0]
+            elif region.parent is not None:
+                (found,) = region.parent.imported(op_type, [found])
+            region._imports[tensor] = found
+        return found
+
+    def _residual_of(self, tensor: Tensor, owner: Operation) -> Tensor:
+        """What `owner` keeps of a tensor of this region, where the owner stands."""
+        found = self._residuals.get(tensor)
+        if found is None:
+            attrs = {"T": tensor.dtype.base_dtype, "_owner": owner, "_tensor": tensor}
+            op = made_in(self.graph, owner._region, "Residual", [tape_of(owner)], attrs)
+            found = self._residuals[tensor] = op.outputs[0]
+        return found
 
     def outer_controls(self) -> list[Operation]:
         """Ops outside that ops of the region wait for."""
@@ -107,6 +114,35 @@ class Region:
         return f"<Region {self.name}: {len(self.params)} params, {len(self.ops)} ops>"
 
 
+class TapeGradient:
+    """The gradient of a tape: for tensors of its owner's regions, that of what was kept of them."""
+
+    def __init__(self, entries: Mapping[Tensor, Tensor]):
+        self.entries = dict(entries)
+
+
+def tape_of(owner: Operation) -> Tensor:
+    """The last output of an op with regions: what it kept of its regions' tensors."""
+    return owner.outputs[-1]
+
+
+def made_in(
+    graph: Any,
+    region: Region | None,
+    op_type: str,
+    inputs: Sequence[Tensor],
+    attrs: dict[str, Any] | None = None,
+) -> Operation:
+    """An op added to `region` (None: the top level), whichever is being built now."""
+    before = graph._region, graph._control_stack
+    graph._region, graph._control_stack = region, []
+    try:
+        op: Operation = graph.create_op(op_type, inputs, name=op_type, attrs=attrs)
+    finally:
+        graph._region, graph._control_stack = before
+    return op
+
+
 def not_visible(op_type: str, tensor: Tensor) -> ValueError:
     """The error of taking a tensor out of its region."""
     return ValueError(
@@ -114,3 +150,30 @@ def not_visible(op_type: str, tensor: Tensor) -> ValueError:
         f"'{tensor.op.name}' is in the region '{tensor.op._region.name}' of a loop or a "
         "condition: return it from there."
     )
+
+
+def make_region_op(
+    graph: Any,
+    op_type: str,
+    name: str,
+    inputs: Sequence[Tensor],
+    regions: Sequence[Region],
+) -> Operation:
+    """An If or While of `regions`; what they capture is added to the inputs."""
+    captures: dict[Tensor, None] = {}
+    controls: dict[Operation, None] = {}
+    for region in regions:
+        captures.update(dict.fromkeys(region.captures()))
+        controls.update(dict.fromkeys(region.outer_controls()))
+    results = regions[-1].results
+    with graph.control_dependencies(list(controls)):
+        op: Operation = graph.create_op(
+            op_type,
+            [*inputs, *captures],
+            name=name,
+            attrs={
+                "Tout": tuple(t.dtype.base_dtype for t in results),
+                "_regions": tuple(regions),
+            },
+        )
+    return op

@@ -30,6 +30,7 @@ from tfc.ops import (
     random_ops,
     reduction_ops,
     region_ops,
+    residual_ops,
     reverse_ops,
     scan_ops,
     scatter_ops,

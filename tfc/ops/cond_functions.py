@@ -13,9 +13,8 @@ from tfc.framework.convert import constant_tensor, convert_to_tensor
 from tfc.framework.graph import control_dependencies, name_scope
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
-from tfc.framework.regions import Region
+from tfc.framework.regions import Region, make_region_op
 from tfc.ops.control_ops import Assert
-from tfc.ops.region_ops import make_region_op
 
 Branch = Callable[[], Any]
 
@@ -56,7 +55,7 @@ def cond(
         _check_sides(sides)
         regions = [region for _, region in sides]
         op = make_region_op(graph, "If", "If", [test], regions)
-        merged = [apply("Merge", t, name="Merge") for t in op.outputs]
+        merged = [apply("Merge", t, name="Merge") for t in op.outputs[:-1]]
     packed = nest.pack(sides[0][0], merged)
     if not strict and isinstance(packed, list | tuple) and len(packed) == 1:
         return packed[0]

@@ -16,6 +16,7 @@ from tfc.framework.literals import as_array
 from tfc.framework.opdef import ANY, OpDef
 from tfc.ir.core import Literal, Value
 from tfc.ops import shape_rules as s
+from tfc.ops.host_forms import by_entries
 
 # tf.zeros and tf.ones of fewer elements are constants; larger ones are a Fill, as in TensorFlow.
 SMALL_CONSTANT_ELEMENTS = 1000
@@ -376,8 +377,10 @@ class ZerosLike(OpDef, sig="ZerosLike(x: T) -> y: T", T=ANY):
     def lower(build: Any, x: Value) -> Value:
         return p.full_like(build, x, 0)
 
-    def host(x: np.ndarray) -> np.ndarray:
-        return np.full(x.shape, b"", object)
+    def host(x: np.ndarray, *, op: Any) -> np.ndarray:
+        if op.inputs[0].dtype.base_dtype.short == "str":
+            return np.full(x.shape, b"", object)
+        return by_entries(np.zeros_like, x)
 
 
 class OnesLike(OpDef, sig="OnesLike(x: T) -> y: T", T=ANY):

@@ -1,7 +1,9 @@
-"""Host forms of ops that move elements about: the lowering itself, run by the interpreter.
+"""Host forms of ops that have a native form as well.
 
 Strings have no native form. An op such as Reshape means the same for them as for numbers, so its
-`host` rule is made of its `lower` rule and not written a second time.
+`host` rule is made of its `lower` rule and not written a second time. What a loop keeps for its
+gradient may differ in shape from iteration to iteration: an object array with an array an entry;
+the few ops that such a *ragged* array meets go through its entries.
 """
 
 from __future__ import annotations
@@ -37,3 +39,15 @@ def by_lowering(lower: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, ..
             raise errors.by_name(failed.code)(None, op, failed.message) from None
 
     return host
+
+
+def by_entries(function: Callable[..., Any], *ragged: np.ndarray) -> np.ndarray:
+    """`function` of the corresponding entries of ragged arrays. An entry is None where a condition
+    did not take the branch that would have given it."""
+    result = np.empty(ragged[0].shape, object)
+    for index in np.ndindex(ragged[0].shape):
+        entries = [array[index] for array in ragged]
+        if all(entry is not None for entry in entries):
+            nested = isinstance(entries[0], np.ndarray) and entries[0].dtype == object
+            result[index] = by_entries(function, *entries) if nested else function(*entries)
+    return result

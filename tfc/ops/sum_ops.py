@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from tfc.framework.opdef import OpDef, apply, public_name
 from tfc.ir.core import Value
 from tfc.ops import cast_ops, const_ops, reduction_ops, shape_rules
 from tfc.ops.common import same_shape
+from tfc.ops.host_forms import by_entries
 from tfc.ops.lowering import invalid, one_shape, typed
 
 
@@ -36,6 +38,9 @@ class AddN(OpDef, sig="AddN(inputs: N * T) -> sum: T", T=NUMBERS):
 
     def grad(op: Any, dy: Any) -> list[Any]:
         return [dy] * len(op.inputs)
+
+    def host(*inputs: np.ndarray) -> np.ndarray:
+        return by_entries(lambda *entries: functools.reduce(np.add, entries), *inputs)
 
 
 class AccumulateNV2(OpDef, sig="AccumulateNV2(inputs: N * T, shape: shape) -> sum: T", T=NUMBERS):

@@ -13,9 +13,8 @@ from tfc.framework.convert import constant_tensor, convert_to_tensor
 from tfc.framework.graph import Graph, name_scope
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
-from tfc.framework.regions import Region
+from tfc.framework.regions import Region, make_region_op
 from tfc.ops.cond_functions import as_result
-from tfc.ops.region_ops import make_region_op
 
 
 def while_loop(
@@ -107,7 +106,7 @@ def _loop(
             step.results = [as_result(leaf) for leaf in nest.flatten(results)]
         _check_results(first, shapes, step.results)
         op = make_region_op(graph, "While", "While", first, [test, step])
-        exits = [apply("Exit", t, name="Exit") for t in op.outputs]
+        exits = [apply("Exit", t, name="Exit") for t in op.outputs[:-1]]
     return nest.pack(loop_vars, exits)
 
 

@@ -14,7 +14,7 @@ read sees the latest write among the ops it depends on, and an op that takes a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,8 @@ from tfc.base import errors
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Function, Literal, Type, Value
-from tfc.passes.records import Count, Record, records_of
+from tfc.passes.lower_errors import NeedsValue, NotNative
+from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
 
 # A fed array of at most this many elements may join the signature when it decides a shape.
 STATIC_FEED_ELEMENTS = 4096
@@ -33,18 +34,6 @@ MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
 
 Versions = Mapping[str, int]  # variable key -> number of the last write to it that is depended on
 _NONE: Versions = {}
-
-
-class NotNative(Exception):
-    """An op with regions that cannot be native code; the text says why. Python drives it then."""
-
-
-class NeedsValue(Exception):
-    """A lowering rule asked for the value of something that only running can tell."""
-
-    def __init__(self, value: Value, token: Any = None):
-        super().__init__("a value that decides a shape is not known before the run")
-        self.value, self.token = value, token  # token: under which the value is kept, if any
 
 
 @dataclass(frozen=True)
@@ -80,7 +69,9 @@ class Lowered:
     states: dict[str, np.ndarray]  # initial content of hidden variables
     fed_statics: list[Any]  # available tensors whose value must be known to go further
     waiting: list[Any]  # ops for later stages, in order
+    hosted: set[Any]  # waiting ops that Python runs because of what they are given
     wanted: list[Any]  # tensors whose value some waiting op needs in order to be lowered
+    constants: dict[Any, np.ndarray]  # tensors among the outputs that never have another value
     driven: dict[Any, str]  # waiting ops with regions that Python drives, and why
     versions: dict[Any, Versions]  # writes that each lowered op depends on
     written: dict[str, int]  # number of the last write to each variable
@@ -105,9 +96,12 @@ class Lowering(Builder):
         self.available: dict[Value, Any] = {}  # parameter -> tensor
         self.fed_statics: dict[Any, None] = {}
         self.driven: dict[Any, str] = {}
+        self.ragged: Set[Any] = frozenset()
+        self.hosted: set[Any] = set()
         self.region_depth = 0
-        self.records: dict[Any, list[Record]] = {}  # by owner: what gradients want kept
-        self.counted: set[Any] = set()  # loops whose number of iterations is asked for
+        self.residuals: dict[Any, list[Any]] = {}  # by owner: tensors that gradients want kept
+        self.kept: dict[Any, Any] = {}  # what was kept of such a tensor: a Value or a Kept
+        self.counted: dict[Any, Any] = {}  # loops -> the tensor that is how often they ran
         self.counts: dict[Any, int] = {}  # loops that always run that often
 
     def static(self, value: Value) -> np.ndarray:
@@ -195,6 +189,7 @@ def lower(
     variables: Mapping[str, Type | None],
     versions: Mapping[Any, Versions] | None = None,
     written: Versions = _NONE,
+    ragged: Set[Any] = frozenset(),
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -204,6 +199,7 @@ def lower(
     statics: tensors that exist and are lowered as constants.
     variables: type of each variable's content before this stage; None or absent: uninitialised.
     versions, written: what earlier stages left (empty for the first).
+    ragged: tensors that exist as Python objects, such as arrays of several shapes.
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -211,7 +207,7 @@ def lower(
     """
     build = Lowering(name, variables, written)
     build.versions.update(versions or {})
-    build.records, build.counted = records_of(ops)
+    build.residuals, build.counted = residuals_among(ops), counted_among(ops)
     for tensor, array in statics.items():
         build.values[tensor] = p.const(build, value=Literal(array))
     for tensor, type in available.items():
@@ -219,8 +215,10 @@ def lower(
             value = build.values[tensor] = build.param(type)
             build.inputs.append(("tensor", tensor))
             build.available[value] = tensor
+    build.ragged = ragged
     waiting, wanted = _lower_ops(build, ops, fetches)
     outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
+    known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
     donated = _write_back(build, outputs, results)
     return Lowered(
         build.finish(results, (("donated", tuple(donated)),)),
@@ -229,7 +227,9 @@ def lower(
         build.states,
         list(build.fed_statics),
         waiting,
+        build.hosted,
         wanted,
+        {tensor: array for tensor, array in known.items() if array is not None},
         build.driven,
         build.versions,
         build.written,
@@ -266,7 +266,22 @@ def _must_wait(build: Lowering, op: Any, waiting: Mapping[Any, None], held: set[
     inputs = [t for t in op.inputs if not op.defn.leaves_out(t)]
     if any(t.op in waiting and t not in build.values for t in inputs):
         return True
+    if any(t in build.ragged for t in inputs):
+        _take_ragged(build, op)
+        return True
     return bool(held) and any(k in held for k in _referenced(op))
+
+
+def _take_ragged(build: Lowering, op: Any) -> None:
+    """Have Python run `op`, which is given an array of several shapes."""
+    if op.regions:
+        build.driven[op] = "it takes an array of several shapes"
+    elif op.defn.host is not None:
+        build.hosted.add(op)
+    else:
+        raise errors.UnimplementedError(
+            None, op, f"{op.type} '{op.name}' cannot take an array whose entries differ in shape"
+        )
 
 
 def _referenced(op: Any) -> list[str]:
@@ -324,6 +339,8 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
         value = Ref(variable_of(tensor).name, build) if is_ref else build.values[tensor]
         if isinstance(value, Ref) and not is_ref:
             value = build.content(value.key, seen.get(value.key, 0))
+        elif isinstance(value, Kept) and not op.defn.takes_kept:
+            value = dense(build, value)
         operands.append(value)
     try:
         return tuple(op.defn.run_lower(build, op, operands))
@@ -381,10 +398,11 @@ def _results_of(
     wanted: Sequence[Any],
 ) -> tuple[list[tuple[str, Any]], list[Value]]:
     """What the function returns besides variables: tensors that are fetched or waited for."""
-    asked = dict.fromkeys([*fetches, *(w for w in wanted if isinstance(w, Count))])
+    asked = dict.fromkeys(fetches)
     for op in waiting:
         pairs = zip(op.inputs, op.defn.ref_inputs(op), strict=True)
         asked.update(dict.fromkeys(tensor for tensor, is_ref in pairs if not is_ref))
+    asked.update(dict.fromkeys(wanted))
     outputs: list[tuple[str, Any]] = []
     results: list[Value] = []
     fetched = set(fetches)
@@ -400,6 +418,9 @@ def _results_of(
             if value.type is None and tensor not in fetched:
                 continue  # a waiting op reads it, after the op that initialises it
             value = build.content(value.key, number)
+        value = dense(build, value)
+        if not isinstance(value, Value):
+            continue  # what only ops of this stage can take
         outputs.append(("tensor", tensor))
         results.append(value)
     return outputs, results

@@ -23,15 +23,15 @@ from tfc.ir.builder import constant_value
 from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lower import (
     Lowering,
-    NeedsValue,
-    NotNative,
     Ref,
     apply_op,
     variable_of,
     versions_before,
 )
-from tfc.passes.lower_loop import CONSTANT_ELEMENTS, Loop, keep_of_branches, leaves
-from tfc.passes.records import Kept, Record
+from tfc.passes.lower_errors import NeedsValue, NotNative
+from tfc.passes.lower_loop import CONSTANT_ELEMENTS, Loop, keep_of_branches
+from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
+from tfc.passes.trip_count import leaves
 
 
 class _Touched(Exception):
@@ -40,14 +40,6 @@ class _Touched(Exception):
     def __init__(self, key: str):
         super().__init__(key)
         self.key = key
-
-
-class _Wanted(Exception):
-    """The region takes a value from outside that is no tensor: what a loop recorded."""
-
-    def __init__(self, inner: Any, token: Any, value: Any):
-        super().__init__(token)
-        self.inner, self.token, self.value = inner, token, value
 
 
 def region_ops(region: Any, more: Sequence[Any] = ()) -> list[Any]:
@@ -81,7 +73,7 @@ class RegionLowering(Lowering):
         types = {key: outer.variables.get(key) for key in outer.variables}
         super().__init__(region.name.rpartition("/")[2] or "region", types, {})
         self.outer, self.region, self.keys = outer, region, list(keys)
-        self.records, self.counted, self.counts = outer.records, outer.counted, outer.counts
+        self.counts = outer.counts
         self.region_depth = outer.region_depth + 1
         self.captured: dict[Value, Value] = {}  # parameter -> what it is outside
 
@@ -94,12 +86,20 @@ class RegionLowering(Lowering):
         for key, type in zip(self.keys, key_types, strict=True):
             self.contents[key, 0] = self.variable_params[key] = self.param(type)
         for tensor, value in captures.items():
-            known = constant_value(value)
-            if known is not None and known.size <= CONSTANT_ELEMENTS:
-                self.values[tensor] = p.const(self, value=Literal(known))
+            if isinstance(value, Kept):
+                self.values[tensor] = Kept(self._capture(value.value), value.levels)
             else:
-                inside = self.values[tensor] = self.param(value.type)
-                self.captured[inside] = value
+                self.values[tensor] = self._capture(value)
+
+    def _capture(self, value: Value) -> Value:
+        """A value from outside, as the region has it."""
+        known = constant_value(value)
+        if known is not None and known.size <= CONSTANT_ELEMENTS:
+            made: Value = p.const(self, value=Literal(known))
+            return made
+        inside = self.param(value.type)
+        self.captured[inside] = value
+        return inside
 
     def static(self, value: Value) -> np.ndarray:
         known = constant_value(value)
@@ -132,7 +132,9 @@ class RegionLowering(Lowering):
 
     def run(self, kept: Sequence[Any]) -> None:
         """Lower the ops that the results and the tensors `kept` need."""
-        for op in region_ops(self.region, kept):
+        ops = region_ops(self.region, kept)
+        self.residuals, self.counted = residuals_among(ops), counted_among(ops)
+        for op in ops:
             if op.defn.is_host(op):
                 raise NotNative(f"{op.type} '{op.name}' has no native form")
             self.op, self.loc = op, op.name
@@ -142,7 +144,7 @@ class RegionLowering(Lowering):
             changed = {k: self.written[k] for k in self.replaced}
             self.versions[op] = {**seen, **changed} if changed else seen
             for tensor, value in zip(op.outputs, results, strict=True):
-                self.values[tensor] = value
+                self.values.setdefault(tensor, value)
 
     def copy_with(self, type: Type) -> RegionLowering:
         """A copy with one more parameter; both can be finished."""
@@ -151,19 +153,12 @@ class RegionLowering(Lowering):
         other.param(type)
         return other
 
-    def inside(self, token: Any, kept: Kept) -> Kept:
-        """What was kept outside, as this region can use it."""
-        if token not in self.values:
-            raise _Wanted(self, token, kept.value)
-        return Kept(self.values[token], kept.levels)
-
-    def result(self, tensor: Any) -> Value:
-        """The value of a result of the region."""
+    def result(self, tensor: Any) -> Any:
+        """The value of a tensor at the end of the region: a Value or a Kept."""
         value = self.values[tensor]
         if isinstance(value, Ref):
             number = self.versions.get(tensor.op, {}).get(value.key, 0)
             return self.content(value.key, number)
-        assert isinstance(value, Value)
         return value
 
     def final(self, key: str) -> Value:
@@ -177,7 +172,7 @@ class _Owner:
     def __init__(self, build: Lowering, op: Any, inputs: Sequence[Any], operands: Sequence[Any]):
         self.build, self.op = build, op
         pairs = zip(inputs, operands, strict=True)
-        self.captures = {t: v for t, v in pairs if isinstance(v, Value)}
+        self.captures = {t: v for t, v in pairs if isinstance(v, Value | Kept)}
         self.seen = versions_before(build, op)
         self.keys: list[str] = []
 
@@ -191,7 +186,6 @@ class _Owner:
         """Each region lowered, with one list of variables that all of them take."""
         while True:
             types = [self.entry(key, written=True).type for key in self.keys]
-            inner = None
             try:
                 regions = []
                 for region, given in zip(self.op.regions, params, strict=True):
@@ -204,18 +198,13 @@ class _Owner:
                 if touched.key in self.keys:
                     raise
                 self.keys.append(touched.key)
-            except _Wanted as wanted:
-                if wanted.inner is not inner:
-                    raise
-                self.captures[wanted.token] = wanted.value
             except NeedsValue as need:
                 self.build.static(need.value)  # in terms of what is outside of this one
                 raise
 
     def kept(self, region: Any) -> list[Any]:
         """The tensors of `region` that gradients want kept."""
-        keys = [r.key for r in self.build.records.get(self.op, ())]
-        return [k for k in keys if not isinstance(k, Record) and k.op._region is region]
+        return [t for t in self.build.residuals.get(self.op, ()) if t.op._region is region]
 
     def operands(self, regions: Sequence[RegionLowering]) -> list[Value]:
         """What the variables and captures parameters stand for."""
@@ -237,14 +226,14 @@ def lower_while(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value
     Raises:
       NotNative: it cannot be one native loop. NeedsValue: how often it runs has to be known first.
     """
-    carried = len(op.outputs)
+    carried = len(op.outputs) - 1  # the last one is the tape
     owner = _Owner(build, op, op.inputs[carried:], operands[carried:])
-    first = list(operands[:carried])
+    first = [dense(build, operand) for operand in operands[:carried]]
     types = [v.type for v in first]
     test, body = regions = owner.lowered([types, types])
     if test.written:
         raise NotNative(f"the condition of '{op.name}' assigns to a variable")
-    next_values = [body.result(t) for t in op.regions[1].results]
+    next_values = [dense(body, body.result(t)) for t in op.regions[1].results]
     for tensor, value, type in zip(op.regions[1].results, next_values, types, strict=True):
         if value.type != type:
             raise NotNative(f"{tensor.name} is {value.type} after an iteration and was {type}")
@@ -267,6 +256,7 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value]:
       NotNative: the branches give different types, or cannot be native.
     """
     pred, *captured = operands
+    pred = dense(build, pred)
     if pred.type.shape:
         if pred.type.size != 1:
             raise errors.InvalidArgumentError(
@@ -276,49 +266,20 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value]:
     owner = _Owner(build, op, op.inputs[1:], captured)
     branches = owner.lowered([[], []])
     results = [
-        [*(inner.result(t) for t in region.results), *(inner.final(key) for key in owner.keys)]
+        [
+            *(dense(inner, inner.result(t)) for t in region.results),
+            *(inner.final(key) for key in owner.keys),
+        ]
         for inner, region in zip(branches, op.regions, strict=True)
     ]
-    for output, a, b in zip(op.outputs, *results, strict=False):
+    count = len(op.outputs) - 1  # the last one is the tape
+    for output, a, b in zip(op.outputs[:count], *results, strict=False):
         if a.type != b.type:
             raise NotNative(f"{output.name} is {a.type} in one branch and {b.type} in the other")
-    records = keep_of_branches(build, op, branches, results)
+    wanted = keep_of_branches(build, op, branches, results)
     functions = tuple(inner.finish(values) for inner, values in zip(branches, results, strict=True))
     values = list(build.emit(p.cond, pred, *owner.operands(branches), regions=functions))
-    count = len(op.outputs)
     owner.write_back(branches, values[count : count + len(owner.keys)])
-    for (record, levels), value in zip(records, values[count + len(owner.keys) :], strict=True):
-        build.values[record] = Kept(value, (False, *levels))
+    for (tensor, inner), value in zip(wanted, values[count + len(owner.keys) :], strict=True):
+        build.kept[tensor] = Kept(value, inner.levels) if isinstance(inner, Kept) else value
     return values[:count]
-
-
-def lookup(build: Any, record: Record) -> Kept:
-    """What was kept for `record`, as the function being built can use it.
-
-    Raises:
-      NotNative: the forward op did not run natively in this function.
-    """
-    found = build.values.get(record)
-    if isinstance(found, Kept):
-        return found
-    if not isinstance(build, RegionLowering):
-        raise NotNative(f"{record.owner.name} is not native, or ran in an earlier stage")
-    region = build.region
-    home = record.owner._region
-    if region.source is not None and region.source is home:
-        around = Record(region.forward, record)
-        kept = build.inside(around, lookup(build.outer, around))
-        return entry_of(build, kept, build.values[region.index])
-    return build.inside(record, lookup(build.outer, record))
-
-
-def entry_of(build: Any, kept: Kept, index: Value) -> Kept:
-    """What was kept in iteration `index`."""
-    axis, *inner = kept.levels
-    if not axis:
-        return Kept(kept.value, tuple(inner))
-    shape = kept.value.type.shape
-    zero = p.constant(build, np.zeros((), np.int32))
-    starts = [index, *[zero] * (len(shape) - 1)]
-    entry = p.dynamic_slice(build, kept.value, *starts, sizes=(1, *shape[1:]))
-    return Kept(p.reshape(build, entry, shape=shape[1:]), tuple(inner))

@@ -1,0 +1,60 @@
+"""trip_count: counters in closed form against counting them."""
+
+import pytest
+
+import tfc as tf
+from tfc.passes import trip_count
+
+HOLDS = {
+    "lt": lambda x, b: x < b,
+    "le": lambda x, b: x <= b,
+    "gt": lambda x, b: x > b,
+    "ge": lambda x, b: x >= b,
+}
+
+
+@pytest.mark.parametrize("kind", HOLDS)
+def test_counters_in_closed_form(kind):
+    for first in range(-7, 8):
+        for bound in range(-7, 8):
+            for stride in (-3, -2, -1, 0, 1, 2, 3):
+                x, count = first, 0
+                while HOLDS[kind](x, bound) and count < 50:
+                    x, count = x + stride, count + 1
+                want = None if count == 50 else count
+                assert trip_count._counted(kind, first, bound, stride) == want
+
+
+def trips(test, step, first, dtype=tf.int32):
+    """The trip count that lowering finds; None if the loop had to count itself."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float64, [])
+        i = tf.constant(first, dtype)
+        y = tf.while_loop(lambda i, v: test(i), lambda i, v: (step(i), v * v), [i, x])[1]
+        session.run(tf.gradients(y, x), {x: 1.0})
+        return session.statistics.native_calls
+
+
+@pytest.mark.parametrize(
+    "test, step, first",
+    [
+        (lambda i: i < 100_000, lambda i: i + 1, 0),
+        (lambda i: i >= 3, lambda i: i - 2, 50_001),
+        (lambda i: i < 90_000, lambda i: 7 + i, 5),
+        (lambda i: (i < 50) & (i * i < 1000), lambda i: i * 2 + 1, 0),
+    ],
+)
+def test_known_counts_need_one_native_function(test, step, first):
+    assert trips(test, step, first) == 1
+
+
+def test_a_counter_that_would_wrap_is_not_known_in_closed_form():
+    assert trips(lambda i: i < 121, lambda i: i + 100, 0, tf.int8) == 1
+
+
+def test_a_count_from_data_needs_a_stage_that_counts():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float64, [])
+        y = tf.while_loop(lambda v: v < 50.0, lambda v: v * v, [x])
+        assert session.run(tf.gradients(y, x)[0], {x: 2.0}) == 8 * 2.0**7
+        assert session.statistics.native_calls == 2

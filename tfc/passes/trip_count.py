@@ -1,0 +1,144 @@
+"""How often a loop that is being lowered runs, where constants tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfc.base.dtypes import INTEGERS, numpy_dtype
+from tfc.ir import interp
+from tfc.ir.builder import constant_value
+from tfc.ir.core import Function, Value
+from tfc.ir.walk import live_ops
+
+# A loop whose test depends on constants, but not as on a counter, is run here to count its
+# iterations, at some 20 us each; one that runs longer counts itself.
+COUNTED_HERE = 4096
+
+
+def trip_count(
+    test: Any, body: Any, go_on: Value, start: Sequence[Value], step: Sequence[Value]
+) -> int | None:
+    """How often a loop runs, None if that is not known.
+
+    test, body: the Lowerings of its regions. go_on: the result of the test. start, step: the
+    operands, and their next values.
+    """
+    places = _deciding(test, body, go_on, step)
+    known = [constant_value(start[i]) for i in places]
+    values = [v for v in known if v is not None]
+    if len(values) < len(places):
+        return None
+    if len(places) == 1:
+        (place,) = places
+        found = _of_counter(test.params[place], go_on, body.params[place], step[place], values[0])
+        if found is not None:
+            return found
+    params = [test.params[i] for i in places]
+    inner = [body.params[i] for i in places]
+    holds = _slice("test", params, test, [go_on])
+    following = _slice("step", inner, body, [step[i] for i in places])
+    for count in range(COUNTED_HERE):
+        if not interp.run(holds, values)[0]:
+            return count
+        values = list(interp.run(following, values))
+    return None
+
+
+def leaves(value: Value) -> list[Value]:
+    """The parameters that a value is computed from."""
+    found: dict[Value, None] = {}
+    seen, stack = {value}, [value]
+    while stack:
+        at = stack.pop()
+        if at.op is None:
+            found[at] = None
+            continue
+        fresh = [v for v in at.op.operands if v not in seen]
+        seen.update(fresh)
+        stack.extend(fresh)
+    return list(found)
+
+
+def _deciding(test: Any, body: Any, go_on: Value, step: Sequence[Value]) -> list[int]:
+    """Positions of the carried values that decide how often the loop runs: those the test reads,
+    and those that their next values are made of."""
+    where = {param: i for i, param in enumerate(test.params)}
+    inner = {param: i for i, param in enumerate(body.params)}
+    found = {where[v] for v in leaves(go_on)}
+    stack = list(found)
+    while stack:
+        for leaf in leaves(step[stack.pop()]):
+            place = inner[leaf]
+            if place not in found:
+                found.add(place)
+                stack.append(place)
+    return sorted(found)
+
+
+_SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+
+
+def _of_counter(
+    tested: Value, go_on: Value, param: Value, following: Value, first: np.ndarray
+) -> int | None:
+    """The count of a loop that tests a counter against a bound and adds a constant to it."""
+    if param.type.dtype not in INTEGERS or go_on.op is None or go_on.op.defn.name not in _SWAPPED:
+        return None
+    kind, (a, b) = go_on.op.defn.name, go_on.op.operands
+    if b is tested:
+        kind, a, b = _SWAPPED[kind], b, a
+    bound, stride = constant_value(b), _stride(param, following)
+    if a is not tested or bound is None or stride is None:
+        return None
+    count = _counted(kind, int(first.reshape(())), int(bound.reshape(())), stride)
+    if count is None:
+        return None
+    limits = np.iinfo(numpy_dtype(param.type.dtype))
+    fits = limits.min <= int(first.reshape(())) + count * stride <= limits.max
+    return count if fits else None
+
+
+def _stride(param: Value, following: Value) -> int | None:
+    """What is added to a parameter to make `following`."""
+    op = following.op
+    if following.type.size != 1 or op is None or op.defn.name not in ("add", "sub"):
+        return None
+    a, b = op.operands
+    if op.defn.name == "add" and b is param:
+        a, b = b, a
+    known = constant_value(b)
+    if a is not param or known is None:
+        return None
+    return int(known.reshape(())) * (1 if op.defn.name == "add" else -1)
+
+
+def _counted(kind: str, first: int, bound: int, stride: int) -> int | None:
+    """How many of first, first + stride, … are in a row less (or as `kind` says) than `bound`."""
+    if kind in ("gt", "ge"):
+        first, bound, stride = -first, -bound, -stride
+    if kind in ("le", "ge"):
+        bound += 1
+    if first >= bound:
+        return 0
+    return None if stride <= 0 else -((first - bound) // stride)
+
+
+def _slice(name: str, params: Sequence[Value], builder: Any, results: Sequence[Value]) -> Function:
+    """The part of a function under construction that `results` need."""
+    whole = Function(name, tuple(params), tuple(builder.ops), tuple(results))
+    return Function(name, tuple(params), tuple(_pure(live_ops(whole), results)), tuple(results))
+
+
+def _pure(ops: Sequence[Any], results: Sequence[Value]) -> list[Any]:
+    """Those of `ops` that `results` are computed from."""
+    needed = set(results)
+    kept = []
+    for op in reversed(ops):
+        if any(r in needed for r in op.results):
+            kept.append(op)
+            needed.update(op.operands)
+    kept.reverse()
+    return kept
