@@ -386,3 +386,31 @@ def test_py_func_in_a_loop_is_driven(session):
         shape_invariants=[tf.TensorShape([]), tf.TensorShape(None)],
     )[1]
     assert session.run(y) == 13 and seen == [10, 11, 12]
+
+
+READS = {
+    "getitem": lambda x, i: x[i] * x[i],
+    "slice": lambda x, i: tf.reduce_sum(tf.slice(x, [i], [1])) * 3.0,
+    "gather": lambda x, i: tf.gather(x, i) * x[0],
+    "rows": lambda x, i: tf.reduce_sum(tf.gather(x, [i, 0, i]) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_gradients_of_reads_are_added_in_their_place(session, name, caplog):
+    x = tf.placeholder(tf.float64, [6])
+    y = tf.while_loop(lambda i, a: i < 6, lambda i, a: (i + 1, a * 0.5 + READS[name](x, i)), [
+        0, tf.zeros([], tf.float64),
+    ])[1]  # fmt: skip
+    first = tf.gradients(y, x)[0]
+    at = np.random.RandomState(3).randn(6)
+    weights = np.arange(6.0)
+    second = tf.gradients(tf.reduce_sum(first * weights), x)[0]
+    with caplog.at_level(logging.INFO, "tfc"):
+        got = session.run([first, second], {x: at})
+    assert caplog.messages == []
+    for k, step in enumerate(np.eye(6) * 1e-6):
+        values = [session.run([y, first], {x: at + s * step}) for s in (1, -1)]
+        np.testing.assert_allclose(got[0][k], (values[0][0] - values[1][0]) / 2e-6, rtol=1e-6)
+        by_hand = weights @ (values[0][1] - values[1][1]) / 2e-6
+        np.testing.assert_allclose(got[1][k], by_hand, rtol=1e-5, atol=1e-8)

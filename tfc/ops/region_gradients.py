@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from tfc.framework.convert import convert_to_tensor
 from tfc.framework.gradients import gradients
+from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region, TapeGradient, made_in, make_region_op, tape_of
@@ -47,9 +48,10 @@ def while_gradient(
         ys = [*(body.results[i] for i in inexact), *kept]
         seeds = [*dxs, *(apply("ResidualAt", dy, index) for dy in kept.values())]
         xs = [*(body.params[i] for i in inexact), *captured]
-        found = _region_gradients(ys, xs, seeds, captured)
+        found = gradients(ys, xs, grad_ys=seeds, stop_gradients=captured)
         nexts = [
-            apply("ZerosLike", dx) if g is None else g for g, dx in zip(found, dxs, strict=False)
+            apply("ZerosLike", dx) if g is None else convert_to_tensor(g)
+            for g, dx in zip(found, dxs, strict=False)
         ]
         totals = [_sum(s, g) for g, s in zip(found[len(dxs) :], sums, strict=True)]
         back.results = [apply("Sub", index, 1), *nexts, *totals]
@@ -80,9 +82,10 @@ def if_gradient(
         with region:
             ours = [t for t in kept if t.op._region is source]
             ys = [*(source.results[i] for i in inexact), *ours]
-            found = _region_gradients(ys, captured, [*seeds, *(kept[t] for t in ours)], captured)
+            dys_here = [*seeds, *(kept[t] for t in ours)]
+            found = gradients(ys, captured, grad_ys=dys_here, stop_gradients=captured)
             region.results = [
-                apply("ZerosLike", t) if g is None else g
+                apply("ZerosLike", t) if g is None else convert_to_tensor(g)
                 for g, t in zip(found, captured, strict=True)
             ]
         regions.append(region)
@@ -97,11 +100,16 @@ def _flows(tensor: Tensor) -> bool:
     return not dtype.is_ref_dtype and (dtype.is_floating or dtype.is_complex)
 
 
-def _sum(total: Tensor, gradient: Tensor | None) -> Tensor:
+def _sum(total: Tensor, gradient: Tensor | IndexedSlices | None) -> Tensor:
     """`total` with the gradient of one iteration. Of several parts each is added to the total by
-    itself, so that one that is zero but for an entry costs that entry (`passes/accumulate.py`)."""
+    itself, so that one that is zero but for an entry costs that entry (`passes/accumulate.py`), as
+    rows do."""
     if gradient is None:
         return total
+    if isinstance(gradient, IndexedSlices):
+        rows = apply("ExpandDims", gradient.indices, -1)
+        added: Tensor = apply("TensorScatterAdd", total, rows, gradient.values)
+        return added
     parts = list(gradient.op.inputs) if gradient.op.type == "AddN" else [gradient]
     for part in parts:
         total = apply("AddN", [total, part])
@@ -113,11 +121,3 @@ def _parameters(like: Sequence[Tensor]) -> list[Tensor]:
         apply("RegionParameter", T=t.dtype.base_dtype, known_shape=t.get_shape(), name="Identity")
         for t in like
     ]
-
-
-def _region_gradients(
-    ys: Sequence[Tensor], xs: Sequence[Tensor], seeds: Sequence[Tensor], stops: Sequence[Tensor]
-) -> list[Tensor | None]:
-    """Gradients inside a region, which end at what the region captures."""
-    found = gradients(list(ys), list(xs), grad_ys=list(seeds), stop_gradients=list(stops))
-    return [None if g is None else convert_to_tensor(g) for g in found]

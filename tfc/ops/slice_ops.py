@@ -20,7 +20,7 @@ from tfc.framework import opdef
 from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef
 from tfc.ir.builder import constant_value
-from tfc.ir.core import Value
+from tfc.ir.core import Type, Value
 from tfc.ir.walk import made_by
 from tfc.ops import shape_rules as s
 from tfc.ops.host_forms import by_lowering
@@ -148,6 +148,9 @@ class Slice(
         """`dy` padded with zeros where nothing was taken."""
         input, begin = op.inputs[0], op.inputs[1]
         index = begin.dtype.base_dtype
+        if s.static_ints(op, 1) is None:
+            dx = opdef.apply("SliceGrad", shape(input, out_type=index), begin, dy)
+            return [dx, None, None]
         size = shape(op.outputs[0], out_type=index)
         column = stack([rank(input), 1])
         before = reshape(begin, column)
@@ -189,6 +192,28 @@ class Slice(
         return p.dynamic_slice(build, input, *starts, sizes=tuple(sizes))
 
     host = by_lowering(lower)
+
+
+class SliceGrad(
+    OpDef, sig="SliceGrad(shape: Index, begin: Index, dy: T) -> output: T", T=ANY, Index=INDEX
+):
+    """`dy` from `begin` on in a tensor of `shape`, zeros elsewhere: paddings that only the run can
+    tell would make the shape of a Pad unknown."""
+
+    def shape(
+        shape: TensorShape, begin: TensorShape, dy: TensorShape, *, op: Any
+    ) -> list[TensorShape]:
+        return [s.shape_of(s.static_dims(op, 0))]
+
+    def grad(op: Any, ddx: Tensor) -> list[Any]:
+        _, begin, dy = op.inputs
+        size = shape(dy, out_type=begin.dtype.base_dtype)
+        return [None, None, opdef.apply("Slice", ddx, begin, size)]
+
+    def lower(build: Any, shape: Value, begin: Value, dy: Value) -> Value:
+        dims = tuple(int(n) for n in build.static(shape))
+        zeros = p.splat(build, 0, Type(dy.type.dtype, dims))
+        return p.dynamic_update_slice(build, zeros, dy, *entries_of(build, begin))
 
 
 def _check_index(build: Any, index: Value, low: int, high: int, message: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tfc.ir.core import Function, Op
 from tfc.ir.verify import verify
+from tfc.passes.accumulate import accumulate
 from tfc.passes.buffers import buffers
 from tfc.passes.cse import cse
 from tfc.passes.dce import dce
@@ -51,6 +52,7 @@ PIPELINE = (
     Pass(layout, "transposes have met; the last of them move into contractions"),
     Pass(simplify, "layout leaves transposes and reshapes that now cancel"),
     Pass(cse, "contractions that differed in a transpose only may now be equal"),
+    Pass(accumulate, "sums are as the rules leave them, entries not yet part of kernels"),
     Pass(regions, "what hoist and the rules left is carried no further"),
     Pass(dce, "nothing dead may become a kernel"),
     Pass(fuse, "the function is as small as it gets: cut it into kernels"),
@@ -67,6 +69,8 @@ ORDER = (
     ("fold", "regions", "a predicate must have become constant before it picks a branch"),
     ("regions", "hoist", "what is made inside again must not be carried out"),
     ("regions", "fuse", "what a region takes or gives is memory once kernels are made"),
+    ("simplify", "accumulate", "totals must start as plain zeros, sums be sums"),
+    ("accumulate", "fuse", "an entry that became part of a kernel is no longer seen"),
     ("hoist", "fuse", "a kernel is inside a loop or outside of it"),
     ("cse", "fuse", "equal ops in two kernels would be computed twice"),
     ("dce", "fuse", "a dead user would keep a value in memory"),
