@@ -414,3 +414,32 @@ def test_gradients_of_reads_are_added_in_their_place(session, name, caplog):
         np.testing.assert_allclose(got[0][k], (values[0][0] - values[1][0]) / 2e-6, rtol=1e-6)
         by_hand = weights @ (values[0][1] - values[1][1]) / 2e-6
         np.testing.assert_allclose(got[1][k], by_hand, rtol=1e-5, atol=1e-8)
+
+
+def test_an_uninitialized_variable_matters_in_the_branch_that_runs(session):
+    v = tf.Variable(tf.fill([2], 3.0))
+    p = tf.placeholder(tf.bool, [])
+    either = tf.cond(p, lambda: v.read_value() * 2.0, lambda: tf.zeros([2]))
+    np.testing.assert_array_equal(session.run(either, {p: False}), [0, 0])
+    with pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value"):
+        session.run(either, {p: True})
+    np.testing.assert_array_equal(session.run(v.initialized_value()), [3, 3])
+    never = tf.while_loop(lambda i: i < 0, lambda i: i + tf.cast(v.read_value()[0], tf.int32), [0])
+    assert session.run(never) == 0
+    session.run(v.initializer)
+    np.testing.assert_array_equal(session.run(either, {p: True}), [6, 6])
+
+
+def test_a_branch_may_initialize_a_variable(session):
+    v = tf.Variable(1.0)
+    p = tf.placeholder(tf.bool, [])
+    done = tf.cond(p, lambda: tf.group(v.assign(5.0)), lambda: tf.no_op())
+    session.run(done, {p: False})
+    with pytest.raises(tf.errors.FailedPreconditionError):
+        session.run(v)
+    session.run(done, {p: True})
+    assert session.run(v) == 5.0
+    step = tf.cond(tf.is_variable_initialized(v), lambda: v.assign_add(1.0), lambda: v.assign(0.0))
+    assert [session.run(step) for _ in range(2)] == [6.0, 7.0]
+    other = tf.Session()
+    assert [other.run(step) for _ in range(2)] == [0.0, 1.0]

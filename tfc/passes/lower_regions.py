@@ -178,9 +178,16 @@ class _Owner:
 
     def entry(self, key: str, written: bool) -> Value:
         """The content of a variable as the regions find it: what was written last if they write
-        it too, else what the op depends on."""
+        it too, else what the op depends on.
+
+        Raises:
+          NotNative: it has none. Whether that matters, the run decides.
+        """
         number = self.build.written.get(key, 0) if written else self.seen.get(key, 0)
-        return self.build.content(key, number)
+        try:
+            return self.build.content(key, number)
+        except errors.FailedPreconditionError:
+            raise NotNative(f"{key} is not initialized before '{self.op.name}'") from None
 
     def lowered(self, params: Sequence[Sequence[Type]]) -> list[RegionLowering]:
         """Each region lowered, with one list of variables that all of them take."""
