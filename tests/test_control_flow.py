@@ -310,7 +310,7 @@ def test_second_derivative_through_a_long_loop(session, caplog):
     np.testing.assert_allclose(got, central(session, first, [x], [0.3])[0], rtol=1e-5)
 
 
-def test_gradients_where_the_inner_trip_count_varies(session):
+def test_gradients_where_the_inner_trip_count_varies(session, caplog):
     a = tf.placeholder(tf.float64, [])
 
     def outer(i, v):
@@ -320,7 +320,9 @@ def test_gradients_where_the_inner_trip_count_varies(session):
     z = tf.while_loop(lambda i, v: i < 4, outer, [0, a])[1]
     first, _ = total_gradient(z, [a])
     second, _ = total_gradient(first, [a])
-    got = session.run([first, second], {a: 1.2})
+    with caplog.at_level(logging.INFO, "tfc"):
+        got = session.run([first, second], {a: 1.2})
+    assert caplog.messages == []
     want = [central(session, y, [a], [1.2])[0] * 0.5 for y in (z, first)]
     np.testing.assert_allclose(got, want, rtol=1e-6)
 
@@ -443,3 +445,13 @@ def test_a_branch_may_initialize_a_variable(session):
     assert [session.run(step) for _ in range(2)] == [6.0, 7.0]
     other = tf.Session()
     assert [other.run(step) for _ in range(2)] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("count", [1_000_000, 4_000_000_000])
+def test_a_gradient_that_keeps_more_than_there_is_says_so(session, count):
+    x = tf.placeholder(tf.float64, [1 << 20])
+    zero = tf.constant(0, tf.int64)
+    y = tf.while_loop(lambda i, v: i < count, lambda i, v: (i + 1, tf.sin(v)), [zero, x])[1]
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        session.run(tf.gradients(y, x)[0], {x: np.zeros(1 << 20)})
+    assert session.run(tf.reduce_sum(x), {x: np.zeros(1 << 20)}) == 0.0

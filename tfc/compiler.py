@@ -22,6 +22,7 @@ from tfc.ir.core import Function
 from tfc.passes import pipeline
 from tfc.passes.options import PassOptions, Record
 from tfc.prims.effects import MAX_PAYLOAD
+from tfc.runtime import memory
 
 
 @dataclass
@@ -58,6 +59,7 @@ class _Context:
 
     def __init__(self, buffers: int, arena: int, constants: Sequence[np.ndarray], cancel: int):
         self.table = (ctypes.c_void_p * max(buffers, 1))()
+        memory.check(arena)
         self._arena = np.empty(arena + ALIGNMENT, np.uint8)
         start = self._arena.ctypes.data
         self.record = (ctypes.c_int64 * (2 + MAX_PAYLOAD))()  # op number, flat index

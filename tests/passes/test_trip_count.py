@@ -1,9 +1,11 @@
 """trip_count: counters in closed form against counting them."""
 
+import numpy as np
 import pytest
 
 import tfc as tf
 from tfc.passes import trip_count
+from tfc.passes.lower_loop import capacity_for
 
 HOLDS = {
     "lt": lambda x, b: x < b,
@@ -52,9 +54,24 @@ def test_a_counter_that_would_wrap_is_not_known_in_closed_form():
     assert trips(lambda i: i < 121, lambda i: i + 100, 0, tf.int8) == 1
 
 
-def test_a_count_from_data_needs_a_stage_that_counts():
+def test_room_for_iterations_is_learned_once():
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float64, [])
-        y = tf.while_loop(lambda v: v < 50.0, lambda v: v * v, [x])
-        assert session.run(tf.gradients(y, x)[0], {x: 2.0}) == 8 * 2.0**7
-        assert session.statistics.native_calls == 2
+        y = tf.while_loop(lambda v: v < 1e3, lambda v: v + 1e-1 + v * 1e-6, [x])
+        gradient = tf.gradients(y, x)[0]
+        for start in (0.0, 400.0, 0.5, 990.0):
+            got = session.run(gradient, {x: start})
+            count, at = 0, start
+            while at < 1e3:
+                at, count = at + 1e-1 + at * 1e-6, count + 1
+            np.testing.assert_allclose(got, (1 + 1e-6) ** count, rtol=1e-9)
+        statistics = session.statistics
+        assert (statistics.native_calls, statistics.misses) == (5, 2)
+
+
+def test_room_grows_by_an_eighth_at_most():
+    for count in (1, 7, 8, 9, 100, 129, 1000, 1025, 10**6 + 1, 2**30 - 1):
+        room = capacity_for(count)
+        assert count <= room <= max(count * 1.125 + 1, 8 * 2)
+    rooms = {capacity_for(count) for count in range(1000, 2000)}
+    assert len(rooms) <= 10

@@ -29,6 +29,7 @@ from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
 from tfc.passes.lower import Lowered, lower
+from tfc.passes.lower_loop import CAPACITY, capacity_for
 from tfc.passes.lower_regions import region_ops
 from tfc.passes.options import PassOptions
 from tfc.passes.residuals import residuals_among
@@ -66,6 +67,14 @@ class Runtime:
         """For the holder of the lock. Raises CancelledError: another thread closed the Session."""
         if self.store.closed:
             raise errors.CancelledError(None, None, "Session has been closed.")
+
+
+class TooLittleRoom(Exception):
+    """A loop ran `count` times, and had no room to keep that many iterations for its gradient."""
+
+    def __init__(self, loop: Operation, count: int):
+        super().__init__(f"{loop.name} ran {count} times")
+        self.loop, self.count = loop, count
 
 
 @dataclass
@@ -132,6 +141,8 @@ class Stage:
             self.executable(addresses, runtime.threads)
         except compiler.AssertFailed as failure:
             op = runtime.graph.get_operation_by_name(failure.op)
+            if failure.code == CAPACITY:
+                raise TooLittleRoom(op, int(failure.text)) from None
             raise getattr(errors, failure.code)(None, op, failure.text) from None
         except MemoryError as error:
             raise errors.ResourceExhaustedError(
@@ -178,14 +189,20 @@ class Branch:
 
         With variables the choice and the call are one step: their types may change in between.
         """
-        if self.variables:
-            with runtime.lock:
-                runtime.check_open()
-                stage = self._stage(runtime, values)
-                stage.call(runtime, values)
-        else:
-            stage = self._stage(runtime, values)
-            stage.call(runtime, values)
+        while True:
+            try:
+                if self.variables:
+                    with runtime.lock:
+                        runtime.check_open()
+                        stage = self._stage(runtime, values)
+                        stage.call(runtime, values)
+                else:
+                    stage = self._stage(runtime, values)
+                    stage.call(runtime, values)
+                break
+            except TooLittleRoom as found:
+                self.plan.capacities[found.loop] = capacity_for(found.count)
+                self.stages.drop(self._key(runtime, values))
         stage.run_host_ops(runtime, values)
         return stage.rest
 
@@ -224,11 +241,8 @@ class Branch:
                 runtime.store.types(self.variables),
                 self.versions,
                 self.written,
-                {
-                    t
-                    for t in self.tensors
-                    if t not in available and t.dtype.base_dtype.short != "str"
-                },
+                {t for t in self.tensors if t not in available and not _is_text(t)},
+                self.plan.capacities,
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -305,6 +319,7 @@ class Plan:
                 _check_references(op, self.fed)
         self.variables = [op.name for op in self.ops if is_variable(op)]
         names = [e.name for e in elements]
+        self.capacities: dict[Operation, int] = {}  # of loops that had too little room
         self.name = "run"
         self.fetch_names = ", ".join(names)
         used = {t for op in self.ops for t in op.inputs}
@@ -452,6 +467,10 @@ def _check_references(op: Operation, fed: Set[Tensor]) -> None:
                 f"Input {k} of node {op.name} was passed {name} from the feed of {tensor.name} "
                 f"incompatible with expected {name}_ref.",
             )
+
+
+def _is_text(tensor: Tensor) -> bool:
+    return bool(tensor.dtype.base_dtype.short == "str")
 
 
 def _contents(array: np.ndarray) -> Any:

@@ -37,6 +37,10 @@ class StageCache:
                 self._stages.move_to_end(key)
         return found
 
+    def drop(self, key: Hashable) -> None:
+        """Forget the stage stored under `key`."""
+        self._stages.pop(key, None)
+
     def put(
         self, key: Hashable, stage: Any, tensors: Sequence[Any], statics: Sequence[Any]
     ) -> None:

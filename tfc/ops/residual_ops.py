@@ -17,7 +17,6 @@ from tfc.framework.operation import Operation
 from tfc.framework.regions import TapeGradient
 from tfc.ir.core import Type, Value
 from tfc.ops.host_forms import by_entries
-from tfc.passes.lower_errors import NotNative
 from tfc.passes.residuals import dense, entry
 
 
@@ -106,9 +105,7 @@ class LoopCount(_OfTape, OpDef, sig="LoopCount(tape: variant) -> count: int32"):
         owner = op._attrs["_owner"]
         if owner in build.counts:
             return p.constant(build, np.asarray(build.counts[owner], np.int32))
-        count = build.values.get(op.outputs[0])
-        if count is None:
-            raise NotNative(f"how often {owner.name} ran is not known here")
+        count: Value = build.values[owner]
         return count
 
     def host(tape: Any) -> Any:

@@ -91,7 +91,7 @@ class Lowering(Builder):
         self.variable_params: dict[str, Value] = {}
         self.states: dict[str, np.ndarray] = {}
         self.inputs: list[tuple[str, Any]] = []
-        self.values: dict[Any, Any] = {}  # tensor -> Value, or Ref
+        self.values: dict[Any, Any] = {}  # tensor -> Value, Ref or Kept; loop -> its count
         self.versions: dict[Any, Versions] = {}  # op -> writes it depends on, itself included
         self.available: dict[Value, Any] = {}  # parameter -> tensor
         self.fed_statics: dict[Any, None] = {}
@@ -101,8 +101,9 @@ class Lowering(Builder):
         self.region_depth = 0
         self.residuals: dict[Any, list[Any]] = {}  # by owner: tensors that gradients want kept
         self.kept: dict[Any, Any] = {}  # what was kept of such a tensor: a Value or a Kept
-        self.counted: dict[Any, Any] = {}  # loops -> the tensor that is how often they ran
+        self.counted: set[Any] = set()  # loops whose number of iterations is asked for
         self.counts: dict[Any, int] = {}  # loops that always run that often
+        self.capacities: Mapping[Any, int] = {}  # loops -> iterations there is to be room for
 
     def static(self, value: Value) -> np.ndarray:
         """The array `value` stands for; raises NeedsValue if it is not known yet."""
@@ -190,6 +191,7 @@ def lower(
     versions: Mapping[Any, Versions] | None = None,
     written: Versions = _NONE,
     ragged: Set[Any] = frozenset(),
+    capacities: Mapping[Any, int] | None = None,
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -200,6 +202,7 @@ def lower(
     variables: type of each variable's content before this stage; None or absent: uninitialised.
     versions, written: what earlier stages left (empty for the first).
     ragged: tensors that exist as Python objects, such as arrays of several shapes.
+    capacities: for loops that ran out of room for what they keep, the iterations to have room for.
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -215,7 +218,7 @@ def lower(
             value = build.values[tensor] = build.param(type)
             build.inputs.append(("tensor", tensor))
             build.available[value] = tensor
-    build.ragged = ragged
+    build.ragged, build.capacities = ragged, capacities or {}
     waiting, wanted = _lower_ops(build, ops, fetches)
     outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
@@ -306,8 +309,6 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
         results = apply_op(build, op, seen)
     except NeedsValue as need:
         build.written.update(build.replaced)
-        if need.token is not None:
-            return [need.token]
         for tensor in fed_leaves(need.value, build.available):
             build.fed_statics[tensor] = None
         return _tensors_behind(build, op, need.value)

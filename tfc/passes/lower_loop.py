@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
+from tfc.base import errors
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Literal, Type, Value
-from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.residuals import Kept, Level, content, kept
 from tfc.passes.trip_count import trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
 I32 = Type("i32", ())
+MOST_COUNTED = 2**31 - 1
+# The code of an assert that fails when a loop ran more often than there was room to keep; its text
+# is how often. The run has changed nothing: with more room it is done again.
+CAPACITY = "Capacity"
+FIRST_BYTES = 1 << 20
+LEAST_CAPACITY, MOST_CAPACITY = 8, 1024  # iterations, before anything is learned
+
+
+def capacity_for(count: int) -> int:
+    """The room to make for a loop that ran `count` times: at most an eighth too much, so that
+    a loop whose count varies is not compiled for each."""
+    step = max(1 << max(count.bit_length() - 4, 0), LEAST_CAPACITY)
+    return -(-count // step) * step
 
 
 class Loop:
@@ -43,12 +56,11 @@ class Loop:
         count = None
         if wanted or op in build.counted:
             count = trip_count(self.test, self.body, self.go_on, self.start, self.step)
-        if count is None and stored:
-            count = self._count_first()
-        entries = None
+        entries = None if count is None else max(count, 1)  # primitives cannot index into nothing
         if count is not None:
-            build.counts[op] = count
-            entries = max(count, 1)  # index primitives clamp, and cannot into nothing
+            build.counts[op] = self._countable(count)
+        elif stored:
+            entries = self._capacity([content(wanted[t]).type for t in stored])
         for tensor, value in outside.items():
             if value is not None:
                 build.kept[tensor] = kept(value, Level(entries, False))
@@ -56,13 +68,38 @@ class Loop:
         if stored or (op in build.counted and count is None):
             self._keep([content(wanted[t]) for t in stored], entries or 1)
         results = self._emit()
-        if op in build.counted and count is None:
-            build.values[build.counted[op]] = results[size]
+        if count is None and len(results) > size:
+            build.values[op] = results[size]
+            if entries is not None:
+                self._check(results[size], entries)
         for tensor, array in zip(stored, results[size + 1 :], strict=False):
             inner = wanted[tensor]
             levels = inner.levels if isinstance(inner, Kept) else ()
             build.kept[tensor] = Kept(array, (Level(entries, True), *levels)) if levels else array
         return results[:size]
+
+    def _countable(self, count: int) -> int:
+        """`count`, if an int32 can count to it. Raises ResourceExhaustedError."""
+        if count > MOST_COUNTED:
+            raise errors.ResourceExhaustedError(
+                None, self.op, f"'{self.op.name}' runs {count} times, more than a gradient can keep"
+            )
+        return count
+
+    def _capacity(self, types: Sequence[Type]) -> int:
+        """How many iterations there is room for, where their number is not known: what was learned
+        from a run that had too little (see CAPACITY), at first some memory's worth."""
+        found: int | None = self.build.capacities.get(self.op)
+        if found is not None:
+            return found
+        turn = sum(type.nbytes for type in types)
+        return min(max(FIRST_BYTES // max(turn, 1), LEAST_CAPACITY), MOST_CAPACITY)
+
+    def _check(self, count: Value, entries: int) -> None:
+        """Fail, telling how often the loop ran, if there was no room for what it had to keep. The
+        entries too many went over the last one."""
+        enough = p.le(self.build, count, p.constant(self.build, np.asarray(entries, np.int32)))
+        self.build.assert_(enough, (count,), CAPACITY, "{0}")
 
     def _emit(self) -> list[Value]:
         regions = (self.test.finish([self.go_on]), self.body.finish(self.step))
@@ -85,34 +122,6 @@ class Loop:
             entry = p.reshape(body, value, shape=(1, *shape))
             starts = [index, *[zero] * len(shape)]
             self.step.append(p.dynamic_update_slice(body, array, entry, *starts))
-
-    def _count_first(self) -> int:
-        """How often the loop runs, from a loop that only counts; known in the next stage."""
-        build = self.build
-        token = build.counted[self.op]
-        known = build.values.get(token)
-        if known is not None:
-            found = constant_value(known)
-            assert found is not None
-            return int(found)
-        if build.region_depth or not is_pure(self.body):
-            raise NotNative(
-                f"how often '{self.op.name}' runs is not known, and its gradient needs the values "
-                "of every iteration"
-            )
-        start = [*self.start, p.constant(build, np.zeros((), np.int32))]
-        test, body = (r.copy_with(I32) for r in (self.test, self.body))
-        one = p.constant(body, np.asarray(1, np.int32))
-        step = [*self.step, p.add(body, body.params[-1], one)]
-        regions = (test.finish([self.go_on]), body.finish(step))
-        count = build.emit(p.while_, *start, regions=regions)[-1]
-        build.values[token] = count
-        raise NeedsValue(count, token)
-
-
-def is_pure(region: Any) -> bool:
-    """Whether running the region twice changes nothing: no variable, no random number."""
-    return not region.keys
 
 
 def unchanging(build: Any, inner: Any, value: Any) -> Any:

@@ -11,7 +11,6 @@ keep their types. `NotNative` says why one is not; Python then drives it (`clien
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,7 +72,7 @@ class RegionLowering(Lowering):
         types = {key: outer.variables.get(key) for key in outer.variables}
         super().__init__(region.name.rpartition("/")[2] or "region", types, {})
         self.outer, self.region, self.keys = outer, region, list(keys)
-        self.counts = outer.counts
+        self.counts, self.capacities = outer.counts, outer.capacities
         self.region_depth = outer.region_depth + 1
         self.captured: dict[Value, Value] = {}  # parameter -> what it is outside
 
@@ -145,13 +144,6 @@ class RegionLowering(Lowering):
             self.versions[op] = {**seen, **changed} if changed else seen
             for tensor, value in zip(op.outputs, results, strict=True):
                 self.values.setdefault(tensor, value)
-
-    def copy_with(self, type: Type) -> RegionLowering:
-        """A copy with one more parameter; both can be finished."""
-        other = copy.copy(self)
-        other.params, other.ops, other._known = [*self.params], [*self.ops], dict(self._known)
-        other.param(type)
-        return other
 
     def result(self, tensor: Any) -> Any:
         """The value of a tensor at the end of the region: a Value or a Kept."""
@@ -231,7 +223,7 @@ def lower_while(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value
     """Results of a While, whose first inputs, as many as it has outputs, are the loop's variables.
 
     Raises:
-      NotNative: it cannot be one native loop. NeedsValue: how often it runs has to be known first.
+      NotNative: it cannot be one native loop.
     """
     carried = len(op.outputs) - 1  # the last one is the tape
     owner = _Owner(build, op, op.inputs[carried:], operands[carried:])

@@ -103,6 +103,6 @@ def residuals_among(ops: Iterable[Any]) -> dict[Any, list[Any]]:
     return found
 
 
-def counted_among(ops: Iterable[Any]) -> dict[Any, Any]:
-    """By owner, the results of the LoopCount ops among `ops`."""
-    return {op._attrs["_owner"]: op.outputs[0] for op in ops if op.type == "LoopCount"}
+def counted_among(ops: Iterable[Any]) -> set[Any]:
+    """Owners of the LoopCount ops among `ops`."""
+    return {op._attrs["_owner"] for op in ops if op.type == "LoopCount"}
