@@ -5,7 +5,7 @@ import pytest
 
 import tfc as tf
 from tfc.passes import trip_count
-from tfc.passes.lower_loop import capacity_for
+from tfc.passes.lessons import capacity_for
 
 HOLDS = {
     "lt": lambda x, b: x < b,

@@ -28,8 +28,8 @@ from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
+from tfc.passes.lessons import GUESSES, Lessons
 from tfc.passes.lower import Lowered, lower
-from tfc.passes.lower_loop import CAPACITY, capacity_for
 from tfc.passes.lower_regions import region_ops
 from tfc.passes.options import PassOptions
 from tfc.passes.residuals import residuals_among
@@ -69,12 +69,12 @@ class Runtime:
             raise errors.CancelledError(None, None, "Session has been closed.")
 
 
-class TooLittleRoom(Exception):
-    """A loop ran `count` times, and had no room to keep that many iterations for its gradient."""
+class WrongGuess(Exception):
+    """A guess of lowering did not hold; the run has changed nothing (`passes/lessons.py`)."""
 
-    def __init__(self, loop: Operation, count: int):
-        super().__init__(f"{loop.name} ran {count} times")
-        self.loop, self.count = loop, count
+    def __init__(self, code: str, op: Operation, text: str):
+        super().__init__(f"{op.name}: {code} {text}")
+        self.lesson = code, op, text
 
 
 @dataclass
@@ -141,8 +141,8 @@ class Stage:
             self.executable(addresses, runtime.threads)
         except compiler.AssertFailed as failure:
             op = runtime.graph.get_operation_by_name(failure.op)
-            if failure.code == CAPACITY:
-                raise TooLittleRoom(op, int(failure.text)) from None
+            if failure.code in GUESSES:
+                raise WrongGuess(failure.code, op, failure.text) from None
             raise getattr(errors, failure.code)(None, op, failure.text) from None
         except MemoryError as error:
             raise errors.ResourceExhaustedError(
@@ -200,8 +200,8 @@ class Branch:
                     stage = self._stage(runtime, values)
                     stage.call(runtime, values)
                 break
-            except TooLittleRoom as found:
-                self.plan.capacities[found.loop] = capacity_for(found.count)
+            except WrongGuess as wrong:
+                self.plan.lessons.learn(*wrong.lesson)
                 self.stages.drop(self._key(runtime, values))
         stage.run_host_ops(runtime, values)
         return stage.rest
@@ -242,7 +242,7 @@ class Branch:
                 self.versions,
                 self.written,
                 {t for t in self.tensors if t not in available and not _is_text(t)},
-                self.plan.capacities,
+                self.plan.lessons,
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -319,7 +319,7 @@ class Plan:
                 _check_references(op, self.fed)
         self.variables = [op.name for op in self.ops if is_variable(op)]
         names = [e.name for e in elements]
-        self.capacities: dict[Operation, int] = {}  # of loops that had too little room
+        self.lessons = Lessons()
         self.name = "run"
         self.fetch_names = ", ".join(names)
         used = {t for op in self.ops for t in op.inputs}

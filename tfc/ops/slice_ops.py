@@ -1,13 +1,7 @@
-"""Slice, StridedSlice with all its masks, its gradient, and `tensor[...]`.
-
-One function, `plan`, turns the sparse specification of a StridedSlice (with an ellipsis, new axes
-and indices) into one entry per axis of the input; shape rule, lowering and gradient read that.
-"""
+"""Slice, StridedSlice with all its masks, its gradient, and `tensor[...]`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,95 +15,23 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
-from tfc.ir.walk import made_by
 from tfc.ops import shape_rules as s
 from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import concat, stack
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import rank, reshape, shape
+from tfc.ops.slice_plan import (
+    NEW_AXIS,
+    check_index,
+    check_strides,
+    entries_of,
+    extent_of,
+    plan,
+    take,
+)
 
-NEW_AXIS = -1
 MASKS = ["begin_mask", "ellipsis_mask", "end_mask", "new_axis_mask", "shrink_axis_mask"]
 _MASK_SIG = ", ".join(f"{m}: int = 0" for m in MASKS)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What a StridedSlice does to one axis: entry `at` of begin, end, strides; whole if None."""
-
-    at: int | None
-    begin_masked: bool = True
-    end_masked: bool = True
-    shrinks: bool = False
-
-
-def plan(count: int, rank: int, masks: dict[str, int]) -> tuple[list[Axis], list[int]]:
-    """(one Axis per input axis, result axes as input axes or NEW_AXIS) for `count` entries.
-
-    Raises:
-      ValueError: more entries than the input has axes, or several ellipses.
-    """
-
-    def bit(mask: str, i: int) -> bool:
-        return bool(masks[mask] >> i & 1)
-
-    ellipses = [i for i in range(count) if bit("ellipsis_mask", i)]
-    if len(ellipses) > 1:
-        raise ValueError("Multiple ellipses in slice spec not allowed")
-    ellipsis = ellipses[0] if ellipses else count
-    new_after = sum(bit("new_axis_mask", i) for i in range(ellipsis + 1, count))
-    axes: list[Axis] = []
-    result: list[int] = []
-    for i in range(max(count, ellipsis + 1)):
-        if i == ellipsis:
-            after = max(count - i - 1, 0) - new_after
-            for _ in range(max(rank - after - len(axes), 0)):
-                result.append(len(axes))
-                axes.append(Axis(None))
-        elif bit("new_axis_mask", i):
-            result.append(NEW_AXIS)
-        else:
-            if len(axes) == rank:
-                raise ValueError(
-                    f"Index out of range using input dim {len(axes)}; input has only {rank} dims"
-                )
-            shrinks = bit("shrink_axis_mask", i)
-            if not shrinks:
-                result.append(len(axes))
-            axes.append(Axis(i, bit("begin_mask", i), bit("end_mask", i), shrinks))
-    return axes, result
-
-
-def _extent(axis: Axis, dim: int | None, number: int, spec: tuple[int | None, ...]) -> int | None:
-    """Elements taken along an axis of extent `dim` (None: unknown)."""
-    begin, end, stride = spec
-    if axis.shrinks:
-        if begin is not None and dim is not None and not -dim <= begin < dim:
-            raise ValueError(f"slice index {begin} of dimension {number} out of bounds.")
-        return 1
-    if axis.at is None:
-        return dim
-    if dim is None or stride is None:
-        return None
-    if (begin is None and not axis.begin_masked) or (end is None and not axis.end_masked):
-        return None
-    return len(_range_of(axis, dim, begin, end, stride))
-
-
-def _range_of(axis: Axis, dim: int, begin: int | None, end: int | None, stride: int) -> range:
-    first = None if axis.begin_masked else begin
-    last = None if axis.end_masked else end
-    return range(*slice(first, last, stride).indices(dim))
-
-
-def _check_strides(axes: Sequence[Axis], strides: Sequence[int] | None) -> None:
-    for axis in axes:
-        if axis.at is None or strides is None:
-            continue
-        if strides[axis.at] == 0:
-            raise ValueError(f"strides[{axis.at}] must be non-zero")
-        if axis.shrinks and strides[axis.at] < 0:
-            raise ValueError("only stride 1 allowed on non-range indexing.")
 
 
 class Slice(
@@ -178,7 +100,7 @@ class Slice(
             if not 0 <= sizes[i] <= limit:
                 raise invalid(build, f"Expected size[{i}] in [0, {limit}], but got {n}")
             if first is None:
-                _check_index(
+                check_index(
                     build,
                     starts[i],
                     0,
@@ -216,89 +138,6 @@ class SliceGrad(
         return p.dynamic_update_slice(build, zeros, dy, *entries_of(build, begin))
 
 
-def _check_index(build: Any, index: Value, low: int, high: int, message: str) -> None:
-    """Fail with `message` unless low <= index <= high."""
-    above = p.ge(build, index, p.full_like(build, index, low))
-    below = p.le(build, index, p.full_like(build, index, high))
-    build.assert_(p.and_(build, above, below), (index,), message=message)
-
-
-def entries_of(build: Any, vector: Value) -> list[Value]:
-    """The elements of a vector as scalars: constants where a `stack` put constants in."""
-    joined = made_by(vector, "concat")
-    if joined is not None and all(v.type.shape == (1,) for v in joined.operands):
-        pieces = list(joined.operands)
-    else:
-        count = vector.type.shape[0]
-        pieces = [
-            p.slice(build, vector, start=(i,), limit=(i + 1,), stride=(1,)) for i in range(count)
-        ]
-    return [p.reshape(build, piece, shape=()) for piece in pieces]
-
-
-@dataclass
-class Taken:
-    """A StridedSlice with its input's shape known: what to read, and how to arrange it."""
-
-    ranges: list[range]  # per axis; of one element (at 0) where the index is computed
-    computed: dict[int, Value]  # axis -> index that only the run can tell, wrapped and checked
-    result: tuple[int, ...]  # shape of the result
-
-    @property
-    def extents(self) -> tuple[int, ...]:
-        return tuple(len(r) for r in self.ranges)
-
-    @property
-    def reversed(self) -> tuple[int, ...]:
-        return tuple(i for i, r in enumerate(self.ranges) if r.step < 0)
-
-    @property
-    def forward(self) -> list[range]:
-        return [r[::-1] if r.step < 0 else r for r in self.ranges]
-
-
-def take(
-    build: Any, dims: Sequence[int], spec: tuple[Value, Value, Value], masks: dict[str, int]
-) -> Taken:
-    """Resolve a StridedSlice of an input with extents `dims`.
-
-    Raises:
-      InvalidArgumentError: an index or a stride that TensorFlow's kernel refuses.
-      NeedsValue: a range depends on a value that is not known yet.
-    """
-    begins, ends, strides = (entries_of(build, v) for v in spec)
-    try:
-        axes, order = plan(len(begins), len(dims), masks)
-        _check_strides(axes, [int(build.static(v)) for v in strides])
-    except ValueError as error:
-        raise invalid(build, str(error)) from None
-    ranges, computed = [], {}
-    for number, (axis, dim) in enumerate(zip(axes, dims, strict=True)):
-        if axis.at is None:
-            ranges.append(range(dim))
-        elif axis.shrinks:
-            index = begins[axis.at]
-            known = constant_value(index)
-            message = f"slice index {{0}} of dimension {number} out of bounds."
-            if known is None:
-                _check_index(build, index, -dim, dim - 1, message)
-                wrapped = p.add(build, index, p.full_like(build, index, dim))
-                negative = p.lt(build, index, p.full_like(build, index, 0))
-                computed[number] = p.select(build, negative, wrapped, index)
-                ranges.append(range(1))
-            elif not -dim <= int(known) < dim:
-                raise invalid(build, message.replace("{0}", str(int(known))))
-            else:
-                ranges.append(range(int(known) % dim, int(known) % dim + 1))
-        else:
-            first = 0 if axis.begin_masked else int(build.static(begins[axis.at]))
-            last = 0 if axis.end_masked else int(build.static(ends[axis.at]))
-            stride = int(build.static(strides[axis.at]))
-            ranges.append(_range_of(axis, dim, first, last, stride))
-    shape = tuple(1 if a == NEW_AXIS else len(ranges[a]) for a in order)
-    return Taken(ranges, computed, shape)
-
-
 def _masks_of(attrs: dict[str, Any]) -> dict[str, int]:
     return {m: int(attrs[m]) for m in MASKS}
 
@@ -327,7 +166,7 @@ class StridedSlice(
         if count is None or dims is None:
             return [s.unknown()]
         axes, order = plan(count, len(dims), _masks_of(attrs))
-        _check_strides(axes, steps)
+        check_strides(axes, steps)
         begins, ends = (_known_entries(op, i, count) for i in (1, 2))
         extents: list[int | None] = []
         for number, (axis, dim) in enumerate(zip(axes, dims, strict=True)):
@@ -337,7 +176,7 @@ class StridedSlice(
                 if at is None
                 else (begins[at], ends[at], None if steps is None else steps[at])
             )
-            extents.append(_extent(axis, dim, number, spec))
+            extents.append(extent_of(axis, dim, number, spec))
         return [s.shape_of([1 if a == NEW_AXIS else extents[a] for a in order])]
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
@@ -356,12 +195,9 @@ class StridedSlice(
     ) -> Value:
         dims = input.type.shape
         taken = take(build, dims, (begin, end, strides), _masks_of(attrs))
-        if taken.computed:
-            dtype = next(iter(taken.computed.values())).type.dtype
-            zero = p.constant(build, 0, dtype)
-            starts = [taken.computed.get(i, zero) for i in range(len(dims))]
-            sizes = tuple(1 if i in taken.computed else d for i, d in enumerate(dims))
-            input = p.dynamic_slice(build, input, *starts, sizes=sizes)
+        if taken.windows:
+            starts = taken.starts(build)
+            input = p.dynamic_slice(build, input, *starts, sizes=taken.sizes(dims))
         if 0 in taken.extents:
             empty = p.constant(build, np.zeros((), dtypes.numpy_dtype(input.type.dtype)))
             return p.broadcast(build, empty, dims=(), shape=taken.result)
@@ -421,7 +257,7 @@ class StridedSliceGrad(
         build: Any, shape: Value, begin: Value, end: Value, strides: Value, dy: Value, **attrs: Any
     ) -> Value:
         dims = tuple(int(d) for d in build.static(shape))
-        taken = take(build, dims, (begin, end, strides), _masks_of(attrs))
+        taken = take(build, dims, (begin, end, strides), _masks_of(attrs), dy.type.shape)
         if dy.type.shape != taken.result:
             raise invalid(
                 build, f"shape of dy was {s.text(dy.type.shape)} instead of {s.text(taken.result)}"
@@ -433,7 +269,7 @@ class StridedSliceGrad(
         if taken.reversed:
             part = p.reverse(build, part, dims=taken.reversed)
         ranges = taken.forward
-        whole = [1 if i in taken.computed else d for i, d in enumerate(dims)]
+        whole = taken.sizes(dims)
         part = p.pad(
             build,
             part,
@@ -442,12 +278,10 @@ class StridedSliceGrad(
             high=tuple(d - 1 - r[-1] for d, r in zip(whole, ranges, strict=True)),
             interior=tuple(r.step - 1 for r in ranges),
         )
-        if not taken.computed:
+        if not taken.windows:
             return part
-        origin = p.constant(build, 0, next(iter(taken.computed.values())).type.dtype)
-        starts = [taken.computed.get(i, origin) for i in range(len(dims))]
         zeros = p.broadcast(build, zero, dims=(), shape=dims)
-        return p.dynamic_update_slice(build, zeros, part, *starts)
+        return p.dynamic_update_slice(build, zeros, part, *taken.starts(build))
 
 
 def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:

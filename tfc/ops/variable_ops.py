@@ -13,7 +13,7 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.framework.variables import Variable
 from tfc.ir.core import Value
-from tfc.ops import slice_ops
+from tfc.ops import slice_ops, slice_plan
 from tfc.ops.index_ops import getitem
 from tfc.ops.lowering import invalid
 
@@ -62,7 +62,7 @@ class StridedSliceAssign(
         old = build.read(ref)
         dims = old.type.shape
         kept = {m: int(masks[m]) for m in slice_ops.MASKS}
-        taken = slice_ops.take(build, dims, (begin, end, strides), kept)
+        taken = slice_plan.take(build, dims, (begin, end, strides), kept)
         if not _broadcasts(value.type.shape, taken.result):
             raise invalid(
                 build,
@@ -70,8 +70,8 @@ class StridedSliceAssign(
                 f"{shape_text(taken.result)}",
             )
         rows = [np.array(r) for r in taken.ranges]
-        for axis, index in taken.computed.items():
-            rows[axis] = np.array([int(build.static(index))])
+        for axis, (start, _) in taken.windows.items():
+            rows[axis] = rows[axis] + int(build.static(start))
         places = np.stack(np.meshgrid(*rows, indexing="ij"), axis=-1) if rows else np.zeros((0,))
         index = p.constant(build, places.astype(np.int64))
         update = p.broadcast_to(build, value, taken.result)

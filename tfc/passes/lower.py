@@ -25,6 +25,7 @@ from tfc.base import errors
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Function, Literal, Type, Value
+from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
 
@@ -103,7 +104,7 @@ class Lowering(Builder):
         self.kept: dict[Any, Any] = {}  # what was kept of such a tensor: a Value or a Kept
         self.counted: set[Any] = set()  # loops whose number of iterations is asked for
         self.counts: dict[Any, int] = {}  # loops that always run that often
-        self.capacities: Mapping[Any, int] = {}  # loops -> iterations there is to be room for
+        self.lessons = Lessons()
 
     def static(self, value: Value) -> np.ndarray:
         """The array `value` stands for; raises NeedsValue if it is not known yet."""
@@ -191,7 +192,7 @@ def lower(
     versions: Mapping[Any, Versions] | None = None,
     written: Versions = _NONE,
     ragged: Set[Any] = frozenset(),
-    capacities: Mapping[Any, int] | None = None,
+    lessons: Lessons | None = None,
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -202,7 +203,7 @@ def lower(
     variables: type of each variable's content before this stage; None or absent: uninitialised.
     versions, written: what earlier stages left (empty for the first).
     ragged: tensors that exist as Python objects, such as arrays of several shapes.
-    capacities: for loops that ran out of room for what they keep, the iterations to have room for.
+    lessons: which guesses were wrong before.
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -218,7 +219,7 @@ def lower(
             value = build.values[tensor] = build.param(type)
             build.inputs.append(("tensor", tensor))
             build.available[value] = tensor
-    build.ragged, build.capacities = ragged, capacities or {}
+    build.ragged, build.lessons = ragged, lessons or Lessons()
     waiting, wanted = _lower_ops(build, ops, fetches)
     outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}

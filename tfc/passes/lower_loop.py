@@ -11,24 +11,15 @@ from tfc import prims as p
 from tfc.base import errors
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Literal, Type, Value
+from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.residuals import Kept, Level, content, kept
 from tfc.passes.trip_count import trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
 I32 = Type("i32", ())
 MOST_COUNTED = 2**31 - 1
-# The code of an assert that fails when a loop ran more often than there was room to keep; its text
-# is how often. The run has changed nothing: with more room it is done again.
-CAPACITY = "Capacity"
 FIRST_BYTES = 1 << 20
-LEAST_CAPACITY, MOST_CAPACITY = 8, 1024  # iterations, before anything is learned
-
-
-def capacity_for(count: int) -> int:
-    """The room to make for a loop that ran `count` times: at most an eighth too much, so that
-    a loop whose count varies is not compiled for each."""
-    step = max(1 << max(count.bit_length() - 4, 0), LEAST_CAPACITY)
-    return -(-count // step) * step
+MOST_CAPACITY = 1024  # iterations, before anything is learned
 
 
 class Loop:
@@ -89,7 +80,7 @@ class Loop:
     def _capacity(self, types: Sequence[Type]) -> int:
         """How many iterations there is room for, where their number is not known: what was learned
         from a run that had too little (see CAPACITY), at first some memory's worth."""
-        found: int | None = self.build.capacities.get(self.op)
+        found: int | None = self.build.lessons.capacities.get(self.op)
         if found is not None:
             return found
         turn = sum(type.nbytes for type in types)

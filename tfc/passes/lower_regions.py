@@ -72,7 +72,7 @@ class RegionLowering(Lowering):
         types = {key: outer.variables.get(key) for key in outer.variables}
         super().__init__(region.name.rpartition("/")[2] or "region", types, {})
         self.outer, self.region, self.keys = outer, region, list(keys)
-        self.counts, self.capacities = outer.counts, outer.capacities
+        self.counts, self.lessons = outer.counts, outer.lessons
         self.region_depth = outer.region_depth + 1
         self.captured: dict[Value, Value] = {}  # parameter -> what it is outside
 
