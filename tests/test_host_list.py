@@ -17,6 +17,8 @@ SUMMARIES = {
 }  # fmt: skip
 PYTHON = {"PyFunc", "PyFuncStateless", "Print", "Assert"}
 DATA_DEPENDENT = {"Where", "Unique", "UniqueWithCounts", "ListDiff", "DynamicPartition"}
+# What meets arrays of several shapes that driven loops keep; native on all others.
+RAGGED = {"LoopCount", "Residual", "ResidualAt", "ResidualAtGrad", "ZerosLike", "AddN"}
 ALLOWED = STRINGS | SUMMARIES | PYTHON | DATA_DEPENDENT
 
 
