@@ -19,6 +19,13 @@ PYTHON = {"PyFunc", "PyFuncStateless", "Print", "Assert"}
 DATA_DEPENDENT = {"Where", "Unique", "UniqueWithCounts", "ListDiff", "DynamicPartition"}
 # What meets arrays of several shapes that driven loops keep; native on all others.
 RAGGED = {"LoopCount", "Residual", "ResidualAt", "ResidualAtGrad", "ZerosLike", "AddN"}
+# TensorArrays of strings, of elements that differ in shape, or that grow no counter says how far.
+ARRAYS = {
+    "TensorArrayV3", "TensorArrayWriteV3", "TensorArrayReadV3", "TensorArrayGatherV3",
+    "TensorArrayScatterV3", "TensorArrayConcatV3", "TensorArraySplitV3", "TensorArraySizeV3",
+    "TensorArrayCloseV3", "TensorArrayWriteGrad", "TensorArrayReadGrad", "TensorArrayScatterGrad",
+    "TensorArrayGatherGrad", "TensorArraySplitGrad", "TensorArrayConcatGrad",
+}  # fmt: skip
 ALLOWED = STRINGS | SUMMARIES | PYTHON | DATA_DEPENDENT
 
 

@@ -232,6 +232,7 @@ from tfc.ops.diag_ops import (
     tensor_scatter_sub,
     tensor_scatter_update,
 )
+from tfc.ops.functional_ops import foldl, foldr, map_fn, scan
 from tfc.ops.init_ops import (
     constant_initializer,
     glorot_normal_initializer,
@@ -363,6 +364,7 @@ from tfc.ops.sum_ops import (
     truncatemod,
 )
 from tfc.ops.sum_ops import pow_ as pow
+from tfc.ops.tensor_array import TensorArray
 from tfc.ops.unary_api import abs_ as abs
 from tfc.ops.unary_api import (
     acos,

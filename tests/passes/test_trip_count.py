@@ -43,6 +43,8 @@ def trips(test, step, first, dtype=tf.int32):
         (lambda i: i < 100_000, lambda i: i + 1, 0),
         (lambda i: i >= 3, lambda i: i - 2, 50_001),
         (lambda i: i < 90_000, lambda i: 7 + i, 5),
+        (lambda i: (i < 100_000) & (i <= 70_000), lambda i: i + 1, 0),
+        (lambda i: tf.logical_and(i < 100_000, True), lambda i: i + 1, 0),
         (lambda i: (i < 50) & (i * i < 1000), lambda i: i * 2 + 1, 0),
     ],
 )

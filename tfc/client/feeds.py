@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 
+from tfc.base import errors
+from tfc.base.shapes import shape_text
 from tfc.framework.graph import Graph
 from tfc.framework.indexed_slices import IndexedSlices
-from tfc.framework.operation import Tensor
+from tfc.framework.operation import Operation, Tensor
 from tfc.framework.sparse_tensor import SparseTensor
 
 
@@ -109,3 +111,34 @@ def as_bytes(array: np.ndarray) -> np.ndarray:
     result = np.empty(array.size, object)
     result[:] = [v if isinstance(v, bytes) else str(v).encode() for v in array.ravel().tolist()]
     return result.reshape(array.shape)
+
+
+def check_references(op: Operation, fed: Set[Tensor]) -> None:
+    """A fed variable can be read, but there is nothing that an op could write to."""
+    for k, (tensor, is_ref) in enumerate(zip(op.inputs, op.defn.ref_inputs(op), strict=True)):
+        if is_ref and tensor in fed:
+            name = _proto_name(tensor.dtype.base_dtype)
+            raise errors.InvalidArgumentError(
+                None,
+                op,
+                f"Input {k} of node {op.name} was passed {name} from the feed of {tensor.name} "
+                f"incompatible with expected {name}_ref.",
+            )
+
+
+def not_fed(op: Operation) -> None:
+    """Raise what a placeholder that is needed and not fed is."""
+    shape = op.outputs[0].shape
+    known = "" if shape.ndims is None else f" and shape {shape_text(shape.as_list())}"
+    raise errors.InvalidArgumentError(
+        None,
+        op,
+        f"You must feed a value for placeholder tensor {op.name!r} with dtype "
+        f"{_proto_name(op.outputs[0].dtype)}{known}",
+    )
+
+
+def _proto_name(dtype: Any) -> str:
+    """The dtype as TensorFlow's C++ messages name it."""
+    names = {"float32": "float", "float64": "double", "float16": "half"}
+    return names.get(dtype.name, dtype.name)

@@ -15,6 +15,7 @@ import numpy as np
 
 from tfc.base import errors
 from tfc.client.state import VariableStore
+from tfc.passes.arrays import Element, Elements
 from tfc.passes.lower import variable_of
 
 
@@ -61,3 +62,16 @@ def _as_array(value: Any, tensor: Any) -> np.ndarray:
         array[()] = value
         return array
     return np.asarray(value, dtype=dtype, order="C")
+
+
+def empty_arrays(arrays: Mapping[Any, Elements]) -> dict[Any, Elements]:
+    """The arrays that nothing was written to: later stages know them without a value."""
+    return {t: array for t, array in arrays.items() if not array.items}
+
+
+def object_array(tensor: Any, array: Elements, values: Mapping[Any, np.ndarray]) -> np.ndarray:
+    """The elements of `array` as one array of objects, None where nothing was written."""
+    whole = np.full(array.size, None, object)
+    for k in array.items:
+        whole[k] = values[Element(tensor, k)]
+    return whole

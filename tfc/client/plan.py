@@ -20,14 +20,15 @@ from tfc import compiler
 from tfc.base import dtypes, errors
 from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
-from tfc.client.feeds import as_bytes
-from tfc.client.host import run_host_op, value_of
+from tfc.client.feeds import as_bytes, check_references, not_fed
+from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
 from tfc.client.stage_cache import StageCache
 from tfc.client.state import VariableStore, address_of, aligned_empty
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
+from tfc.passes.arrays import Elements
 from tfc.passes.lessons import GUESSES, Lessons
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
@@ -98,6 +99,7 @@ class Stage:
     touches_variables: bool
     host_ops: list[Operation]  # run in this order after the function
     driven: dict[Operation, DrivenOp]  # those of them that have regions
+    arrays: dict[Tensor, Elements]  # TensorArrays that its results are the elements of
     rest: Branch | None
 
     def call(self, runtime: Runtime, values: Environment) -> None:
@@ -113,6 +115,8 @@ class Stage:
             self._call(runtime, values)
 
     def run_host_ops(self, runtime: Runtime, values: Environment) -> None:
+        for tensor, array in self.arrays.items():
+            values[tensor] = object_array(tensor, array, values)
         for op in self.host_ops:
             runtime.statistics.host_stages += 1
             driven = self.driven.get(op)
@@ -179,6 +183,7 @@ class Branch:
         self.versions = after.versions if after else {}
         self.written = after.written if after else {}
         self.constants = constants or {}
+        self.arrays = empty_arrays(after.arrays) if after else {}
         self.variables = list(plan.variables)
         self.stages = StageCache()
         self._types: tuple[Any, ...] = ()
@@ -241,8 +246,9 @@ class Branch:
                 runtime.store.types(self.variables),
                 self.versions,
                 self.written,
-                {t for t in self.tensors if t not in available and not _is_text(t)},
+                {t for t in self.tensors if t not in available},
                 self.plan.lessons,
+                self.arrays,
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -277,13 +283,14 @@ class Branch:
         touches = any(kind == "variable" for kind, _ in [*lowered.inputs, *lowered.outputs])
         exists = dict.fromkeys(self.tensors)
         exists.update(dict.fromkeys(o.what for o in outputs if not o.is_variable))
+        exists.update(dict.fromkeys(lowered.arrays))
         by_python = lowered.hosted.union(lowered.driven)
         host_ops, rest = _runnable_host_ops(lowered.waiting, exists, by_python)
         wanted = residuals_among(self.ops)
         driven = {
             op: DrivenOp(op, lowered.driven[op], wanted.get(op, ()), self.plan.of_region)
             for op in host_ops
-            if op in lowered.driven
+            if op.regions
         }
         branch = None
         if rest:
@@ -292,11 +299,14 @@ class Branch:
             taken = {t for op in rest for t in op.inputs}
             statics = [t for t in lowered.wanted if t in exists]
             taken.update(statics)
-            tensors = [t for t in exists if t in taken]
+            empty = empty_arrays(lowered.arrays)
+            tensors = [t for t in exists if t in taken and t not in empty]
             constants = {**self.constants, **lowered.constants}
             known = {t: constants[t] for t in tensors if t in constants}
             branch = Branch(self.plan, rest, tensors, statics, lowered, known)
-        return Stage(executable, lowered.inputs, outputs, touches, host_ops, driven, branch)
+        return Stage(
+            executable, lowered.inputs, outputs, touches, host_ops, driven, lowered.arrays, branch
+        )
 
 
 class Plan:
@@ -314,9 +324,9 @@ class Plan:
         self.ops = needed_ops(elements, self.fed) if ops is None else list(ops)
         for op in self.ops:
             if op.type == "Placeholder":
-                _not_fed(op)
+                not_fed(op)
             if not self.fed.isdisjoint(op.inputs):
-                _check_references(op, self.fed)
+                check_references(op, self.fed)
         self.variables = [op.name for op in self.ops if is_variable(op)]
         names = [e.name for e in elements]
         self.lessons = Lessons()
@@ -327,8 +337,11 @@ class Plan:
         self.root = Branch(self, self.ops, [t for t in fed if t in used])
 
     def of_region(self, region: Region, fed: Sequence[Tensor], kept: Sequence[Tensor]) -> Plan:
-        """The plan of a region of one of the ops: its results, and the tensors `kept`."""
-        return Plan([*region.results, *kept], fed, region_ops(region, kept))
+        """The plan of a region of one of the ops: its results, and the tensors `kept`. What it is
+        fed is no user's: strings are bytes already, or TensorArrays of them."""
+        plan = Plan([*region.results, *kept], fed, region_ops(region, kept))
+        plan.string_feeds = []
+        return plan
 
     def describe(self, inputs: Sequence[tuple[str, Any]]) -> str:
         """One line that names this plan in dumps."""
@@ -456,23 +469,6 @@ def _new_array(graph: Graph, output: Output) -> np.ndarray:
         ) from error
 
 
-def _check_references(op: Operation, fed: Set[Tensor]) -> None:
-    """A fed variable can be read, but there is nothing that an op could write to."""
-    for k, (tensor, is_ref) in enumerate(zip(op.inputs, op.defn.ref_inputs(op), strict=True)):
-        if is_ref and tensor in fed:
-            name = _proto_name(tensor.dtype.base_dtype)
-            raise errors.InvalidArgumentError(
-                None,
-                op,
-                f"Input {k} of node {op.name} was passed {name} from the feed of {tensor.name} "
-                f"incompatible with expected {name}_ref.",
-            )
-
-
-def _is_text(tensor: Tensor) -> bool:
-    return bool(tensor.dtype.base_dtype.short == "str")
-
-
 def _contents(array: np.ndarray) -> Any:
     return tuple(array.ravel().tolist()) if array.dtype == object else array.tobytes()
 
@@ -481,20 +477,3 @@ def _stuck(op: Operation) -> None:
     raise errors.InternalError(
         None, op, f"{op.type} {op.name!r} can neither be lowered nor run on the host"
     )
-
-
-def _not_fed(op: Operation) -> None:
-    shape = op.outputs[0].shape
-    known = "" if shape.ndims is None else f" and shape {shape_text(shape.as_list())}"
-    raise errors.InvalidArgumentError(
-        None,
-        op,
-        f"You must feed a value for placeholder tensor {op.name!r} with dtype "
-        f"{_proto_name(op.outputs[0].dtype)}{known}",
-    )
-
-
-def _proto_name(dtype: Any) -> str:
-    """The dtype as TensorFlow's C++ messages name it."""
-    names = {"float32": "float", "float64": "double", "float16": "half"}
-    return names.get(dtype.name, dtype.name)

@@ -47,6 +47,7 @@ class OpDef:
     lower: ClassVar[Callable[..., Any] | None] = None
     host: ClassVar[Callable[..., Any] | None] = None
     assigns: ClassVar[Callable[..., Any] | None] = None  # new content of a string variable
+    takes_arrays: ClassVar[bool] = False  # `lower` takes TensorArrays that are no one value
     constant_strings: ClassVar[bool] = False  # constant string inputs are no operands of `lower`
     takes_kept: ClassVar[bool] = False  # `lower` takes operands that iterations kept (`Kept`)
     _text: ClassVar[str] = ""

@@ -46,6 +46,7 @@ from tfc.ops import (
     string_ops,
     sum_ops,
     summary_ops,
+    tensor_array_ops,
     training_ops,
     unary_ops,
     variable_ops,

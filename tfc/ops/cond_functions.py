@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from tfc.base import nest
-from tfc.framework.convert import constant_tensor, convert_to_tensor
+from tfc.framework.convert import convert_to_tensor
 from tfc.framework.graph import control_dependencies, name_scope
 from tfc.framework.opdef import apply
-from tfc.framework.operation import Operation, Tensor
+from tfc.framework.operation import Tensor
 from tfc.framework.regions import Region, make_region_op
 from tfc.ops.control_ops import Assert
+from tfc.ops.tensor_array import TensorArray, results_of, with_arrays
 
 Branch = Callable[[], Any]
 
@@ -55,8 +56,11 @@ def cond(
         _check_sides(sides)
         regions = [region for _, region in sides]
         op = make_region_op(graph, "If", "If", [test], regions)
-        merged = [apply("Merge", t, name="Merge") for t in op.outputs[:-1]]
-    packed = nest.pack(sides[0][0], merged)
+        arrays = _arrays(nest.flatten(sides[0][0]))
+        outputs = op.outputs[:-1]
+        count = len(outputs) - len(arrays)
+        merged = [apply("Merge", t, name="Merge") for t in outputs[:count]]
+    packed = nest.pack(sides[0][0], with_arrays([*merged, *outputs[count:]], arrays))
     if not strict and isinstance(packed, list | tuple) and len(packed) == 1:
         return packed[0]
     return packed
@@ -75,21 +79,13 @@ def _branch(graph: Any, which: str, function: Any) -> tuple[Any, Region]:
         result = function()
         if result is None:
             raise ValueError(f"{which} must have a return value.")
-        region.results = [as_result(leaf) for leaf in nest.flatten(result)]
+        leaves = nest.flatten(result)
+        region.results = results_of(leaves, _arrays(leaves))
     return result, region
 
 
-def as_result(leaf: Any) -> Tensor:
-    """What a region returns, as a tensor: references are read, operations give a constant that is
-    available once they are done."""
-    if isinstance(leaf, Operation):
-        with control_dependencies([leaf]):
-            done: Tensor = apply("Identity", constant_tensor(np.array(True), "Const"))
-        return done
-    tensor = convert_to_tensor(leaf)
-    if tensor.dtype.is_ref_dtype:
-        tensor = apply("Identity", tensor)
-    return tensor
+def _arrays(leaves: Sequence[Any]) -> dict[int, TensorArray]:
+    return {k: leaf for k, leaf in enumerate(leaves) if isinstance(leaf, TensorArray)}
 
 
 def _check_sides(sides: Sequence[tuple[Any, Region]]) -> None:
@@ -100,6 +96,9 @@ def _check_sides(sides: Sequence[tuple[Any, Region]]) -> None:
         raise ValueError(
             f"Outputs of true_fn and false_fn must have the same structure: {error}"
         ) from None
+    kinds = [[isinstance(v, TensorArray) for v in nest.flatten(side)] for side in (a, b)]
+    if kinds[0] != kinds[1]:
+        raise ValueError("Outputs of true_fn and false_fn must be TensorArrays at the same places")
     for x, y in zip(then.results, other.results, strict=True):
         if x.dtype.base_dtype != y.dtype.base_dtype:
             raise ValueError(

@@ -17,6 +17,7 @@ from tfc.framework.opdef import ANY, OpDef
 from tfc.ir.core import Literal, Value
 from tfc.ops import shape_rules as s
 from tfc.ops.host_forms import by_entries
+from tfc.passes import lower_arrays
 
 # tf.zeros and tf.ones of fewer elements are constants; larger ones are a Fill, as in TensorFlow.
 SMALL_CONSTANT_ELEMENTS = 1000
@@ -104,6 +105,7 @@ def _same_array(input: np.ndarray) -> np.ndarray:
 class Identity(OpDef, sig="Identity(input: T) -> output: T", T=ANY):
     """A tensor with the shape and content of `input`."""
 
+    takes_arrays = True
     shape, lower, host = _same_shape, _same_value, _same_array
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
@@ -113,6 +115,7 @@ class Identity(OpDef, sig="Identity(input: T) -> output: T", T=ANY):
 class StopGradient(OpDef, sig="StopGradient(input: T) -> output: T", T=ANY):
     """`input`, taken as a constant by `tf.gradients`."""
 
+    takes_arrays = True
     shape, lower, host = _same_shape, _same_value, _same_array
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
@@ -369,13 +372,14 @@ def ones_like(
 class ZerosLike(OpDef, sig="ZerosLike(x: T) -> y: T", T=ANY):
     """Zeros of the type of `x`."""
 
+    takes_arrays = True
     shape = _same_shape
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
         return [None]
 
-    def lower(build: Any, x: Value) -> Value:
-        return p.full_like(build, x, 0)
+    def lower(build: Any, x: Any) -> Any:
+        return lower_arrays.zeros_like(build, x)
 
     def host(x: np.ndarray, *, op: Any) -> np.ndarray:
         if op.inputs[0].dtype.base_dtype.short == "str":

@@ -8,7 +8,8 @@ the few ops that such a *ragged* array meets go through its entries.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,4 +51,19 @@ def by_entries(function: Callable[..., Any], *ragged: np.ndarray) -> np.ndarray:
         if all(entry is not None for entry in entries):
             nested = isinstance(entries[0], np.ndarray) and entries[0].dtype == object
             result[index] = by_entries(function, *entries) if nested else function(*entries)
+    return result
+
+
+def added_entries(ragged: Sequence[np.ndarray]) -> np.ndarray:
+    """The sum of ragged arrays, entry by entry. What is not there counts as zeros, also where one
+    is shorter than another."""
+    if all(array.dtype != object for array in ragged):
+        return functools.reduce(np.add, ragged)
+    shape = max(array.shape for array in ragged if array.dtype == object)
+    result = np.empty(shape, object)
+    for index in np.ndindex(shape):
+        there = [array for array in ragged if not index or index[0] < len(array)]
+        entries = [np.asarray(a[index]) for a in there if a[index] is not None]
+        if entries:
+            result[index] = added_entries(entries)
     return result

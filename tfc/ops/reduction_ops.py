@@ -250,7 +250,10 @@ def _reduction(op: str, what: str) -> Callable[..., Tensor]:
         kept = keep(keepdims, keep_dims)
         tensor = convert_to_tensor(input_tensor, name="input_tensor")
         axes = reduction_axes(tensor, axis, reduction_indices)
-        return apply(op, tensor, axes, keep_dims=kept, name=name)
+        result: Tensor = apply(op, tensor, axes, keep_dims=kept, name=name)
+        if axis is None and reduction_indices is None and not kept:
+            result.set_shape([])  # also where not even the rank of the operand is known
+        return result
 
     function.__name__ = function.__qualname__ = f"reduce_{op.lower()}"
     function.__doc__ = what

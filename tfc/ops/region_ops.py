@@ -24,6 +24,8 @@ class _RegionOp:
 
     takes_kept = True
 
+    takes_arrays = True
+
     @classmethod
     def ref_inputs(cls, op: Operation) -> tuple[bool, ...]:
         return tuple(t.dtype.is_ref_dtype for t in op.inputs)
@@ -83,6 +85,8 @@ class While(
 class Merge(OpDef, sig="Merge(input: T) -> output: T", T=ANY):
     """A result of a condition, under TensorFlow's name for it."""
 
+    takes_arrays = True
+
     def shape(x: TensorShape) -> list[TensorShape]:
         return [x]
 
@@ -99,11 +103,13 @@ class Merge(OpDef, sig="Merge(input: T) -> output: T", T=ANY):
 class Exit(OpDef, sig="Exit(data: T) -> output: T", T=ANY):
     """A result of a loop, under TensorFlow's name for it."""
 
+    takes_arrays = True
+
     def shape(x: TensorShape) -> list[TensorShape]:
         return [x]
 
     def grad(op: Any, dy: Any) -> list[Any]:
-        return [dy]
+        return [dy if op._attrs.get("_back_prop", True) else None]
 
     def lower(build: Any, x: Value) -> Value:
         return x

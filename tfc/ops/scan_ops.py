@@ -9,7 +9,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import dtypes
-from tfc.base.dtypes import FLOATS, INDEX, NUMBERS, REALS, DType
+from tfc.base.dtypes import FLOATS, INDEX, INTEGERS, NUMBERS, REALS, DType
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
@@ -238,6 +238,8 @@ def _plain(array: np.ndarray) -> Any:
 
 def _sequence(build: Any, dtype: str, size: int, first: Any, step: Any) -> Value:
     """first + i * step for i in [0, size)."""
+    if (first, step) == (0, 1) and dtype in INTEGERS:
+        return p.iota(build, dtype=dtype, shape=(size,), dim=0)  # known to be one wherever it goes
     wide = {"f16": "f32", "bf16": "f32"}.get(dtype, dtype)
     if wide not in FLOATS:
         wide = "i64" if dtype != "u64" else "u64"

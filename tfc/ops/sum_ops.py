@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,10 @@ from tfc.framework.opdef import OpDef, apply, public_name
 from tfc.ir.core import Value
 from tfc.ops import cast_ops, const_ops, reduction_ops, shape_rules
 from tfc.ops.common import same_shape
-from tfc.ops.host_forms import by_entries
+from tfc.ops.host_forms import added_entries
 from tfc.ops.lowering import invalid, one_shape, typed
+from tfc.passes import lower_arrays
+from tfc.passes.arrays import Elements
 
 
 def _total(build: Any, *inputs: Value, **_: Any) -> Value:
@@ -33,14 +34,27 @@ def _total(build: Any, *inputs: Value, **_: Any) -> Value:
 class AddN(OpDef, sig="AddN(inputs: N * T) -> sum: T", T=NUMBERS):
     """The sum of tensors of one shape."""
 
+    takes_arrays = True
     shape = same_shape
-    lower = _total
+
+    def lower(build: Any, *inputs: Any, op: Any) -> Any:
+        if any(isinstance(v, Elements) for v in inputs):
+            return lower_arrays.total(build, inputs)
+        one_shape(build, *inputs)
+        # What a read contributes to the gradient of an array is one element of it.
+        kinds = [t.op.type == "TensorArrayReadGrad" for t in op.inputs]
+        order = sorted(range(len(inputs)), key=kinds.__getitem__)
+        total = inputs[order[0]]
+        for k in order[1:]:
+            add = lower_arrays.with_part if kinds[k] else p.add
+            total = add(build, total, inputs[k])
+        return total
 
     def grad(op: Any, dy: Any) -> list[Any]:
         return [dy] * len(op.inputs)
 
     def host(*inputs: np.ndarray) -> np.ndarray:
-        return by_entries(lambda *entries: functools.reduce(np.add, entries), *inputs)
+        return added_entries(inputs)
 
 
 class AccumulateNV2(OpDef, sig="AccumulateNV2(inputs: N * T, shape: shape) -> sum: T", T=NUMBERS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tfc.framework.graph import Graph, name_scope
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
 from tfc.framework.regions import Region, make_region_op
-from tfc.ops.cond_functions import as_result
+from tfc.ops.tensor_array import TensorArray, as_result, results_of, with_arrays
 
 
 def while_loop(
@@ -31,9 +31,11 @@ def while_loop(
 ) -> Any:
     """Repeat `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` is true.
 
-    loop_vars: tensors, nested at will; `body` returns the same structure. shape_invariants: shapes
-    that hold in every iteration, in the structure of `loop_vars`; without them the shapes of the
-    first values must hold. maximum_iterations: a bound on the number of iterations.
+    loop_vars: tensors and TensorArrays, nested at will; `body` returns the same structure.
+    shape_invariants: shapes that hold in every iteration, in the structure of `loop_vars`; without
+    them the shapes of the first values must hold, and for TensorArrays that is so anyway.
+    maximum_iterations: a bound on the number of iterations.
+    back_prop: whether gradients flow through the loop.
     parallel_iterations and swap_memory are accepted: a native loop needs neither.
 
     Returns the last values; a single one as it is, unless `return_same_structure`.
@@ -52,9 +54,11 @@ def while_loop(
         raise ValueError("No loop variables provided")
     with name_scope(name, "while"):
         if maximum_iterations is None:
-            packed = _loop(cond, body, _as_list(loop_vars), shape_invariants)
+            packed = _loop(cond, body, _as_list(loop_vars), shape_invariants, back_prop)
         else:
-            packed = _bounded(cond, body, _as_list(loop_vars), shape_invariants, maximum_iterations)
+            packed = _bounded(
+                cond, body, _as_list(loop_vars), shape_invariants, back_prop, maximum_iterations
+            )
     if len(packed) == 1 and not return_same_structure:
         return packed[0]
     return packed
@@ -69,6 +73,7 @@ def _bounded(
     body: Callable[..., Any],
     loop_vars: Any,
     shape_invariants: Any,
+    back_prop: bool,
     maximum_iterations: Any,
 ) -> Any:
     """The loop with a counter in front of its variables."""
@@ -86,35 +91,59 @@ def _bounded(
         results = body(*values)
         return i + 1, _like(loop_vars, results)
 
-    return _loop(test, step, [counter, loop_vars], shape_invariants)[1]
+    return _loop(test, step, [counter, loop_vars], shape_invariants, back_prop)[1]
 
 
 def _loop(
-    cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, shape_invariants: Any
+    cond: Callable[..., Any],
+    body: Callable[..., Any],
+    loop_vars: Any,
+    shape_invariants: Any,
+    back_prop: bool,
 ) -> Any:
-    first = [convert_to_tensor(leaf) for leaf in nest.flatten(loop_vars)]
-    first = [apply("Identity", t) if t.dtype.is_ref_dtype else t for t in first]
+    leaves = nest.flatten(loop_vars)
+    arrays = {k: leaf for k, leaf in enumerate(leaves) if isinstance(leaf, TensorArray)}
+    first = [arrays[k].flow if k in arrays else _first(leaf) for k, leaf in enumerate(leaves)]
+    shapes = _shapes(first, loop_vars, shape_invariants, arrays)
+    masks = [array.mask for array in arrays.values()]
+    first, shapes = [*first, *masks], [*shapes, *(m.get_shape() for m in masks)]
     graph = first[0].graph
-    shapes = _shapes(first, loop_vars, shape_invariants)
+
+    def structure(tensors: Sequence[Tensor]) -> Any:
+        return nest.pack(loop_vars, with_arrays(tensors, arrays))
+
     with graph.as_default():
-        test = _region(graph, "cond", "Merge", first, shapes)
+        test = _region(graph, "cond", "Merge", first, shapes, len(leaves))
         with test:
-            test.results = [_predicate(cond(*nest.pack(loop_vars, test.params)))]
-        step = _region(graph, "body", "Identity", first, shapes)
+            test.results = [_predicate(cond(*structure(test.params)))]
+        step = _region(graph, "body", "Identity", first, shapes, len(leaves))
         with step:
-            results = _like(loop_vars, body(*nest.pack(loop_vars, step.params)))
-            step.results = [as_result(leaf) for leaf in nest.flatten(results)]
+            results = nest.flatten(_like(loop_vars, body(*structure(step.params))))
+            step.results = results_of(results, arrays)
         _check_results(first, shapes, step.results)
         op = make_region_op(graph, "While", "While", first, [test, step])
-        exits = [apply("Exit", t, name="Exit") for t in op.outputs[:-1]]
-    return nest.pack(loop_vars, exits)
+        exits = [apply("Exit", t, name="Exit") for t in op.outputs[: len(leaves)]]
+        for end in exits:
+            end.op._attrs["_back_prop"] = bool(back_prop)
+    return structure([*exits, *op.outputs[len(leaves) : -1]])
 
 
-def _shapes(first: Sequence[Tensor], loop_vars: Any, invariants: Any) -> list[TensorShape]:
-    """The shape that holds for each variable in every iteration."""
+def _first(leaf: Any) -> Tensor:
+    tensor = convert_to_tensor(leaf)
+    return apply("Identity", tensor) if tensor.dtype.is_ref_dtype else tensor
+
+
+def _shapes(
+    first: Sequence[Tensor], loop_vars: Any, invariants: Any, arrays: Container[int]
+) -> list[TensorShape]:
+    """The shape that holds for each variable in every iteration. Those of TensorArrays follow from
+    the arrays."""
     if invariants is None:
         return [t.get_shape() for t in first]
-    flat = _flat_shapes(loop_vars, invariants)
+    flat = [
+        t.get_shape() if k in arrays else shape
+        for k, (t, shape) in enumerate(zip(first, _flat_shapes(loop_vars, invariants), strict=True))
+    ]
     for tensor, shape in zip(first, flat, strict=True):
         if not _covers(shape, tensor.get_shape()):
             raise ValueError(
@@ -127,6 +156,8 @@ def _shapes(first: Sequence[Tensor], loop_vars: Any, invariants: Any) -> list[Te
 
 def _flat_shapes(loop_vars: Any, invariants: Any) -> list[TensorShape]:
     """Shapes in the order of the leaves: a list may be a shape or a structure of shapes."""
+    if isinstance(loop_vars, TensorArray):
+        return [TensorShape(None)]
     if not nest.is_sequence(loop_vars):
         return [as_shape(invariants)]
     if isinstance(loop_vars, dict):
@@ -152,13 +183,24 @@ def _covers(wide: TensorShape, narrow: TensorShape) -> bool:
 
 
 def _region(
-    graph: Graph, name: str, param: str, first: Sequence[Tensor], shapes: Sequence[TensorShape]
+    graph: Graph,
+    name: str,
+    param: str,
+    first: Sequence[Tensor],
+    shapes: Sequence[TensorShape],
+    named: int,
 ) -> Region:
+    """A region whose first `named` parameters have TensorFlow's names."""
     region = Region(graph, f"{graph.get_name_scope()}/{name}")
     with region:
         region.params = [
-            apply("RegionParameter", T=t.dtype.base_dtype, known_shape=shape, name=param)
-            for t, shape in zip(first, shapes, strict=True)
+            apply(
+                "RegionParameter",
+                T=t.dtype.base_dtype,
+                known_shape=shape,
+                name=param if k < named else "mask",
+            )
+            for k, (t, shape) in enumerate(zip(first, shapes, strict=True))
         ]
     return region
 

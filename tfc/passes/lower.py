@@ -24,7 +24,9 @@ from tfc import prims as p
 from tfc.base import errors
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import Builder, constant_value
-from tfc.ir.core import Function, Literal, Type, Value
+from tfc.ir.core import Function, Type, Value
+from tfc.passes.arrays import Element, Elements, stacked
+from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
@@ -76,6 +78,7 @@ class Lowered:
     driven: dict[Any, str]  # waiting ops with regions that Python drives, and why
     versions: dict[Any, Versions]  # writes that each lowered op depends on
     written: dict[str, int]  # number of the last write to each variable
+    arrays: dict[Any, Elements]  # TensorArrays that are asked for and no one value
 
 
 class Lowering(Builder):
@@ -193,6 +196,7 @@ def lower(
     written: Versions = _NONE,
     ragged: Set[Any] = frozenset(),
     lessons: Lessons | None = None,
+    arrays: Mapping[Any, Elements] | None = None,
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -204,6 +208,7 @@ def lower(
     versions, written: what earlier stages left (empty for the first).
     ragged: tensors that exist as Python objects, such as arrays of several shapes.
     lessons: which guesses were wrong before.
+    arrays: TensorArrays that exist and are empty.
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -211,9 +216,10 @@ def lower(
     """
     build = Lowering(name, variables, written)
     build.versions.update(versions or {})
+    build.values.update(arrays or {})
     build.residuals, build.counted = residuals_among(ops), counted_among(ops)
     for tensor, array in statics.items():
-        build.values[tensor] = p.const(build, value=Literal(array))
+        build.values[tensor] = as_constant(build, array)
     for tensor, type in available.items():
         if tensor not in statics:
             value = build.values[tensor] = build.param(type)
@@ -223,6 +229,7 @@ def lower(
     waiting, wanted = _lower_ops(build, ops, fetches)
     outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
+    asked = _asked(fetches, waiting, wanted)
     donated = _write_back(build, outputs, results)
     return Lowered(
         build.finish(results, (("donated", tuple(donated)),)),
@@ -237,6 +244,7 @@ def lower(
         build.driven,
         build.versions,
         build.written,
+        {t: v for t in asked if isinstance(v := build.values.get(t), Elements)},
     )
 
 
@@ -270,22 +278,27 @@ def _must_wait(build: Lowering, op: Any, waiting: Mapping[Any, None], held: set[
     inputs = [t for t in op.inputs if not op.defn.leaves_out(t)]
     if any(t.op in waiting and t not in build.values for t in inputs):
         return True
-    if any(t in build.ragged for t in inputs):
-        _take_ragged(build, op)
+    ragged = [t for t in inputs if t in build.ragged]
+    if ragged:
+        _take_ragged(build, op, ragged)
         return True
     return bool(held) and any(k in held for k in _referenced(op))
 
 
-def _take_ragged(build: Lowering, op: Any) -> None:
-    """Have Python run `op`, which is given an array of several shapes."""
+def _take_ragged(build: Lowering, op: Any, ragged: Sequence[Any]) -> None:
+    """Have Python run `op`, which is given arrays of several shapes, or strings."""
     if op.regions:
-        build.driven[op] = "it takes an array of several shapes"
-    elif op.defn.host is not None:
-        build.hosted.add(op)
+        text = all(t.dtype.base_dtype.short == "str" for t in ragged)
+        build.driven[op] = f"it takes {'strings' if text else 'an array of several shapes'}"
     else:
-        raise errors.UnimplementedError(
-            None, op, f"{op.type} '{op.name}' cannot take an array whose entries differ in shape"
-        )
+        _have_hosted(build, op, "cannot take an array whose entries differ in shape")
+
+
+def _have_hosted(build: Lowering, op: Any, reason: str) -> None:
+    """Have Python run `op`, which has no native form for what it is given."""
+    if op.defn.host is None:
+        raise errors.UnimplementedError(None, op, f"{op.type} '{op.name}': {reason}")
+    build.hosted.add(op)
 
 
 def _referenced(op: Any) -> list[str]:
@@ -310,12 +323,17 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
         results = apply_op(build, op, seen)
     except NeedsValue as need:
         build.written.update(build.replaced)
+        if need.token is not None:
+            return [need.token]
         for tensor in fed_leaves(need.value, build.available):
             build.fed_statics[tensor] = None
         return _tensors_behind(build, op, need.value)
     except NotNative as reason:
         build.written.update(build.replaced)
-        build.driven[op] = str(reason)
+        if op.regions:
+            build.driven[op] = str(reason)
+        else:
+            _have_hosted(build, op, str(reason))
         return []
     changed = {k: build.written[k] for k in build.replaced}
     build.versions[op] = {**seen, **changed} if changed else seen
@@ -343,6 +361,8 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
             value = build.content(value.key, seen.get(value.key, 0))
         elif isinstance(value, Kept) and not op.defn.takes_kept:
             value = dense(build, value)
+        if isinstance(value, Elements) and not op.defn.takes_arrays:
+            raise NotNative(f"{op.type} takes no TensorArray whose elements differ in shape")
         operands.append(value)
     try:
         return tuple(op.defn.run_lower(build, op, operands))
@@ -391,6 +411,18 @@ def fed_leaves(value: Value, available: Mapping[Value, Any]) -> list[Any]:
     return list(leaves)
 
 
+def _asked(
+    fetches: Sequence[Any], waiting: Sequence[Any], wanted: Sequence[Any]
+) -> dict[Any, None]:
+    """Tensors that are fetched or waited for."""
+    asked = dict.fromkeys(fetches)
+    for op in waiting:
+        pairs = zip(op.inputs, op.defn.ref_inputs(op), strict=True)
+        asked.update(dict.fromkeys(tensor for tensor, is_ref in pairs if not is_ref))
+    asked.update(dict.fromkeys(wanted))
+    return asked
+
+
 def _results_of(
     build: Lowering,
     fetches: Sequence[Any],
@@ -400,18 +432,18 @@ def _results_of(
     wanted: Sequence[Any],
 ) -> tuple[list[tuple[str, Any]], list[Value]]:
     """What the function returns besides variables: tensors that are fetched or waited for."""
-    asked = dict.fromkeys(fetches)
-    for op in waiting:
-        pairs = zip(op.inputs, op.defn.ref_inputs(op), strict=True)
-        asked.update(dict.fromkeys(tensor for tensor, is_ref in pairs if not is_ref))
-    asked.update(dict.fromkeys(wanted))
     outputs: list[tuple[str, Any]] = []
     results: list[Value] = []
     fetched = set(fetches)
-    for tensor in asked:
+    for tensor in _asked(fetches, waiting, wanted):
         if tensor not in build.values or tensor in available or tensor in statics:
             continue
         value = build.values[tensor]
+        value = build.values[tensor] = stacked(build, value)
+        if isinstance(value, Elements):
+            outputs.extend(("tensor", Element(tensor, k)) for k in value.items)
+            results.extend(value.items.values())
+            continue
         if isinstance(value, Ref):
             if tensor.dtype.base_dtype.short == "str":
                 continue  # the content of a string variable stays on the host

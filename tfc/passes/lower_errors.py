@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfc.ir.core import Value
 
 
@@ -12,6 +14,6 @@ class NotNative(Exception):
 class NeedsValue(Exception):
     """A lowering rule asked for the value of something that only running can tell."""
 
-    def __init__(self, value: Value):
+    def __init__(self, value: Value, token: Any = None):
         super().__init__("a value that decides a shape is not known before the run")
-        self.value = value
+        self.value, self.token = value, token  # token: under which the value is kept, if any

@@ -12,6 +12,7 @@ from tfc.base import errors
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
+from tfc.passes.lower_arrays import storable
 from tfc.passes.residuals import Kept, Level, content, kept
 from tfc.passes.trip_count import trip_count
 
@@ -41,7 +42,8 @@ class Loop:
     def emit(self) -> list[Value]:
         """The loop's results, in the order of `start`; what it keeps goes to the Lowering."""
         build, op = self.build, self.op
-        wanted = {t: self.body.result(t) for t in build.residuals.get(op, ())}
+        asked = build.residuals.get(op, ())
+        wanted = {t: storable(self.body, self.body.result(t)) for t in asked}
         outside = {t: unchanging(build, self.body, value) for t, value in wanted.items()}
         stored = [t for t in wanted if outside[t] is None]
         count = None
@@ -122,10 +124,20 @@ def unchanging(build: Any, inner: Any, value: Any) -> Any:
         return None if found is None else Kept(found, value.levels)
     if value in inner.captured:
         return inner.captured[value]
+    return remade(build, value)
+
+
+def remade(build: Any, value: Value) -> Value | None:
+    """`value` made again in the function of `build`, if it is a small constant or a splat."""
     known = constant_value(value)
-    if known is not None and known.size <= CONSTANT_ELEMENTS:
-        return p.const(build, value=Literal(known))
-    return None
+    if known is None:
+        return None
+    made: Value | None = None
+    if known.size <= CONSTANT_ELEMENTS:
+        made = p.const(build, value=Literal(known))
+    elif not any(known.strides):
+        made = p.splat(build, known.flat[0], value.type)
+    return made
 
 
 def keep_of_branches(
@@ -138,7 +150,7 @@ def keep_of_branches(
     found = []
     for tensor in build.residuals.get(op, ()):
         at = 0 if tensor.op._region is op.regions[0] else 1
-        value = branches[at].result(tensor)
+        value = storable(branches[at], branches[at].result(tensor))
         outside = unchanging(build, branches[at], value)
         if outside is not None:
             build.kept[tensor] = outside

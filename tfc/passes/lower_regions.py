@@ -19,7 +19,9 @@ import numpy as np
 from tfc import prims as p
 from tfc.base import errors
 from tfc.ir.builder import constant_value
-from tfc.ir.core import Literal, Type, Value
+from tfc.ir.core import Type, Value
+from tfc.passes import lower_arrays, lower_growth
+from tfc.passes.arrays import Elements
 from tfc.passes.lower import (
     Lowering,
     Ref,
@@ -28,7 +30,7 @@ from tfc.passes.lower import (
     versions_before,
 )
 from tfc.passes.lower_errors import NeedsValue, NotNative
-from tfc.passes.lower_loop import CONSTANT_ELEMENTS, Loop, keep_of_branches
+from tfc.passes.lower_loop import Loop, keep_of_branches, remade
 from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
 from tfc.passes.trip_count import leaves
 
@@ -75,26 +77,30 @@ class RegionLowering(Lowering):
         self.counts, self.lessons = outer.counts, outer.lessons
         self.region_depth = outer.region_depth + 1
         self.captured: dict[Value, Value] = {}  # parameter -> what it is outside
+        self.growths: list[Any] = []  # writes that may make an array larger
+        self.grown: dict[Value, Value] = {}  # what they made -> what it was in the beginning
 
     def parameters(
-        self, types: Sequence[Type], key_types: Sequence[Type], captures: dict[Any, Any]
+        self, types: Sequence[Any], key_types: Sequence[Type], captures: dict[Any, Any]
     ) -> None:
-        """Make the parameters, of the region, the variables and the captures."""
+        """Make the parameters, of the region, the variables and the captures. Empty TensorArrays
+        are what they are outside."""
         for tensor, type in zip(self.region.params, types, strict=True):
-            self.values[tensor] = self.param(type)
+            self.values[tensor] = type if isinstance(type, Elements) else self.param(type)
         for key, type in zip(self.keys, key_types, strict=True):
             self.contents[key, 0] = self.variable_params[key] = self.param(type)
         for tensor, value in captures.items():
-            if isinstance(value, Kept):
+            if isinstance(value, Elements):
+                self.values[tensor] = value
+            elif isinstance(value, Kept):
                 self.values[tensor] = Kept(self._capture(value.value), value.levels)
             else:
                 self.values[tensor] = self._capture(value)
 
     def _capture(self, value: Value) -> Value:
         """A value from outside, as the region has it."""
-        known = constant_value(value)
-        if known is not None and known.size <= CONSTANT_ELEMENTS:
-            made: Value = p.const(self, value=Literal(known))
+        made = remade(self, value)
+        if made is not None:
             return made
         inside = self.param(value.type)
         self.captured[inside] = value
@@ -146,7 +152,7 @@ class RegionLowering(Lowering):
                 self.values.setdefault(tensor, value)
 
     def result(self, tensor: Any) -> Any:
-        """The value of a tensor at the end of the region: a Value or a Kept."""
+        """The value of a tensor at the end of the region: a Value, a Kept or Elements."""
         value = self.values[tensor]
         if isinstance(value, Ref):
             number = self.versions.get(tensor.op, {}).get(value.key, 0)
@@ -164,7 +170,8 @@ class _Owner:
     def __init__(self, build: Lowering, op: Any, inputs: Sequence[Any], operands: Sequence[Any]):
         self.build, self.op = build, op
         pairs = zip(inputs, operands, strict=True)
-        self.captures = {t: v for t, v in pairs if isinstance(v, Value | Kept)}
+        taken = ((t, lower_arrays.captured(build, v)) for t, v in pairs)
+        self.captures = {t: v for t, v in taken if v is not None}
         self.seen = versions_before(build, op)
         self.keys: list[str] = []
 
@@ -181,7 +188,7 @@ class _Owner:
         except errors.FailedPreconditionError:
             raise NotNative(f"{key} is not initialized before '{self.op.name}'") from None
 
-    def lowered(self, params: Sequence[Sequence[Type]]) -> list[RegionLowering]:
+    def lowered(self, params: Sequence[Sequence[Any]]) -> list[RegionLowering]:
         """Each region lowered, with one list of variables that all of them take."""
         while True:
             types = [self.entry(key, written=True).type for key in self.keys]
@@ -219,7 +226,7 @@ class _Owner:
                 self.build.write(Ref(key, self.build), value)
 
 
-def lower_while(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value]:
+def lower_while(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
     """Results of a While, whose first inputs, as many as it has outputs, are the loop's variables.
 
     Raises:
@@ -227,28 +234,52 @@ def lower_while(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value
     """
     carried = len(op.outputs) - 1  # the last one is the tape
     owner = _Owner(build, op, op.inputs[carried:], operands[carried:])
-    first = [dense(build, operand) for operand in operands[:carried]]
-    types = [v.type for v in first]
-    test, body = regions = owner.lowered([types, types])
+    given = list(operands[:carried])
+    while True:
+        given, regions, nexts = lower_arrays.learned(
+            build, op, given, lambda types: owner.lowered([types, types])
+        )
+        loop = _loop_of(build, owner, regions, given, nexts)
+        room = lower_growth.sizes(loop)
+        carrying = [k for k, v in enumerate(given) if isinstance(v, Value)]
+        larger = [carrying[k] for k, n in room.items() if n > loop.start[k].type.shape[0]]
+        if not larger:
+            break
+        for k, n in room.items():
+            given[carrying[k]] = lower_arrays.grown(build, given[carrying[k]], n)
+    results = loop.emit()
+    first = len(carrying)
+    count = first + len(owner.keys)
+    owner.write_back(regions, results[first:count])
+    empty = {k: v for k, v in enumerate(given) if isinstance(v, Elements)}
+    return lower_arrays.with_empty(results, empty, carried)
+
+
+def _loop_of(
+    build: Lowering,
+    owner: _Owner,
+    regions: Sequence[RegionLowering],
+    given: Sequence[Any],
+    nexts: Sequence[Any],
+) -> Loop:
+    """The loop of lowered regions, which carries what is no empty array."""
+    op = owner.op
+    test, body = regions
     if test.written:
         raise NotNative(f"the condition of '{op.name}' assigns to a variable")
-    next_values = [dense(body, body.result(t)) for t in op.regions[1].results]
-    for tensor, value, type in zip(op.regions[1].results, next_values, types, strict=True):
-        if value.type != type:
-            raise NotNative(f"{tensor.name} is {value.type} after an iteration and was {type}")
+    for tensor, value, was in zip(op.regions[1].results, nexts, given, strict=True):
+        if value.type != was.type:
+            raise NotNative(f"{tensor.name} is {value.type} after an iteration and was {was.type}")
+    first, next_values = ([v for v in vs if isinstance(v, Value)] for vs in (given, nexts))
     finals = [body.final(key) for key in owner.keys]
     go_on = test.result(op.regions[0].results[0])
     if go_on.type.shape:
         go_on = p.reshape(test, go_on, shape=())
     start = [*first, *owner.operands(regions)]
-    loop = Loop(build, op, test, body, go_on, start, [*next_values, *finals, *body.captured])
-    results = loop.emit()
-    count = carried + len(owner.keys)
-    owner.write_back(regions, results[carried:count])
-    return results[:carried]
+    return Loop(build, op, test, body, go_on, start, [*next_values, *finals, *body.captured])
 
 
-def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value]:
+def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
     """Results of an If; the first operand decides.
 
     Raises:
@@ -264,21 +295,25 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Value]:
         pred = p.reshape(build, pred, shape=())
     owner = _Owner(build, op, op.inputs[1:], captured)
     branches = owner.lowered([[], []])
+    if any(inner.growths for inner in branches):
+        raise NotNative(f"a TensorArray grows in '{op.name}'")
     results = [
-        [
-            *(dense(inner, inner.result(t)) for t in region.results),
-            *(inner.final(key) for key in owner.keys),
-        ]
+        [inner.result(t) for t in region.results]
         for inner, region in zip(branches, op.regions, strict=True)
     ]
+    empty = lower_arrays.joined(branches, results)
     count = len(op.outputs) - 1  # the last one is the tape
-    for output, a, b in zip(op.outputs[:count], *results, strict=False):
+    outputs = [t for k, t in enumerate(op.outputs[:count]) if k not in empty]
+    for output, a, b in zip(outputs, *results, strict=True):
         if a.type != b.type:
             raise NotNative(f"{output.name} is {a.type} in one branch and {b.type} in the other")
+    for inner, found in zip(branches, results, strict=True):
+        found.extend(inner.final(key) for key in owner.keys)
     wanted = keep_of_branches(build, op, branches, results)
     functions = tuple(inner.finish(values) for inner, values in zip(branches, results, strict=True))
     values = list(build.emit(p.cond, pred, *owner.operands(branches), regions=functions))
-    owner.write_back(branches, values[count : count + len(owner.keys)])
-    for (tensor, inner), value in zip(wanted, values[count + len(owner.keys) :], strict=True):
-        build.kept[tensor] = Kept(value, inner.levels) if isinstance(inner, Kept) else value
-    return values[:count]
+    first, last = len(outputs), len(outputs) + len(owner.keys)
+    owner.write_back(branches, values[first:last])
+    for (tensor, was), value in zip(wanted, values[last:], strict=True):
+        build.kept[tensor] = Kept(value, was.levels) if isinstance(was, Kept) else value
+    return lower_arrays.with_empty(values, empty, count)

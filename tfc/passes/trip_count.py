@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,16 +26,18 @@ def trip_count(
     test, body: the Lowerings of its regions. go_on: the result of the test. start, step: the
     operands, and their next values.
     """
-    places = _deciding(test, body, go_on, step)
+    places = deciding(test, body, go_on, step)
     known = [constant_value(start[i]) for i in places]
     values = [v for v in known if v is not None]
     if len(values) < len(places):
         return None
-    if len(places) == 1:
-        (place,) = places
-        found = _of_counter(test.params[place], go_on, body.params[place], step[place], values[0])
-        if found is not None:
-            return found
+    counters = {
+        test.params[k]: (body.params[k], step[k], first)
+        for k, first in zip(places, values, strict=True)
+    }
+    found = _of_tests(go_on, counters)
+    if found is not None:
+        return found
     params = [test.params[i] for i in places]
     inner = [body.params[i] for i in places]
     holds = _slice("test", params, test, [go_on])
@@ -62,7 +64,7 @@ def leaves(value: Value) -> list[Value]:
     return list(found)
 
 
-def _deciding(test: Any, body: Any, go_on: Value, step: Sequence[Value]) -> list[int]:
+def deciding(test: Any, body: Any, go_on: Value, step: Sequence[Value]) -> list[int]:
     """Positions of the carried values that decide how often the loop runs: those the test reads,
     and those that their next values are made of."""
     where = {param: i for i, param in enumerate(test.params)}
@@ -76,6 +78,28 @@ def _deciding(test: Any, body: Any, go_on: Value, step: Sequence[Value]) -> list
                 found.add(place)
                 stack.append(place)
     return sorted(found)
+
+
+def _of_tests(
+    go_on: Value, counters: Mapping[Value, tuple[Value, Value, np.ndarray]]
+) -> int | None:
+    """The count of a loop that tests counters, by their parameters in the test; with several tests,
+    all of which have to hold, the least of their counts."""
+    if go_on.op is not None and go_on.op.defn.name == "and":
+        tests = [v for v in go_on.op.operands if not _always(v)]
+        counts = [_of_tests(v, counters) for v in tests]
+        known = [count for count in counts if count is not None]
+        return min(known) if known and len(known) == len(counts) else None
+    for tested in leaves(go_on):
+        found = _of_counter(tested, go_on, *counters[tested])
+        if found is not None:
+            return found
+    return None
+
+
+def _always(test: Value) -> bool:
+    known = constant_value(test)
+    return known is not None and bool(known.all())
 
 
 _SWAPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
