@@ -22,6 +22,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/dispatch.py
 	$(BIN)/python benchmarks/mlp_step.py
+	$(BIN)/python benchmarks/training_loop.py
 	$(BIN)/python benchmarks/startup.py
 
 $(VENV)/bin/python:

@@ -18,6 +18,11 @@ RUNS = {
     "mlp.py": (["--steps", "400"], r"test accuracy: 0\.9\d\d"),
     "numpy_mlp.py": (["--steps", "400"], r"test accuracy: 0\.9\d\d"),
     "cnn.py": (["--steps", "60", "--hidden", "64"], r"test accuracy: 0\.[6789]\d\d"),
+    "training_loop.py": (
+        ["--steps", "600", "--compare"],
+        r"(?s)test accuracy: 0\.9\d\d.*equal losses: True",
+    ),
+    "pendulum.py": (["--steps", "100000"], r"after 100 swings: angle 2\.0000000\d\d"),
     "second_order.py": ([], r"minimum \(1\.000000, 1\.000000\)"),
     "reading_ir.py": ([], r"hero='dot'"),
 }

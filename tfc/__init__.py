@@ -30,6 +30,7 @@ from tfc.base.dtypes import (
 from tfc.base.dtypes import bool_ as bool
 from tfc.base.errors import OpError
 from tfc.base.shapes import Dimension, TensorShape
+from tfc.client.batches import Batches
 from tfc.client.config import (
     ConfigProto,
     GPUOptions,

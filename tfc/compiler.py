@@ -19,6 +19,7 @@ from tfc.cache import default_cache
 from tfc.codegen import module, native_rt
 from tfc.codegen.target import host
 from tfc.ir.core import Function
+from tfc.ir.walk import all_functions
 from tfc.passes import pipeline
 from tfc.passes.options import PassOptions, Record
 from tfc.prims.effects import MAX_PAYLOAD
@@ -51,13 +52,29 @@ class AssertFailed(Exception):
 
 
 class Cancelled(Exception):
-    """A run was told to stop, and had written no donated buffer yet."""
+    """A run was told to stop, and had written no donated buffer yet, but for what loops commit."""
+
+
+class StopFlag:
+    """Tells a run to end."""
+
+    def __init__(self) -> None:
+        self._cell = ctypes.c_int32(0)
+        self.address = ctypes.addressof(self._cell)
+
+    def set(self) -> None:
+        """End the runs that were given this flag: within a turn of the loop they are in, and as
+        long as they have not begun to write donated buffers. From any thread."""
+        self._cell.value = 1
+
+
+_NEVER = StopFlag()
 
 
 class _Context:
     """The memory of one call in flight: slots, buffer table, arena, error record."""
 
-    def __init__(self, buffers: int, arena: int, constants: Sequence[np.ndarray], cancel: int):
+    def __init__(self, buffers: int, arena: int, constants: Sequence[np.ndarray]):
         self.table = (ctypes.c_void_p * max(buffers, 1))()
         memory.check(arena)
         self._arena = np.empty(arena + ALIGNMENT, np.uint8)
@@ -66,7 +83,7 @@ class _Context:
         self.slots = (ctypes.c_void_p * 8)()
         self.slots[0] = start + (-start % ALIGNMENT)
         self.slots[1] = ctypes.addressof(self.table)
-        self.slots[2] = cancel
+        self.slots[2] = _NEVER.address
         self.slots[3] = ctypes.addressof(self.record)
         first = buffers - len(constants)
         for index, constant in enumerate(constants):
@@ -84,7 +101,6 @@ class Executable:
     donated: dict[int, int]  # result -> parameter whose buffer it is written to
     _entry: Any = None
     _free: list[_Context] = field(default_factory=list)
-    _cancel: Any = field(default_factory=lambda: ctypes.c_int32(0))
 
     def __post_init__(self) -> None:
         prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
@@ -92,39 +108,40 @@ class Executable:
         self._buffers = (
             len(self.function.params) + len(self.function.results) + len(self.code.constants)
         )
+        inside = (op for f in all_functions(self.function) for op in f.ops)
+        self.has_loops = any(op.defn.name == "while" for op in inside)
 
-    def __call__(self, addresses: Sequence[int], threads: int) -> None:
+    def __call__(
+        self, addresses: Sequence[int], threads: int, stop: StopFlag | None = None
+    ) -> None:
         """Run on the buffers at `addresses`: parameters, then results, all C-contiguous.
 
         Raises:
-          AssertFailed: an `assert` failed; no donated buffer has changed.
-          Cancelled: `cancel` was called meanwhile; no donated buffer has changed.
+          AssertFailed: an `assert` failed; no donated buffer has changed, but for what loops
+            commit.
+          Cancelled: `stop` was set, with the same consequences.
         """
         try:
             context = self._free.pop()
         except IndexError:
-            context = _Context(
-                self._buffers, self.code.arena, self.code.constants, ctypes.addressof(self._cancel)
-            )
+            context = _Context(self._buffers, self.code.arena, self.code.constants)
         table = context.table
         for index, address in enumerate(addresses):
             table[index] = address
         context.slots[4] = native_rt.parallel_for_address(threads)
+        if stop is not None:
+            context.slots[2] = stop.address
         status = self._entry(context.address)
+        if stop is not None:
+            context.slots[2] = _NEVER.address
         if status:
             error = self._error(status, context.record)
             self._free.append(context)
             raise error
         self._free.append(context)
 
-    def cancel(self) -> None:
-        """End the run in flight, or the next one if there is none: within a turn of the loop it
-        is in, and as long as it has not begun to write donated buffers. From any thread."""
-        self._cancel.value = 1
-
     def _error(self, status: int, record: Any) -> Exception:
         if status == module.CANCELLED:
-            self._cancel.value = 0
             return Cancelled()
         failed = self.code.asserts[status]
         shorts = [type.dtype for type in failed.payload]
@@ -146,19 +163,27 @@ def compile_function(
     signature: str,
     options: PassOptions | None = None,
     target: Target | None = None,
+    made_of: Function | None = None,
 ) -> Executable:
-    """Run the pipeline on `function` and compile what it leaves."""
+    """Run the pipeline on `function` and compile what it leaves. `made_of`: if given, `function` is
+    made of the kernels of that one already, and they only have to be placed."""
     global _compiled
     start = time.perf_counter()
     target = target or host()
     options = options or PassOptions()
-    final = pipeline.run_pipeline(function, options)
+    run = pipeline.run_pipeline if made_of is None else pipeline.place_kernels
+    final = run(function, options)
     cache = default_cache()
     code = module.compile_function(final, target, cache)
     native_rt.the_pool(cache)  # here, where its machine code may come from the cache (0.1 s if not)
     _compiled += 1
     record = CompilationRecord(
-        _compiled, signature, function, options.records, code, time.perf_counter() - start
+        _compiled,
+        signature,
+        made_of or function,
+        options.records,
+        code,
+        time.perf_counter() - start,
     )
     for observer in observers:
         observer(record)

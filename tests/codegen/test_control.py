@@ -19,7 +19,7 @@ from tests.randprog import Program, programs
 from tests.sample_control import I32, logistic, loop, region
 from tests.samples import spread
 from tfc.base.dtypes import numpy_dtype
-from tfc.compiler import AssertFailed, Cancelled, Executable, compile_function
+from tfc.compiler import AssertFailed, Cancelled, Executable, StopFlag, compile_function
 from tfc.ir.builder import Builder
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.ir.interp import run
@@ -37,7 +37,9 @@ def compiled(fn: Function, level: int = 2) -> Executable:
     return compile_function(fn, fn.name, PassOptions(level=level, check=True))
 
 
-def call(executable: Executable, *arrays: Array, threads: int = 1) -> list[Array]:
+def call(
+    executable: Executable, *arrays: Array, threads: int = 1, stop: StopFlag | None = None
+) -> list[Array]:
     outs = [np.zeros(v.type.shape, numpy_dtype(v.type.dtype)) for v in executable.function.results]
     given = [np.ascontiguousarray(a) for a in arrays]
     buffers = list(given)
@@ -46,7 +48,7 @@ def call(executable: Executable, *arrays: Array, threads: int = 1) -> list[Array
         buffers.append(out if param is None else given[param])
         if param is not None:
             outs[k] = given[param]
-    executable([a.ctypes.data for a in buffers], threads)
+    executable([a.ctypes.data for a in buffers], threads, stop)
     return outs
 
 
@@ -341,11 +343,63 @@ def test_a_loop_without_end_can_be_cancelled(shape: tuple[int, ...], level: int)
     y = p.while_(build, x, regions=regions)
     executable = compiled(build.finish([y], [("donated", ((0, 0),))]), level)
     array = np.zeros(shape, np.float32)
-    threading.Timer(0.1, executable.cancel).start()
+    stop = StopFlag()
+    threading.Timer(0.1, stop.set).start()
     start = time.perf_counter()
     with pytest.raises(Cancelled):
-        call(executable, array)
+        call(executable, array, stop=stop)
     assert time.perf_counter() - start < 5 and not array.any()
+
+
+def _committing(shape: tuple[int, ...], limit: int) -> Function:
+    """In each turn a value is doubled where it lies, three rows change places, a matrix is
+    multiplied by another, and the turn is counted; without end, unless a check fails."""
+    t, m = Type("i32", shape), Type("f32", (6, 6))
+    carried = (I32, t, t, t, t, m, m)
+
+    def body(b: Builder, count: Value, x: Value, *rest: Value) -> list[Value]:
+        first, second, third, square, turn = rest
+        ok = p.lt(b, x, p.splat(b, limit, t))
+        p.assert_(b, ok, count, message="turn {0}", code="OutOfRangeError", op="check")
+        product = p.dot(b, square, turn, contract=((1,), (0,)), batch=((), ()))
+        one = p.constant(b, np.int32(1))
+        return [p.add(b, count, one), p.add(b, x, x), second, third, first, product, turn]
+
+    build = Builder("f")
+    params = [build.param(v) for v in carried]
+    regions = (
+        region("condition", carried, lambda b, *v: p.constant(b, True)),
+        region("body", carried, body),
+    )
+    made = build.emit(p.while_, *params, regions=regions, commits=True)
+    return build.finish(made, [("donated", tuple((k, k) for k in range(len(carried))))])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("shape", ((3,), (50, 3)))
+@pytest.mark.parametrize("fails", (True, False))
+def test_a_loop_that_commits_leaves_whole_turns(
+    shape: tuple[int, ...], level: int, fails: bool
+) -> None:
+    fn = _committing(shape, 500 if fails else 2**31 - 1)
+    x = np.ones(shape, np.int32) if fails else np.zeros(shape, np.int32)
+    rows = [np.full(shape, k, np.int32) for k in range(3)]
+    turn = np.eye(6, k=1, dtype=np.float32) + np.eye(6, k=-5, dtype=np.float32)
+    arrays = [np.zeros((), np.int32), x, *rows, np.eye(6, dtype=np.float32), turn]
+    stop = StopFlag()
+    if fails:
+        with pytest.raises(AssertFailed, match="turn 9"):
+            call(compiled(fn, level), *arrays)
+    else:
+        threading.Timer(0.1, stop.set).start()
+        with pytest.raises(Cancelled):
+            call(compiled(fn, level), *arrays, stop=stop)
+    done = int(arrays[0])
+    assert done == (9 if fails else done) * level // 2  # unoptimised, nothing is written in place
+    assert (arrays[1] == (2**done if fails else 0)).all()
+    for k, row in enumerate(arrays[2:5]):
+        assert (row == (k + done) % 3).all()
+    np.testing.assert_array_equal(arrays[5], np.linalg.matrix_power(turn, done % 6))
 
 
 @pytest.mark.parametrize("level", LEVELS)

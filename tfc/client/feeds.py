@@ -38,6 +38,27 @@ def feed_arrays(graph: Graph, feed_dict: Mapping[Any, Any] | None) -> dict[Tenso
     return arrays
 
 
+def feed_entries(
+    graph: Graph, feeds: Mapping[Any, Any] | None, what: str, count: int | None = None
+) -> dict[Tensor, np.ndarray]:
+    """As `feed_arrays`, of arrays along whose first axis lie the entries of which one is fed at a
+    time, or `count` of them at a time if that is given.
+
+    what: the name of the argument, for messages.
+    """
+    if feeds is not None and not isinstance(feeds, Mapping):
+        raise TypeError(f"{what} must be a dictionary of tensors and arrays, but is {feeds!r}")
+    arrays: dict[Tensor, np.ndarray] = {}
+    for key, value in (feeds or {}).items():
+        for tensor, part in _parts(graph, key, value):
+            array = _convert(graph, tensor, part)
+            if not array.ndim:
+                raise ValueError(f"{what}: the value of {tensor.name!r} has no axis of entries")
+            _check_shape(tensor, array.shape[1:] if count is None else (count, *array.shape[1:]))
+            arrays[tensor] = array
+    return arrays
+
+
 def _parts(graph: Graph, key: Any, value: Any) -> list[tuple[Tensor, Any]]:
     """The tensors that `key` stands for, each with its part of `value`."""
     if isinstance(key, tuple):
@@ -63,6 +84,12 @@ def _parts(graph: Graph, key: Any, value: Any) -> list[tuple[Tensor, Any]]:
 
 
 def _array(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
+    array = _convert(graph, tensor, value)
+    _check_shape(tensor, array.shape)
+    return array
+
+
+def _convert(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
     if isinstance(value, Tensor):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include "
@@ -81,13 +108,16 @@ def _array(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
             _check_exact(value, array, tensor)
         if not array.flags.aligned:
             array = array.copy()
+    return array
+
+
+def _check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:
     known = tensor.shape.tuple
-    if known is not None and known != array.shape and not _fits(known, array.shape):
+    if known is not None and known != shape and not _fits(known, shape):
         raise ValueError(
-            f"Cannot feed value of shape {array.shape!r} for Tensor {tensor.name!r}, which has "
+            f"Cannot feed value of shape {shape!r} for Tensor {tensor.name!r}, which has "
             f"shape {str(tensor.shape)!r}"
         )
-    return array
 
 
 def _fits(known: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:

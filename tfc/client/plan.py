@@ -9,9 +9,8 @@ is a place where lowering goes on; a `Stage` is what it became for one signature
 from __future__ import annotations
 
 import heapq
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,8 @@ from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
 from tfc.client.feeds import as_bytes, check_references, not_fed
 from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
+from tfc.client.interrupt import check_deadline
+from tfc.client.runtime import Runtime, WrongGuess, call_native
 from tfc.client.stage_cache import StageCache
 from tfc.client.state import VariableStore, address_of, aligned_empty
 from tfc.framework.graph import Graph
@@ -29,53 +30,12 @@ from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
 from tfc.passes.arrays import Elements
-from tfc.passes.lessons import GUESSES, Lessons
+from tfc.passes.lessons import Lessons
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
-from tfc.passes.options import PassOptions
 from tfc.passes.residuals import residuals_among
 
 Environment = dict[Tensor, np.ndarray]
-
-
-@dataclass
-class Statistics:
-    """What a Session's cache of compiled functions did.
-
-    hits, misses: stages run from the cache, and stages that had to be compiled.
-    compile_seconds: time spent compiling. host_stages: host ops run. native_calls: native calls.
-    """
-
-    hits: int = 0
-    misses: int = 0
-    compile_seconds: float = 0.0
-    host_stages: int = 0
-    native_calls: int = 0
-
-
-@dataclass
-class Runtime:
-    """What a plan needs of its Session."""
-
-    graph: Graph
-    store: VariableStore
-    statistics: Statistics
-    threads: int
-    options: Callable[[], PassOptions]
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def check_open(self) -> None:
-        """For the holder of the lock. Raises CancelledError: another thread closed the Session."""
-        if self.store.closed:
-            raise errors.CancelledError(None, None, "Session has been closed.")
-
-
-class WrongGuess(Exception):
-    """A guess of lowering did not hold; the run has changed nothing (`passes/lessons.py`)."""
-
-    def __init__(self, code: str, op: Operation, text: str):
-        super().__init__(f"{op.name}: {code} {text}")
-        self.lesson = code, op, text
 
 
 @dataclass
@@ -141,20 +101,7 @@ class Stage:
             fresh.append((output, array))
             addresses.append(address_of(array))
         assert self.executable is not None
-        try:
-            self.executable(addresses, runtime.threads)
-        except compiler.AssertFailed as failure:
-            op = runtime.graph.get_operation_by_name(failure.op)
-            if failure.code in GUESSES:
-                raise WrongGuess(failure.code, op, failure.text) from None
-            raise getattr(errors, failure.code)(None, op, failure.text) from None
-        except MemoryError as error:
-            raise errors.ResourceExhaustedError(
-                None,
-                None,
-                f"OOM when allocating {self.executable.code.arena} bytes for values "
-                f"that {self.executable.record.signature} computes on its way",
-            ) from error
+        call_native(runtime, self.executable, addresses)
         for output, array in fresh:
             if output.is_variable:
                 store.put(output.what, array)
@@ -194,6 +141,8 @@ class Branch:
 
         With variables the choice and the call are one step: their types may change in between.
         """
+        if runtime.deadline is not None:
+            check_deadline(runtime.deadline)
         while True:
             try:
                 if self.variables:

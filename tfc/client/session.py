@@ -6,22 +6,30 @@ what is new is compiled, what is known is called. Two Sessions share nothing but
 
 from __future__ import annotations
 
+import operator
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tfc.base.options import options as process_options
-from tfc.client.config import ConfigProto
-from tfc.client.feeds import feed_arrays
+from tfc.client.batches import Batches
+from tfc.client.config import ConfigProto, RunOptions
+from tfc.client.feeds import feed_arrays, feed_entries
 from tfc.client.fetches import Fetches, fetch_key
-from tfc.client.plan import Plan, Runtime, Statistics
+from tfc.client.loop_plan import LoopFeeds, LoopPlan
+from tfc.client.plan import Plan
+from tfc.client.run_loop import LoopResult, LoopRun, drive
+from tfc.client.runtime import Runtime, Statistics
 from tfc.client.state import VariableStore
 from tfc.framework import session_stack, stack
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.stack import get_default_graph
 from tfc.passes.options import PassOptions
+from tfc.passes.repeat import Stops
 from tfc.runtime.pool import available_cores
 
 
@@ -31,7 +39,8 @@ class BaseSession:
     Args:
       target: accepted for TensorFlow's sake; there is one device, in this process.
       graph: the Graph to run; the default graph if None.
-      config: a ConfigProto; `intra_op_parallelism_threads` bounds the cores a kernel uses.
+      config: a ConfigProto; `intra_op_parallelism_threads` bounds the cores a kernel uses, and
+        `operation_timeout_in_ms` the time of a run.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class BaseSession:
         self._graph: Any = graph if graph is not None else get_default_graph()
         self._target = target
         self._config = config
+        self._timeout = config.operation_timeout_in_ms if config is not None else 0
         self._closed = False
         threads = config.intra_op_parallelism_threads if config is not None else 0
         self._runtime = Runtime(
@@ -55,6 +65,7 @@ class BaseSession:
         )
         self._fetches: dict[Any, Fetches] = {}
         self._plans: dict[Any, Plan] = {}
+        self._loops: dict[Any, LoopPlan] = {}
         self._graph_version = self._graph.mutations
 
     @property
@@ -84,25 +95,44 @@ class BaseSession:
         """Run what `fetches` needs and return their values in the structure of `fetches`.
 
         Tensors give arrays (scalars: numpy scalars; strings: bytes), Operations give None.
+        `options.timeout_in_ms`, or else the config's `operation_timeout_in_ms`, bounds the time;
+        it is looked at between native functions, and in every turn of their loops.
 
         Raises:
           RuntimeError: the Session is closed.
           TypeError, ValueError: fetches or feeds that are not of this graph, or do not fit.
+          tf.errors.DeadlineExceededError: the time is over.
+          tf.errors.CancelledError: another thread closed the Session.
           tf.errors.OpError: what an op finds wrong when it runs; no variable is half written.
+          KeyboardInterrupt: Ctrl-C, in loops too.
         """
         self._check_open()
         fetched = self._fetches_of(fetches)
         values = feed_arrays(self._graph, feed_dict)
-        return fetched.rebuild(self._run_elements(fetched, values))
+        return fetched.rebuild(self._run_elements(fetched, values, options))
 
-    def _run_elements(self, fetched: Fetches, values: dict[Tensor, np.ndarray]) -> list[Any]:
+    def _run_elements(
+        self, fetched: Fetches, values: dict[Tensor, np.ndarray], options: Any = None
+    ) -> list[Any]:
         plan = self._plan_of(fetched, tuple(values))
-        arrays = plan.run(self._runtime, values)
+        timed = self._timeout or options is not None
+        runtime = self._runtime_of(options) if timed else self._runtime
+        arrays = plan.run(runtime, values)
         return [_as_user_value(a) for a in arrays]
+
+    def _runtime_of(self, options: Any) -> Runtime:
+        """The runtime of one run, with its deadline. Raises TypeError if `options` are none."""
+        if options is not None and not isinstance(options, RunOptions):
+            raise TypeError(f"options must be a tf.RunOptions, but got {type(options)}")
+        timeout = (options.timeout_in_ms if options is not None else 0) or self._timeout
+        if timeout <= 0:
+            return self._runtime
+        return replace(self._runtime, deadline=time.monotonic() + timeout / 1000)
 
     def _fetches_of(self, fetches: Any) -> Fetches:
         if self._graph_version != self._graph.mutations:
             self._plans.clear()
+            self._loops.clear()
             self._graph_version = self._graph.mutations
         key = fetch_key(fetches)
         found = self._fetches.get(key)
@@ -118,6 +148,92 @@ class BaseSession:
                 raise RuntimeError("The Session graph is empty. Add operations to the graph "
                                    "before calling run().")  # fmt: skip
             plan = self._plans[key] = Plan(fetched.elements, fed)
+        return plan
+
+    def run_loop(
+        self,
+        fetches: Any,
+        steps: int,
+        feed_dict: Mapping[Any, Any] | None = None,
+        *,
+        data: Batches | None = None,
+        per_step: Mapping[Any, Any] | None = None,
+        every: int = 1,
+        until: Any = None,
+        stop_on_nan: Any = False,
+        callback: Callable[[int, Any], Any] | None = None,
+        callback_every: int | None = None,
+        progress: bool = False,
+    ) -> LoopResult:
+        """Run `fetches` as `run` does, `steps` times, in a native loop around the compiled step.
+
+        Variables, the random numbers and everything else become what the same steps through `run`
+        of the fetches (and the tensors of `until` and `stop_on_nan`) would make of them, bit for
+        bit. The step must be one native function: one with ops that run in Python, or with shapes
+        that depend on data, is refused.
+
+        Args:
+          fetches: as in `run`.
+          steps: how many, at least one.
+          feed_dict: what is the same in every step.
+          data: a tf.Batches, of which each step takes one.
+          per_step: {tensor: array}; step number i takes entry i of the array.
+          every: values are collected after the steps `every`, 2 * `every`, and so on.
+          until: a scalar bool tensor; a step in which it is true is the last.
+          stop_on_nan: a floating tensor, or a list of them, or True for all that are fetched; a
+            step in which one of them has a NaN is the last.
+          callback: called as `callback(step, values)` between steps: the number of steps done, and
+            what was fetched in the last one. Ends the loop if it returns true.
+          callback_every: steps between callbacks, a multiple of `every`; if None, some 0.1 s.
+          progress: show a progress bar of tqdm, which must be installed.
+
+        Returns:
+          A LoopResult: `values`, in the structure of `fetches`, stacked along a new first axis
+          (None for Operations); `steps`, how many were run; and `stopped`, why there were no more.
+
+        Raises:
+          What `run` raises, also for a step that takes longer than the time limit. Variables are
+          then as after the step before the one that failed; if the loop was interrupted (Ctrl-C, or
+          another thread closed the Session), as after some whole step. The exception has a
+          LoopResult as its `result`, which says which step, with what was collected.
+          ValueError, TypeError: arguments that do not fit.
+          tf.errors.UnimplementedError: the step is not one native function; the message says why.
+        """
+        self._check_open()
+        steps, every = _positive("steps", steps), _positive("every", every)
+        fetched = self._fetches_of(fetches)
+        feeds = LoopFeeds(
+            feed_arrays(self._graph, feed_dict),
+            feed_entries(self._graph, per_step, "per_step"),
+            data,
+        )
+        feeds.check(self._graph, steps)
+        if callback_every is not None and _positive("callback_every", callback_every) % every:
+            raise ValueError(f"callback_every={callback_every} is no multiple of every={every}")
+        plan = self._loop_of(fetched, until, stop_on_nan, feeds)
+        run = LoopRun(self._runtime, plan, feeds, steps, every, self._timeout / 1000)
+        return drive(run, fetched, callback, callback_every, progress)
+
+    def _loop_of(
+        self, fetched: Fetches, until: Any, stop_on_nan: Any, feeds: LoopFeeds
+    ) -> LoopPlan:
+        def tensor(what: Any) -> Tensor:
+            found: Tensor = self._graph.as_graph_element(what, allow_operation=False)
+            return found
+
+        floating = [t for t in fetched.elements if isinstance(t, Tensor) and t.dtype.is_floating]
+        if stop_on_nan is True:
+            not_nan = tuple(floating)
+        elif stop_on_nan is None or stop_on_nan is False:
+            not_nan = ()
+        else:
+            wanted = stop_on_nan if isinstance(stop_on_nan, (list, tuple)) else [stop_on_nan]
+            not_nan = tuple(tensor(t) for t in wanted)
+        stops = Stops(tensor(until) if until is not None else None, not_nan)
+        key = (fetched, stops, *feeds.key)
+        plan = self._loops.get(key)
+        if plan is None:
+            plan = self._loops[key] = LoopPlan(fetched.elements, stops, list(feeds.arrays))
         return plan
 
     def make_callable(
@@ -138,20 +254,22 @@ class BaseSession:
                 )
             self._check_open()
             values = feed_arrays(self._graph, dict(zip(keys, args, strict=True)))
-            return fetched.rebuild(self._run_elements(fetched, values))
+            return fetched.rebuild(self._run_elements(fetched, values, kwargs.get("options")))
 
         return call
 
     def close(self) -> None:
         """Free the variables and compiled plans. A closed Session cannot run.
 
-        A run of another thread that is in native code ends first; one that gets there later raises
-        CancelledError.
+        Runs of other threads that are in a native loop, or get to native code later, raise
+        CancelledError; one that is in other native code ends first.
         """
         self._closed = True
+        self._runtime.calls.close()
         with self._runtime.lock:
             self._runtime.store.close()
         self._plans.clear()
+        self._loops.clear()
         self._fetches.clear()
 
     def _check_open(self) -> None:
@@ -221,6 +339,17 @@ def _pass_options() -> PassOptions:
         fuel=process_options.fuel,
         shuffle=process_options.shuffle,
     )
+
+
+def _positive(name: str, value: Any) -> int:
+    """`value` as an int. Raises TypeError or ValueError if it is no positive one."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, but is {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be positive, but is {number}")
+    return number
 
 
 def _remove_last(defaults: list[Any], item: Any) -> None:

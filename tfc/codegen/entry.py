@@ -7,7 +7,8 @@ branches in it. ctx is an array of 8-byte slots:
 The buffer table holds parameters, then results, then constants. `run` returns 0; or the number n of
 the assert that failed, with the record {n, flat index, payload bits} filled in; or CANCELLED if the
 cancel flag was set before the first write to a parameter: it is read before each kernel, and in
-every turn of a loop.
+every turn of a loop. In a loop that commits, each turn is in this respect what else the function
+is; a run that ends in it leaves what it carries in the buffers, as the last whole turn left it.
 
 Function and regions are written alike, as *frames*: a function, the pointers of its parameters, and
 the pointers its results belong at. Of a value that a loop carries, the body's frame has the pointer
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
 from tfc.codegen.text import Text, V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
-from tfc.prims.control import CONTROL, invariants
+from tfc.prims.control import CONTROL, commits, invariants
 from tfc.prims.kernel_info import source_of_memory
 
 Copy = tuple[V, V, int]  # to, from, bytes
@@ -50,12 +51,13 @@ class Assert:
 
 @dataclass
 class _Frame:
-    """A function being written, with the pointers of its parameters and results. `places`: where
-    its values lie."""
+    """A function being written, with the pointers of its parameters and results. `whole`: until it
+    writes to a parameter the run may end. `places`: where its values lie."""
 
     fn: Function
     params: Sequence[V]
     results: Sequence[V]
+    whole: bool = False
     places: dict[Value, V] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,8 @@ class Entry:
         self.symbol = "run"
         self._pointers: dict[tuple[str, int], V] = {}
         self._most_args = 1
-        self._may_stop = True  # as long as no parameter of the function has been written
+        self._may_stop = True  # as long as no parameter of a whole frame has been written
+        self._settle: Callable[[], None] = lambda: None  # writes what must be done before it ends
 
     # -- where values lie -----------------------------------------------------------------------
     def _pointer(self, kind: str, number: int) -> V:
@@ -145,15 +148,15 @@ class Entry:
         count = len(fn.params)
         params = [self._pointer("slot", k) for k in range(count)]
         results = [self._pointer("slot", count + k) for k in range(len(fn.results))]
-        self._frame(_Frame(fn, params, results))
+        self._frame(_Frame(fn, params, results, whole=True))
 
     def _frame(self, frame: _Frame) -> None:
         self._copy(frame.early_copies())
         for op in frame.fn.ops:
-            if frame.fn is self.fn and "out" in op.kwargs:
+            if frame.whole and "out" in op.kwargs:
                 self._poll()
-                if any(place[:1] == ("param",) for place in op.attr("out")):
-                    self._may_stop = False
+                written = any(place[:1] == ("param",) for place in op.attr("out"))
+                self._may_stop = self._may_stop and (commits(op) or not written)
             match op.defn.name:
                 case "const":
                     frame.places[op.result] = self._constant(op.attr("value").array)
@@ -219,15 +222,23 @@ class Entry:
                 turned, loop.carried, loop.carried[len(turned) :], strict=False
             ):
                 now[j], then[j] = at, other
+
+            def bring_home() -> None:
+                for j in turned:
+                    if sizes[j]:
+                        with t.when(t.cmp("ne", now[j], homes[j])):
+                            self._memcpy(homes[j], now[j], sizes[j])
+
+            if commits(op):
+                self._settle = bring_home
             self._poll()
             self._frame(_Frame(condition, now, [flag]))
             loop.go_on(self._is_true(flag))
-            self._frame(_Frame(body, now, then))
+            self._frame(_Frame(body, now, then, whole=commits(op)))
             loop.next([then[j] for j in turned] + [now[j] for j in turned])
-        for j in turned:
-            if sizes[j]:
-                with t.when(t.cmp("ne", now[j], homes[j])):
-                    self._memcpy(homes[j], now[j], sizes[j])
+        bring_home()
+        if commits(op):
+            self._may_stop, self._settle = False, lambda: None
         frame.places.update(zip(op.results, homes, strict=True))
 
     def _cond(self, frame: _Frame, op: Op) -> None:
@@ -277,13 +288,13 @@ class Entry:
         return args
 
     def _poll(self) -> None:
-        """Stop if cancelled, as long as no parameter has been written."""
+        """Stop if cancelled, as long as no parameter of a whole frame has been written."""
         if not self._may_stop:
             return
         t = self.t
         flag = t.ins("load atomic i32, ptr %cancel monotonic, align 4", "i32")
         with t.when(t.cmp("ne", flag, const("i32", 0)), const("i32", CANCELLED)):
-            pass
+            self._settle()
 
     def _stop_on(self, status: V, first: int) -> None:
         """Leave the entry if a kernel, whose asserts have the numbers from `first` on, did."""
@@ -291,6 +302,7 @@ class Entry:
         number = t.op("add", status, const("i32", first - 1))
         number = t.select(t.cmp("slt", status, zero), status, number)
         with t.when(t.cmp("ne", status, zero), number):
+            self._settle()
             t.store(t.cast("sext", number, "i64"), V("%record", "ptr"), 8)
 
     def _call(self, stage: Stage, args: V) -> V:

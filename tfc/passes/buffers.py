@@ -17,7 +17,9 @@ op around them is given and what it gives. What a loop carries has a home in the
 if it never changes: then it is where the operand is), to which the operand is copied unless it dies
 there. The body writes the next value over the home where it may, and says so as `donated`; else the
 loop has in `spare` a second place for it (or nothing), and each turn reads the one and writes the
-other. `flag` is where the condition goes.
+other. `flag` is where the condition goes. A loop that commits has its homes in the variables
+themselves, and to its body they are what variables are to a function: written over when nothing
+later in the turn reads the old value, and the run cannot end later in the turn.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.passes.arena import Storage, assign_offsets, peak_of_live
 from tfc.passes.kernels import can_stop, in_place_operands
 from tfc.passes.options import PassOptions
-from tfc.prims.control import CONTROL, invariants
+from tfc.prims.control import CONTROL, commits, invariants
 from tfc.prims.kernel_info import kernel_scratch, source_of_memory
 
 Place = tuple[Any, ...]
@@ -55,11 +57,13 @@ class _Step:
 @dataclass(eq=False)
 class _Frame:
     """Where the values of one function lie: `places` for what is outside of the arena, `storages`
-    for what is in it. `donated`: parameters that results are to be written over."""
+    for what is in it. `donated`: parameters that results are to be written over. `whole`: they
+    must not be left half written if the run ends here."""
 
     fn: Function
     donated: Pairs
     outermost: bool
+    whole: bool
     steps: list[_Step] = field(default_factory=list)
     end: int = 0
     last_use: dict[Value, int] = field(default_factory=dict)
@@ -75,7 +79,7 @@ class _Frame:
 def buffers(fn: Function, options: PassOptions) -> Function:
     """`fn` with a place for every result of a kernel; no two share one if switched off."""
     plan = _Plan(options.enabled("buffers"))
-    frame = plan.frame(fn, fn.attr("donated", ()), outermost=True)
+    frame = plan.frame(fn, fn.attr("donated", ()), outermost=True, whole=True)
     storages = list(dict.fromkeys(plan.storages))
     if not plan.sharing:
         for storage in storages:
@@ -96,8 +100,10 @@ class _Plan:
         self.sharing, self.clock = sharing, 0
         self.storages: list[Storage] = []
 
-    def frame(self, fn: Function, donated: Pairs, outermost: bool = False) -> _Frame:
-        frame = _Frame(fn, donated, outermost)
+    def frame(
+        self, fn: Function, donated: Pairs, outermost: bool = False, whole: bool = False
+    ) -> _Frame:
+        frame = _Frame(fn, donated, outermost, whole)
         for op in fn.ops:
             if op.defn.name == "fusion" or op.defn.name in CONTROL:
                 frame.steps.append(self._step(op))
@@ -123,7 +129,7 @@ class _Plan:
         if op.defn.name == "while":
             condition, body = op.regions
             renewed = [(j, j) for j, fixed in enumerate(invariants(op)) if not fixed]
-            step.inner = [self.frame(condition, ()), self.frame(body, renewed)]
+            step.inner = [self.frame(condition, ()), self.frame(body, renewed, whole=commits(op))]
         elif op.defn.name == "cond":
             step.inner = [self.frame(region, ()) for region in op.regions]
         step.end = self._tick() if step.inner else step.start
@@ -219,7 +225,7 @@ def _place_renewed(frame: _Frame) -> None:
     for step in frame.steps:
         for operand in step.op.operands:
             last_read[source_of_memory(operand)] = step.start
-    stops = max((s.end for s in frame.steps if frame.outermost and can_stop(s.op)), default=-1)
+    stops = max((s.end for s in frame.steps if _may_end(frame, s)), default=-1)
     # the new value of one variable may be the old one of another, which is copied at the end
     read_at_end = {source_of_memory(fn.results[r]) for _, r in frame.donated}
     for param, result in frame.donated:
@@ -230,7 +236,7 @@ def _place_renewed(frame: _Frame) -> None:
         current: Value | None = new
         while current is not None and current in maker and current not in frame.places:
             step = maker[current]
-            late = step.start >= first and not (frame.outermost and can_stop(step.op))
+            late = step.start >= first and not _may_end(frame, step)
             over = _overwritable(step.op)[current.index]
             if not late or current.type.nbytes != old.type.nbytes:
                 break
@@ -238,6 +244,11 @@ def _place_renewed(frame: _Frame) -> None:
                 break
             frame.places[current] = ("param", param)
             current = _written_over(frame, step, over)
+
+
+def _may_end(frame: _Frame, step: _Step) -> bool:
+    """Whether the run may end in `step` and leave what `frame` must keep whole half written."""
+    return frame.whole and can_stop(step.op) and not commits(step.op)
 
 
 def _written_over(frame: _Frame, step: _Step, over: set[int]) -> Value | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tfc.ir.core import Function, Op
@@ -96,6 +96,9 @@ def check_order(names: list[str]) -> None:
 check_order([p.name for p in PIPELINE])
 
 
+_PLACING = [p.name for p in PIPELINE].index("schedule")
+
+
 def run_pipeline(fn: Function, options: PassOptions) -> Function:
     """`fn` through every pass that `options` leaves on; a Record of each goes to
     `options.records` and the hooks.
@@ -104,13 +107,27 @@ def run_pipeline(fn: Function, options: PassOptions) -> Function:
       ValueError: `options.passes` names a pass that is not in the pipeline.
       VerifyError: with `options.check`, the input or what a pass made is not valid.
     """
+    return place_kernels(make_kernels(fn, options), options)
+
+
+def make_kernels(fn: Function, options: PassOptions) -> Function:
+    """The first part of `run_pipeline`: kernels, in no particular order."""
+    return _run(PIPELINE[:_PLACING], fn, options)
+
+
+def place_kernels(fn: Function, options: PassOptions) -> Function:
+    """The second part: in which order kernels run, and where their results lie."""
+    return _run(PIPELINE[_PLACING:], fn, options)
+
+
+def _run(passes: Sequence[Pass], fn: Function, options: PassOptions) -> Function:
     for name in options.switched:
         if name not in BY_NAME:
             raise ValueError(f"there is no pass {name!r}; there are {', '.join(BY_NAME)}")
     if options.check:
         verify(fn)
     seen: dict[str, int] = {}
-    for at in PIPELINE:
+    for at in passes:
         if at.name not in REQUIRED and not options.enabled(at.name):
             continue
         seen[at.name] = seen.get(at.name, 0) + 1

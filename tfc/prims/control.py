@@ -2,7 +2,8 @@
 and `cond` are control flow: their regions are closed functions of what the op is given.
 
 A carried value that the body returns untouched is *invariant*: it never changes, so whatever reads
-it reads the operand. That is the only form in which a loop takes what it does not change.
+it reads the operand. That is the only form in which a loop takes what it does not change. A loop
+that *commits* is one whose turns stand for runs of their own: what earlier ones did is not undone.
 """
 
 from __future__ import annotations
@@ -97,6 +98,13 @@ def invariants(loop: Op) -> list[bool]:
     """For each value that a `while` carries, whether its body returns it untouched."""
     body = loop.regions[1]
     return [r is p for r, p in zip(body.results, body.params, strict=True)]
+
+
+def commits(op: Op) -> bool:
+    """Whether `op` is a loop each turn of which is whole by itself (attribute `commits`): if the
+    run ends in it, by a failed `assert` or because it was told to, what it carries is left as it
+    was after the last turn that ended, and not as before the run."""
+    return op.defn.name == "while" and bool(op.kwargs.get("commits"))
 
 
 def updates_of(loop: Op, j: int) -> list[Op] | None:

@@ -1,0 +1,170 @@
+"""What ends a native call before its time: a signal, a deadline, a Session that is closed.
+
+Only calls of functions with loops are watched; all others are short, and pay nothing. Python runs
+signal handlers in its main thread and between bytecodes, so a handler has to wait until a native
+call returns. But the interpreter writes every signal to the *wakeup fd* as it arrives. A thread of
+ours reads that, and sets the stop flag of the call that the main thread is in; the call returns
+within a turn of its loop, and the handler runs. If it raises nothing, the call is made again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tfc import compiler
+from tfc.base import errors
+
+
+class NativeCall(compiler.StopFlag):
+    """A call in flight; `reason`: why it was told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = ""
+
+    def stop(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.set()
+
+
+class CallsInFlight:
+    """The calls of one Session that take until they are told to stop, or long."""
+
+    def __init__(self) -> None:
+        self._calls: set[NativeCall] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End all calls, of whatever threads, and those that begin later."""
+        self._closed = True
+        for call in list(self._calls):
+            call.stop("closed")
+
+    def run(
+        self,
+        executable: compiler.Executable,
+        addresses: Sequence[int],
+        threads: int,
+        deadline: float | None = None,
+        only_sigint: bool = False,
+    ) -> bool:
+        """Call `executable`. True when it has run to its end; False if a signal ended it, whose
+        handler raised nothing.
+
+        deadline: when it has to be over, by `time.monotonic`. only_sigint: no other signal ends it.
+
+        Raises:
+          DeadlineExceededError, CancelledError: the deadline has passed; the Session was closed.
+          compiler.AssertFailed: see Executable. Whatever a signal handler raises.
+        """
+        call = NativeCall()
+        self._calls.add(call)
+        timer = None
+        if deadline is not None:
+            timer = threading.Timer(deadline - time.monotonic(), call.stop, ["deadline"])
+            timer.daemon = True
+            timer.start()
+        try:
+            if self._closed:
+                call.stop("closed")
+            if threading.current_thread() is threading.main_thread():
+                _watch().run(call, only_sigint, executable, addresses, threads)
+            else:
+                executable(addresses, threads, call)
+        except compiler.Cancelled:
+            if call.reason == "signal":
+                return False
+            raise _error(call.reason) from None
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._calls.discard(call)
+        return True
+
+
+def check_deadline(deadline: float) -> None:
+    """Raises DeadlineExceededError if `deadline` has passed."""
+    if time.monotonic() >= deadline:
+        raise _error("deadline")
+
+
+def _error(reason: str) -> Exception:
+    if reason == "deadline":
+        return errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
+    return errors.CancelledError(None, None, "Session has been closed.")
+
+
+class _Watch:
+    """The thread that reads the wakeup fd, and the call that it may stop."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._call: NativeCall | None = None
+        self._only_sigint = False
+        self._other = -1  # the fd of another library, which hears of each signal from us
+        threading.Thread(target=self._read, name="tfc signals", daemon=True).start()
+
+    def run(
+        self,
+        call: NativeCall,
+        only_sigint: bool,
+        executable: compiler.Executable,
+        addresses: Sequence[int],
+        threads: int,
+    ) -> None:
+        """Call `executable`, stopped by `call` when a signal arrives; from the main thread."""
+        mine = self._writer.fileno()
+        before = signal.set_wakeup_fd(mine, warn_on_full_buffer=False)
+        if before != mine:
+            self._other = before
+        self._call, self._only_sigint = call, only_sigint
+        try:
+            executable(addresses, threads, call)
+        finally:
+            self._call = None
+            if self._other != -1:  # else ours stays, and is not heeded
+                signal.set_wakeup_fd(self._other)
+
+    def _read(self) -> None:
+        while arrived := self._reader.recv(64):
+            call = self._call
+            if call is not None and (signal.SIGINT in arrived or not self._only_sigint):
+                call.stop("signal")
+            if self._other != -1:
+                with suppress(OSError):
+                    os.write(self._other, arrived)
+
+    def forget(self) -> None:
+        """In a forked child: what is written here would be read in the parent."""
+        now = signal.set_wakeup_fd(-1)
+        if now not in (-1, self._writer.fileno()):
+            signal.set_wakeup_fd(now)
+        self._reader.close()
+        self._writer.close()
+
+
+_watches: list[_Watch] = []
+
+
+def _watch() -> _Watch:
+    """The one of the process. Only the main thread asks for it."""
+    if not _watches:
+        _watches.append(_Watch())
+    return _watches[0]
+
+
+def _after_fork() -> None:
+    for watch in _watches:
+        watch.forget()
+    _watches.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,99 @@
+"""What plans need of their Session, and how they call native code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tfc import compiler
+from tfc.base import errors
+from tfc.client.interrupt import CallsInFlight
+from tfc.client.state import VariableStore
+from tfc.framework.graph import Graph
+from tfc.framework.operation import Operation
+from tfc.passes.lessons import GUESSES
+from tfc.passes.options import PassOptions
+
+
+@dataclass
+class Statistics:
+    """What a Session's cache of compiled functions did.
+
+    hits, misses: stages run from the cache, and stages that had to be compiled.
+    compile_seconds: time spent compiling. host_stages: host ops run. native_calls: native calls.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    compile_seconds: float = 0.0
+    host_stages: int = 0
+    native_calls: int = 0
+
+
+@dataclass
+class Runtime:
+    """What a plan needs of its Session. `deadline`: when this run must be over, by
+    `time.monotonic`."""
+
+    graph: Graph
+    store: VariableStore
+    statistics: Statistics
+    threads: int
+    options: Callable[[], PassOptions]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    calls: CallsInFlight = field(default_factory=CallsInFlight)
+    deadline: float | None = None
+
+    def check_open(self) -> None:
+        """For the holder of the lock. Raises CancelledError: another thread closed the Session."""
+        if self.store.closed:
+            raise errors.CancelledError(None, None, "Session has been closed.")
+
+
+class WrongGuess(Exception):
+    """A guess of lowering did not hold; the run has changed nothing (`passes/lessons.py`)."""
+
+    def __init__(self, code: str, op: Operation, text: str):
+        super().__init__(f"{op.name}: {code} {text}")
+        self.lesson = code, op, text
+
+
+def call_native(
+    runtime: Runtime, executable: compiler.Executable, addresses: Sequence[int]
+) -> None:
+    """Call `executable`; one with loops again as often as a signal ends it.
+
+    Raises:
+      tf.errors.OpError, WrongGuess: what the function finds wrong.
+    """
+    try:
+        if not executable.has_loops:
+            executable(addresses, runtime.threads)
+            return
+        calls, deadline = runtime.calls, runtime.deadline
+        ended = calls.run(executable, addresses, runtime.threads, deadline)
+        while not ended:  # signals that keep coming must not keep it from ending
+            ended = calls.run(executable, addresses, runtime.threads, deadline, only_sigint=True)
+    except compiler.AssertFailed as failure:
+        raise as_op_error(runtime, failure) from None
+    except MemoryError as error:
+        raise out_of_memory(executable) from error
+
+
+def as_op_error(runtime: Runtime, failure: compiler.AssertFailed) -> Exception:
+    """The error that TensorFlow raises; WrongGuess if that is what it was."""
+    op = runtime.graph.get_operation_by_name(failure.op)
+    if failure.code in GUESSES:
+        return WrongGuess(failure.code, op, failure.text)
+    made: Exception = getattr(errors, failure.code)(None, op, failure.text)
+    return made
+
+
+def out_of_memory(executable: compiler.Executable) -> Exception:
+    return errors.ResourceExhaustedError(
+        None,
+        None,
+        f"OOM when allocating {executable.code.arena} bytes for values "
+        f"that {executable.record.signature} computes on its way",
+    )
