@@ -190,6 +190,21 @@ def test_control_flow_inside_of_a_step() -> None:
             assert_same_bits(after[k - 1], sess.run([v, w][k - 1]))
 
 
+def test_a_loop_whose_gradient_needs_more_room() -> None:
+    """How many iterations there is room for is learned in the middle of the steps."""
+    v, n = tf.Variable(1.0), tf.placeholder(tf.int32, [])
+    y = tf.while_loop(lambda i, z: i < n, lambda i, z: (i + 1, tf.sin(z) + 0.5 * v), [0, v])[1]
+    train = tf.train.GradientDescentOptimizer(0.01).minimize(y)
+    turns = np.array([3, 40, 5000, 7, 12000, 1], np.int32)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        got = sess.run_loop([train, y], 6, per_step={n: turns}).values[1]
+        after = sess.run(v)
+        sess.run(v.initializer)
+        assert_same_bits(got, [sess.run([train, y], {n: k})[1] for k in turns])
+        assert_same_bits(after, sess.run(v))
+
+
 def test_variables_that_change_places() -> None:
     a, b = tf.Variable(np.arange(50.0)), tf.Variable(np.arange(50.0)[::-1].copy())
     old_a, old_b = tf.identity(a), tf.identity(b)
