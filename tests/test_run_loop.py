@@ -14,6 +14,7 @@ import pytest
 
 import tfc as tf
 from tfc.client import loop_plan
+from tfc.client.run_loop import LoopResult
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 
@@ -248,6 +249,52 @@ def test_every(every: int, row_bytes: int, monkeypatch) -> None:
     assert_same_bits(result.values[0], np.arange(every, 11, every, dtype=np.int32))
     assert result.values[1].shape == (10 // every, 3) and result.steps == 10
     assert (result.values[1] == result.values[0][:, None]).all()
+
+
+DTYPES = (
+    "float16 bfloat16 float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 bool "
+    "complex64 complex128"
+).split()
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_every_dtype_is_fed_and_collected(name: str) -> None:
+    dtype = getattr(tf, name)
+    random = np.random.RandomState(0)
+    each, table = (random.randint(0, 2, s).astype(dtype.as_numpy_dtype) for s in ((7, 2), (9, 3)))
+    same, step, batch = (tf.placeholder(dtype, shape) for shape in ([], [2], [None, 3]))
+    v = tf.Variable(np.zeros(2, dtype.as_numpy_dtype))
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        got = sess.run_loop(
+            [v.assign(step), step, batch, same],
+            7,
+            {same: each[0, 0]},
+            per_step={step: each},
+            data=tf.Batches({batch: table}, 4, seed=2),
+        ).values
+        assert_same_bits(sess.run(v), each[-1])
+    order = tf.Batches({batch: table}, 4, seed=2).peek(7)
+    for value, want in zip(got, (each, each, table[order], np.full(7, each[0, 0])), strict=True):
+        assert_same_bits(value, want)
+
+
+def test_steps_that_do_next_to_nothing() -> None:
+    empty = tf.Variable(tf.zeros([0, 3]))
+    with tf.Session() as sess:
+        sess.run(empty.initializer)
+        assert sess.run_loop(tf.no_op(), 5) == LoopResult(None, 5)
+        assert sess.run_loop([], 3).values == []
+        assert sess.run_loop(tf.constant([1, 2]), 2).values.tolist() == [[1, 2], [1, 2]]
+        assert sess.run_loop(empty.assign_add(tf.ones([0, 3])), 3).values.shape == (3, 0, 3)
+
+
+def test_more_values_than_there_is_memory_for() -> None:
+    with tf.Session() as sess:
+        v, up = counter(sess)
+        with pytest.raises(tf.errors.ResourceExhaustedError, match="collect fewer of them"):
+            sess.run_loop(up, 10**15)
+        assert sess.run(v) == 0
 
 
 def test_values_larger_than_what_one_call_collects() -> None:

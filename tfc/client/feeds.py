@@ -31,10 +31,13 @@ def feed_arrays(graph: Graph, feed_dict: Mapping[Any, Any] | None) -> dict[Tenso
     arrays: dict[Tensor, np.ndarray] = {}
     for key, value in feed_dict.items():
         if type(key) is Tensor and key.graph is graph:
-            arrays[key] = _array(graph, key, value)
+            array = arrays[key] = _array(graph, key, value)
+            if key.shape.tuple != array.shape:
+                _check_shape(key, array.shape)
             continue
         for tensor, part in _parts(graph, key, value):
-            arrays[tensor] = _array(graph, tensor, part)
+            array = arrays[tensor] = _array(graph, tensor, part)
+            _check_shape(tensor, array.shape)
     return arrays
 
 
@@ -51,7 +54,7 @@ def feed_entries(
     arrays: dict[Tensor, np.ndarray] = {}
     for key, value in (feeds or {}).items():
         for tensor, part in _parts(graph, key, value):
-            array = _convert(graph, tensor, part)
+            array = _array(graph, tensor, part)
             if not array.ndim:
                 raise ValueError(f"{what}: the value of {tensor.name!r} has no axis of entries")
             _check_shape(tensor, array.shape[1:] if count is None else (count, *array.shape[1:]))
@@ -84,12 +87,6 @@ def _parts(graph: Graph, key: Any, value: Any) -> list[tuple[Tensor, Any]]:
 
 
 def _array(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
-    array = _convert(graph, tensor, value)
-    _check_shape(tensor, array.shape)
-    return array
-
-
-def _convert(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
     if isinstance(value, Tensor):
         raise TypeError(
             "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include "

@@ -9,8 +9,9 @@ has done stays done (`passes/repeat.py`), so nothing depends on where a call end
 from __future__ import annotations
 
 import importlib
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +19,14 @@ import numpy as np
 
 from tfc import compiler
 from tfc.base import dtypes, errors
+from tfc.base.shapes import shape_text
 from tfc.client.fetches import Fetches
 from tfc.client.loop_plan import CompiledLoop, LoopFeeds, LoopPlan, table_rows
 from tfc.client.runtime import Runtime, WrongGuess, as_op_error, out_of_memory
 from tfc.client.state import address_of, aligned_empty
 from tfc.framework.operation import Tensor
 from tfc.passes.repeat import COUNTED, GIVEN, STOPS
+from tfc.runtime import memory
 
 SECONDS = 0.1  # that one native call should take
 FASTER = 16  # how much longer than the last one a call may be
@@ -122,13 +125,27 @@ class LoopRun:
         for tensor, type in loop.types.items():
             dtype = dtypes.numpy_dtype(type.dtype)
             if tensor not in self.collected:
-                self.collected[tensor] = np.empty((self.steps // self.every, *type.shape), dtype)
+                self.collected[tensor] = self._collection(tensor, type.shape, dtype)
             rows = self._rows.get(tensor)
             if rows is None or rows.shape[1:] != type.shape:
                 self._rows[tensor] = aligned_empty((loop.rows, *type.shape), dtype)
         data = self.feeds.data
         if data is not None and not self._table.size:
             self._table = np.zeros((table_rows(data.size), data.size), np.int64)
+
+    def _collection(self, tensor: Tensor, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+        """Memory for all that is collected of `tensor`."""
+        shape = (self.steps // self.every, *shape)
+        try:
+            memory.check(math.prod(shape) * dtype.itemsize)
+            return np.empty(shape, dtype)
+        except (MemoryError, ValueError) as error:  # ValueError: more than a size can say
+            raise errors.ResourceExhaustedError(
+                None,
+                tensor.op,
+                f"OOM when allocating {dtype}{shape_text(shape)} for the values collected of "
+                f"{tensor.name!r}; collect fewer of them (every={self.every})",
+            ) from error
 
     def _count(self, loop: CompiledLoop, boundary: int) -> int:
         """The steps of the next call."""
