@@ -251,10 +251,8 @@ def test_every(every: int, row_bytes: int, monkeypatch) -> None:
     assert (result.values[1] == result.values[0][:, None]).all()
 
 
-DTYPES = (
-    "float16 bfloat16 float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 bool "
-    "complex64 complex128"
-).split()
+DTYPES = ["bool", "complex64", "complex128", "bfloat16", "float16", "float32", "float64"]
+DTYPES += [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 
 
 @pytest.mark.parametrize("name", DTYPES)
