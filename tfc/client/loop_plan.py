@@ -15,6 +15,7 @@ from tfc.base import dtypes, errors
 from tfc.client.batches import Batches
 from tfc.client.plan import Plan
 from tfc.client.runtime import Runtime, WrongGuess
+from tfc.client.stage_cache import StageCache
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.ir.core import Type
@@ -110,7 +111,7 @@ class LoopPlan:
         self.plan = Plan(list(dict.fromkeys([*elements, *also])), feeds)
         self.collected = [e for e in elements if isinstance(e, Tensor)]
         self._statics: list[Tensor] = []
-        self._compiled: dict[Any, CompiledLoop] = {}
+        self._compiled = StageCache()
 
     def compiled(self, runtime: Runtime, feeds: LoopFeeds) -> CompiledLoop:
         """The loop for these feeds and the variables' types now. The caller holds the lock.
@@ -120,22 +121,26 @@ class LoopPlan:
           FailedPreconditionError: a variable has no content.
         """
         fed = feeds.fed
-        key = self._key(runtime, fed, feeds)
-        found = self._compiled.get(key)
+        found: CompiledLoop | None = self._compiled.get(self._key(runtime, feeds))
         if found is None:
             step, statics = self._lower(runtime, fed, feeds)
             found = self._compile(runtime, step, fed, statics)
-            self._compiled[self._key(runtime, fed, feeds)] = found
+            self._compiled.put(self._key(runtime, feeds), found, list(fed), self._statics)
         return found
 
     def learn(self, wrong: WrongGuess) -> None:
         """Have the loops lowered anew, knowing better."""
         self.plan.lessons.learn(*wrong.lesson)
-        self._compiled.clear()
+        self._compiled = StageCache()
 
-    def _key(self, runtime: Runtime, fed: Mapping[Tensor, Fed], feeds: LoopFeeds) -> Any:
-        types = tuple(runtime.store.types(self.plan.variables).values())
-        return tuple(fed.items()), types, tuple(feeds.same[t].tobytes() for t in self._statics)
+    def _key(self, runtime: Runtime, feeds: LoopFeeds) -> Any:
+        stored = [how.stored for how in feeds.fed.values()]
+        return (
+            tuple((type.dtype, type.shape) for type in stored),
+            tuple(runtime.store.types(self.plan.variables).values()),
+            tuple(feeds.same[t].tobytes() for t in self._statics),
+            feeds.data.size if feeds.data is not None else 0,
+        )
 
     def _lower(
         self, runtime: Runtime, fed: Mapping[Tensor, Fed], feeds: LoopFeeds

@@ -12,6 +12,7 @@ import importlib
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -241,9 +242,9 @@ def drive(
                     run.stopped = run.stopped or "callback"
                 called = time.perf_counter()
     except BaseException as error:
-        error.result = LoopResult(  # type: ignore[attr-defined]
-            fetched.rebuild(run.values(elements)), run.done, "error"
-        )
+        result = LoopResult(fetched.rebuild(run.values(elements)), run.done, "error")
+        with suppress(AttributeError):  # an exception of a callback may be of any class
+            error.result = result  # type: ignore[attr-defined]
         raise
     finally:
         if bar is not None:
