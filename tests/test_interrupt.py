@@ -236,6 +236,28 @@ def test_a_time_limit_ends_host_stages_and_driven_loops() -> None:
 
 
 @pytest.mark.usefixtures("fresh_graph")
+def test_a_time_limit_ends_waiting_for_another_thread() -> None:
+    v = tf.Variable(1.0)
+    y = tf.while_loop(lambda z: z > 0.0, lambda z: z + 1.0, [v + 0.0])
+    sess = tf.Session()
+    sess.run(v.initializer)
+
+    def work() -> None:
+        with pytest.raises(tf.errors.CancelledError):
+            sess.run(y)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.2)
+    start = time.perf_counter()
+    with pytest.raises(tf.errors.DeadlineExceededError):
+        sess.run(v.assign_add(1.0), options=tf.RunOptions(timeout_in_ms=100))
+    assert time.perf_counter() - start < SOON
+    sess.close()
+    thread.join()
+
+
+@pytest.mark.usefixtures("fresh_graph")
 def test_closing_a_session_ends_its_loops() -> None:
     v = tf.Variable(1.0)
     with tf.control_dependencies([v.assign_add(1.0)]):

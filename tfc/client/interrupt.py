@@ -80,7 +80,9 @@ class CallsInFlight:
         except compiler.Cancelled:
             if call.reason == "signal":
                 return False
-            raise _error(call.reason) from None
+            if call.reason == "deadline":
+                raise time_is_over() from None
+            raise errors.CancelledError(None, None, "Session has been closed.") from None
         finally:
             if timer is not None:
                 timer.cancel()
@@ -91,13 +93,11 @@ class CallsInFlight:
 def check_deadline(deadline: float) -> None:
     """Raises DeadlineExceededError if `deadline` has passed."""
     if time.monotonic() >= deadline:
-        raise _error("deadline")
+        raise time_is_over()
 
 
-def _error(reason: str) -> Exception:
-    if reason == "deadline":
-        return errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
-    return errors.CancelledError(None, None, "Session has been closed.")
+def time_is_over() -> Exception:
+    return errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
 
 
 class _Watch:

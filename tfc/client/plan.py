@@ -146,7 +146,7 @@ class Branch:
         while True:
             try:
                 if self.variables:
-                    with runtime.lock:
+                    with runtime.locked_in_time() if runtime.deadline else runtime.lock:
                         runtime.check_open()
                         stage = self._stage(runtime, values)
                         stage.call(runtime, values)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tfc import compiler
 from tfc.base import errors
-from tfc.client.interrupt import CallsInFlight
+from tfc.client.interrupt import CallsInFlight, time_is_over
 from tfc.client.state import VariableStore
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation
@@ -44,6 +46,17 @@ class Runtime:
     lock: threading.RLock = field(default_factory=threading.RLock)
     calls: CallsInFlight = field(default_factory=CallsInFlight)
     deadline: float | None = None
+
+    @contextmanager
+    def locked_in_time(self) -> Iterator[None]:
+        """The lock, for a run with a deadline. Raises DeadlineExceededError: others have it."""
+        assert self.deadline is not None
+        if not self.lock.acquire(timeout=max(self.deadline - time.monotonic(), 0)):
+            raise time_is_over()
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def check_open(self) -> None:
         """For the holder of the lock. Raises CancelledError: another thread closed the Session."""

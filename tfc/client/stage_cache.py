@@ -20,7 +20,8 @@ _logger = logging.getLogger("tfc")
 
 
 class StageCache:
-    """Stages by key: (types of the tensors, types of the variables[, contents of the statics])."""
+    """Stages by key: (types of the tensors, types of the variables[, contents of the statics[,
+    whatever else they are compiled for]])."""
 
     def __init__(self) -> None:
         self._stages: OrderedDict[Hashable, Any] = OrderedDict()
