@@ -78,10 +78,12 @@ def test_ctrl_c_in_run_loop_leaves_a_whole_step(shape: list[int]) -> None:
         v, w = (tf.Variable(tf.zeros({shape}, tf.float64)) for _ in range(2))
         sess.run([v.initializer, w.initializer])
         up = v.assign_add(tf.ones({shape}, tf.float64))
-        step = w.assign(up * 3.0)
+        fetches = [w.assign(up * 3.0).op, tf.reduce_max(up)]
+        sess.run_loop(fetches, 3, every=1000)  # compiles
+        sess.run([v.initializer, w.initializer])
         at(0.5)
         try:
-            sess.run_loop([step.op, tf.reduce_max(up)], 10**9, every=1000)
+            sess.run_loop(fetches, 10**9, every=1000)
         except KeyboardInterrupt as stop:
             r = stop.result
             a, b = sess.run([v, w])
