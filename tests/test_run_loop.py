@@ -541,6 +541,8 @@ def test_steps_that_are_not_native() -> None:
         for message, fetch in refused.items():
             with pytest.raises(tf.errors.UnimplementedError, match=message):
                 sess.run_loop(fetch, 3, {x: [1.0, 2.0]})
+        with pytest.raises(tf.errors.UnimplementedError, match="is no array of one shape"):
+            sess.run_loop(tf.TensorArray(tf.float32, 3).handle, 2)
         zeros = tf.zeros([n])
         assert sess.run_loop(zeros, 3, {n: 2}).values.shape == (3, 2)
         assert sess.run_loop([zeros, n], 3, {n: 4}).values[0].shape == (3, 4)

@@ -184,6 +184,9 @@ class LoopPlan:
     ) -> CompiledLoop:
         given = {t: how for t, how in fed.items() if t not in statics}
         types = _types_of(step, fed)
+        for tensor in self.collected:
+            if tensor not in types:
+                raise _not_native(tensor.op, f"{tensor.name!r} is no array of one shape")
         until = self.stops.until
         if until is not None and types[until].shape:
             raise ValueError(f"until must be a scalar, but {until.name!r} is {types[until]}")
