@@ -455,3 +455,14 @@ def test_a_gradient_that_keeps_more_than_there_is_says_so(session, count):
     with pytest.raises(tf.errors.ResourceExhaustedError):
         session.run(tf.gradients(y, x)[0], {x: np.zeros(1 << 20)})
     assert session.run(tf.reduce_sum(x), {x: np.zeros(1 << 20)}) == 0.0
+
+
+def test_a_region_takes_what_a_write_returned(session):
+    v = tf.Variable(0.0)
+    session.run(v.initializer)
+    up = v.assign_add(1.0)
+    y = tf.cond(up > 2.0, lambda: up * 10.0, lambda: tf.identity(up))
+    z = tf.while_loop(lambda i, x: i < 2, lambda i, x: (i + 1, x + up), [0, 0.0])[1]
+    assert [session.run([y, z]) for _ in range(3)] == [[1.0, 2.0], [2.0, 4.0], [30.0, 6.0]]
+    both = tf.cond(up > 0.0, lambda: tf.assign_add(up, 5.0), lambda: up)
+    assert session.run(both) == 9.0 and session.run(v) == 9.0

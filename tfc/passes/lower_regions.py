@@ -169,11 +169,17 @@ class _Owner:
 
     def __init__(self, build: Lowering, op: Any, inputs: Sequence[Any], operands: Sequence[Any]):
         self.build, self.op = build, op
-        pairs = zip(inputs, operands, strict=True)
-        taken = ((t, lower_arrays.captured(build, v)) for t, v in pairs)
-        self.captures = {t: v for t, v in taken if v is not None}
         self.seen = versions_before(build, op)
+        pairs = zip(inputs, operands, strict=True)
+        taken = ((t, lower_arrays.captured(build, self._read(t, v))) for t, v in pairs)
+        self.captures = {t: v for t, v in taken if v is not None}
         self.keys: list[str] = []
+
+    def _read(self, tensor: Any, operand: Any) -> Any:
+        """An operand; of a reference that a write returned, the content then: a region reads it."""
+        if not isinstance(operand, Ref) or not tensor.op.inputs:
+            return operand
+        return self.build.content(operand.key, self.seen.get(operand.key, 0))
 
     def entry(self, key: str, written: bool) -> Value:
         """The content of a variable as the regions find it: what was written last if they write
