@@ -30,8 +30,12 @@ LAYERS = {
     "train": 70,
     "data": 70,
     "io": 70,
+    "layers": 70,
     "summary": 71,
-    "tools": 72,
+    "rnn": 71,
+    "nn": 72,
+    "contrib": 73,
+    "tools": 74,
 }
 # Outside the layers: the namespace, what `python -m tfc` starts, and programs that use it all.
 TOP = {"__init__", "__main__", "examples"}

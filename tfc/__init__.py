@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from tfc import examples, summary, train
+from tfc import contrib, examples, layers, nn, summary, train
 from tfc.base import errors
 from tfc.base.dtypes import (
     DType,
@@ -113,7 +113,7 @@ from tfc.framework.variable_scope import (
     variable_scope,
 )
 from tfc.framework.variables import Variable, VariableAggregation, VariableSynchronization
-from tfc.ops import initializers, nn
+from tfc.ops import initializers
 from tfc.ops.array_ops import (
     boolean_mask,
     broadcast_to,

@@ -52,10 +52,8 @@ class _Filled(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Tensor:
         wanted = self.dtype if dtype is None else dtypes.as_dtype(dtype)
-        element: Any = bool(self._number) if wanted.is_bool else self._number
-        if wanted == dtypes.string:
-            element = ""
-        return const_ops.constant(element, dtype=wanted, shape=_dims(shape))
+        make = const_ops.ones if self._number else const_ops.zeros
+        return make(_dims(shape), wanted)
 
 
 class Zeros(_Filled):

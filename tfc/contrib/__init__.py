@@ -1,0 +1,5 @@
+"""`tf.contrib`: re-exports, nothing else."""
+
+from tfc.contrib import rnn
+
+__all__ = ["rnn"]
