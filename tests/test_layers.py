@@ -33,6 +33,7 @@ LAYERS = {
     "layers": 70,
     "summary": 71,
     "rnn": 71,
+    "seq2seq": 72,
     "nn": 72,
     "contrib": 73,
     "tools": 74,

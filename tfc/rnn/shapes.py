@@ -29,9 +29,6 @@ def joined(prefix: Any, suffix: Any) -> Tensor:
 
 def joined_static(prefix: Any, suffix: Any) -> TensorShape:
     """What is known of the shape `prefix + suffix`."""
-    # TensorFlow makes these constants a second time, and how many ops there are decides the
-    # default seed of a random op.
-    _vector(prefix), _vector(suffix)
     return _static(prefix).concatenate(_static(suffix))
 
 
@@ -61,6 +58,9 @@ def zeros_of(sizes: Any, batch_size: Any, dtype: Any) -> Any:
 
     def make(size: Any) -> Tensor:
         made = zeros(joined(batch_size, size), dtype=dtype)
+        # TensorFlow makes these constants a second time, and how many ops there are decides the
+        # default seed of a random op.
+        _vector(batch_size), _vector(size)
         made.set_shape(joined_static(batch_size, size))
         return made
 
@@ -104,9 +104,11 @@ def swap_batch_and_time(x: Tensor) -> Tensor:
     known = x.get_shape()
     if known.ndims is not None and known.ndims < 2:
         return x
+    # With these ops, not with a list, for their names and number are TensorFlow's.
+    swapped = transpose(x, concat([[1, 0], range_(2, rank(x))], axis=0))
     if known.ndims is not None:
-        return transpose(x, [1, 0, *range(2, known.ndims)])
-    return transpose(x, concat([[1, 0], range_(2, rank(x))], axis=0))
+        swapped.set_shape([known[1], known[0], *known[2:]])
+    return swapped
 
 
 def map_numbered(function: Callable[..., Any], form: Any, *structures: Any) -> Any:

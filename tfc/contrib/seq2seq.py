@@ -1,0 +1,40 @@
+"""`tf.contrib.seq2seq`: re-exports, nothing else."""
+
+from tfc.seq2seq.attention import (
+    AttentionMechanism,
+    BahdanauAttention,
+    LuongAttention,
+    hardmax,
+)
+from tfc.seq2seq.attention_wrapper import AttentionWrapper, AttentionWrapperState
+from tfc.seq2seq.basic_decoder import BasicDecoder, BasicDecoderOutput
+from tfc.seq2seq.decoder import Decoder, dynamic_decode
+from tfc.seq2seq.helpers import (
+    CustomHelper,
+    GreedyEmbeddingHelper,
+    Helper,
+    InferenceHelper,
+    SampleEmbeddingHelper,
+    TrainingHelper,
+)
+from tfc.seq2seq.loss import sequence_loss
+
+__all__ = [
+    "AttentionMechanism",
+    "AttentionWrapper",
+    "AttentionWrapperState",
+    "BahdanauAttention",
+    "BasicDecoder",
+    "BasicDecoderOutput",
+    "CustomHelper",
+    "Decoder",
+    "GreedyEmbeddingHelper",
+    "Helper",
+    "InferenceHelper",
+    "LuongAttention",
+    "SampleEmbeddingHelper",
+    "TrainingHelper",
+    "dynamic_decode",
+    "hardmax",
+    "sequence_loss",
+]

@@ -1,0 +1,1 @@
+"""Sequences from sequences: losses, decoders, attention."""
