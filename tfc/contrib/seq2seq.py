@@ -18,6 +18,7 @@ from tfc.seq2seq.helpers import (
     TrainingHelper,
 )
 from tfc.seq2seq.loss import sequence_loss
+from tfc.seq2seq.tiling import tile_batch
 
 __all__ = [
     "AttentionMechanism",
@@ -37,4 +38,5 @@ __all__ = [
     "dynamic_decode",
     "hardmax",
     "sequence_loss",
+    "tile_batch",
 ]

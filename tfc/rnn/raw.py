@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfc.base import dtypes, nest
-from tfc.base.shapes import TensorShape
+from tfc.base.shapes import Dimension
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.variable_scope import variable_scope
 from tfc.ops.array_ops import constant, shape, zeros
@@ -84,11 +84,10 @@ def raw_rnn(
 
 def _batch(flat: list[Tensor]) -> tuple[int | None, Any]:
     """The batch size if it is known, and a number or tensor of it."""
-    first = flat[0].get_shape()
-    dim = first.dims[0] if first.ndims else TensorShape([None]).dims[0]
+    dim = Dimension(None)
     for value in flat:
         if value.get_shape().ndims:
-            dim.assert_is_compatible_with(value.get_shape().dims[0])
+            dim = dim.merge_with(value.get_shape()[0])
     return dim.value, shape(flat[0])[0] if dim.value is None else dim.value
 
 

@@ -146,7 +146,8 @@ def prepare_memory(memory: Any, lengths: Any, check_inner: bool) -> Any:
     mask = sequence_mask(lengths, maxlen=shape(first)[1], dtype=first.dtype)
 
     def masked(m: Tensor) -> Tensor:
-        axes = rank(m) if m.get_shape().ndims is None else m.get_shape().ndims
+        known = m.get_shape().ndims
+        axes: Any = rank(m) if known is None else known
         inner = ones([axes - 2], dtype=dtypes.int32)
         return m * reshape(mask, concat((shape(mask), inner), 0))
 
