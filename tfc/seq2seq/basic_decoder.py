@@ -10,8 +10,8 @@ from tfc.base.shapes import TensorShape
 from tfc.framework.graph import name_scope
 from tfc.layers.base import Layer
 from tfc.rnn.cell import check_cell
-from tfc.seq2seq.decoder import Decoder
-from tfc.seq2seq.helpers import Helper
+from tfc.seq2seq.decoder import Decoder, Steps
+from tfc.seq2seq.helpers import Helper, TrainingHelper
 
 _Output = collections.namedtuple("_Output", ("rnn_output", "sample_id"))
 
@@ -66,6 +66,11 @@ class BasicDecoder(Decoder):
             nest.map_leaves(lambda _: dtype, self._rnn_output_size()),
             self._helper.sample_ids_dtype,
         )
+
+    def _steps(self, bound: Any) -> Steps:
+        if type(self) is BasicDecoder and type(self._helper) is TrainingHelper:
+            return self._helper.steps(bound)
+        return super()._steps(bound)
 
     def initialize(self, name: str | None = None) -> Any:
         return (*self._helper.initialize(), self._initial_state)

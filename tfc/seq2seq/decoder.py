@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from tfc.base import dtypes, nest
@@ -10,12 +11,23 @@ from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.tensor_util import constant_value
 from tfc.framework.variable_scope import variable_scope
 from tfc.ops.array_ops import constant, fill, shape, zeros_like
-from tfc.ops.compare_ops import logical_not, logical_or, where
+from tfc.ops.cast_ops import cast
+from tfc.ops.compare_ops import logical_and, logical_not, logical_or, where
 from tfc.ops.reduction_ops import reduce_all
 from tfc.ops.tensor_array import TensorArray
 from tfc.ops.while_functions import while_loop
 from tfc.rnn.shapes import joined_static, swap_batch_and_time, zeros_of
 from tfc.rnn.steps import copy_through
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many steps a loop may take: `limit`, None if nothing tells. fixed: it takes as many even
+    when all rows have finished before. exact: they do not."""
+
+    limit: Any
+    fixed: bool = False
+    exact: bool = False
 
 
 class Decoder:
@@ -56,6 +68,10 @@ class Decoder:
     def tracks_own_finished(self) -> bool:
         return False
 
+    def _steps(self, bound: Tensor | None) -> Steps:
+        """How many steps there can be; `bound` is what the caller allows."""
+        return Steps(bound)
+
 
 def dynamic_decode(
     decoder: Any,
@@ -85,56 +101,117 @@ def dynamic_decode(
         bound = _bound(maximum_iterations)
         finished, inputs, state = decoder.initialize()
         inputs, state = (nest.map_leaves(_as_value, x) for x in (inputs, state))
-        zero_outputs = nest.map_leaves(
-            lambda size, dtype: zeros_of(size, decoder.batch_size, dtype),
-            decoder.output_size,
-            decoder.output_dtype,
-        )
         if bound is not None:
             finished = logical_or(finished, bound <= 0)
-        lengths = zeros_like(finished, dtype=dtypes.int32)
-        arrays = nest.map_leaves(
-            lambda size, dtype: TensorArray(
-                dtype=dtype,
-                size=0,
-                dynamic_size=True,
-                element_shape=_element(decoder.batch_size, size),
-            ),
-            decoder.output_size,
-            decoder.output_dtype,
-        )
-
-        def body(
-            time: Tensor, arrays: Any, state: Any, inputs: Any, finished: Tensor, lengths: Tensor
-        ) -> Any:
-            outputs, next_state, next_inputs, done = decoder.step(time, inputs, state)
-            if not decoder.tracks_own_finished:
-                done = logical_or(done, finished)
-            counted = fill(shape(lengths), time + 1)
-            lengths = where(logical_not(finished), counted, lengths)
-            nest.check_same(state, next_state)
-            nest.check_same(arrays, outputs)
-            nest.check_same(inputs, next_inputs)
-            if impute_finished:
-                outputs = copy_through(finished, zero_outputs, outputs)
-                next_state = copy_through(finished, state, next_state)
-            arrays = nest.map_leaves(lambda kept, x: kept.write(time, x), arrays, outputs)
-            return time + 1, arrays, next_state, next_inputs, done, lengths
-
-        _, arrays, final_state, _, _, lengths = while_loop(
-            lambda time, arrays, state, inputs, finished, lengths: logical_not(
-                reduce_all(finished)
-            ),
-            body,
-            (constant(0), arrays, state, inputs, finished, lengths),
-            maximum_iterations=bound,
-        )
-        outputs = nest.map_leaves(lambda kept: kept.stack(), arrays)
+        loop = _Loop(decoder, decoder._steps(bound), impute_finished)
+        outputs, final_state, lengths = loop.run(finished, inputs, state)
         if type(decoder).finalize is not Decoder.finalize:
             outputs, final_state = decoder.finalize(outputs, final_state, lengths)
         if not output_time_major:
             outputs = nest.map_leaves(swap_batch_and_time, outputs)
         return outputs, final_state, lengths
+
+
+class _Loop:
+    """The loop over the steps of a decoder.
+
+    Where a limit of the steps is known, arrays have room for as many: only then is the loop native
+    and has a gradient. What they hold more than there were steps is cut off behind the loop.
+    """
+
+    def __init__(self, decoder: Decoder, steps: Steps, impute: bool):
+        self.decoder, self.steps, self.impute = decoder, steps, impute
+        self.halts = steps.fixed and not steps.exact
+        self.zero = nest.map_leaves(
+            lambda size, dtype: zeros_of(size, decoder.batch_size, dtype),
+            decoder.output_size,
+            decoder.output_dtype,
+        )
+
+    def run(self, finished: Tensor, inputs: Any, state: Any) -> Any:
+        """(outputs by time, last state, lengths)."""
+        decoder = self.decoder
+        arrays = nest.map_leaves(
+            lambda size, dtype: self._array(dtype, _element(decoder.batch_size, size)),
+            decoder.output_size,
+            decoder.output_dtype,
+        )
+        lengths = zeros_like(finished, dtype=dtypes.int32)
+        room = nest.map_leaves(self._with_room, state)
+        _, count, arrays, last, _, _, lengths = while_loop(
+            self._goes_on,
+            self._body,
+            (constant(0), constant(0), arrays, room, inputs, finished, lengths),
+        )
+        outputs = nest.map_leaves(lambda array: self._cut(array, count), arrays)
+        last = nest.map_leaves(lambda old, new: self._as_it_was(old, new, count), state, last)
+        return outputs, last, lengths
+
+    def _array(self, dtype: Any, element: TensorShape | None) -> TensorArray:
+        if self.steps.limit is None:
+            return TensorArray(dtype, size=0, dynamic_size=True, element_shape=element)
+        return TensorArray(dtype, size=self.steps.limit, element_shape=element)
+
+    def _with_room(self, leaf: Any) -> Any:
+        """A TensorArray of the state that grows, with the room that it needs."""
+        if self._grows(leaf) and self.steps.limit is not None:
+            return self._array(leaf.dtype, leaf.element_shape)
+        return leaf
+
+    @staticmethod
+    def _grows(leaf: Any) -> bool:
+        """Whether it is a TensorArray that grows, and nothing was written to."""
+        return isinstance(leaf, TensorArray) and leaf.dynamic_size and leaf.flow is leaf.handle
+
+    def _cut(self, array: TensorArray, count: Tensor) -> Tensor:
+        if self.steps.limit is None or (self.steps.fixed and self.steps.exact):
+            return array.stack()
+        return array.stack()[:count]
+
+    def _as_it_was(self, old: Any, new: Any, count: Tensor) -> Any:
+        """The last value of a leaf of the state; an array has as many elements as steps."""
+        if not self._grows(old) or self.steps.limit is None:
+            return new
+        elements = self._cut(new, count)
+        kept = TensorArray(new.dtype, size=shape(elements)[0], element_shape=new.element_shape)
+        return kept.unstack(elements)
+
+    def _goes_on(self, time: Tensor, *values: Any) -> Tensor:
+        if self.steps.fixed:
+            return time < self.steps.limit
+        going = logical_not(reduce_all(values[-2]))
+        return going if self.steps.limit is None else logical_and(time < self.steps.limit, going)
+
+    def _body(
+        self,
+        time: Tensor,
+        count: Tensor,
+        arrays: Any,
+        state: Any,
+        inputs: Any,
+        finished: Tensor,
+        lengths: Tensor,
+    ) -> Any:
+        decoder = self.decoder
+        outputs, next_state, next_inputs, done = decoder.step(time, inputs, state)
+        if not decoder.tracks_own_finished:
+            done = logical_or(done, finished)
+        counted = fill(shape(lengths), time + 1)
+        lengths = where(logical_not(finished), counted, lengths)
+        nest.check_same(state, next_state)
+        nest.check_same(arrays, outputs)
+        nest.check_same(inputs, next_inputs)
+        if self.impute:
+            outputs = copy_through(finished, self.zero, outputs)
+            next_state = copy_through(finished, state, next_state)
+        over: Any = False
+        if self.halts:  # after the last step nothing changes any more
+            over = reduce_all(finished)
+            rows = fill(shape(finished), over)
+            next_state = copy_through(rows, state, next_state)
+        count = count + cast(logical_not(over), dtypes.int32)
+        arrays = nest.map_leaves(lambda array, x: array.write(time, x), arrays, outputs)
+        return time + 1, count, arrays, next_state, next_inputs, done, lengths
 
 
 def _bound(given: Any) -> Tensor | None:

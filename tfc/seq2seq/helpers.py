@@ -7,17 +7,21 @@ from typing import Any
 
 from tfc.base import dtypes, nest
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
-from tfc.ops.array_ops import reshape, shape, size, tile, zeros_like
+from tfc.framework.graph import Tensor, control_dependencies, convert_to_tensor, name_scope
+from tfc.framework.tensor_util import constant_value
+from tfc.ops.array_ops import identity, reshape, shape, size, tile, zeros_like
 from tfc.ops.cast_ops import cast
-from tfc.ops.compare_ops import equal
+from tfc.ops.compare_ops import equal, logical_or
 from tfc.ops.cond_functions import cond
+from tfc.ops.control_ops import Assert
 from tfc.ops.embedding_ops import embedding_lookup
 from tfc.ops.random_ops import multinomial
-from tfc.ops.reduction_ops import reduce_all
+from tfc.ops.reduction_ops import reduce_all, reduce_max
 from tfc.ops.scan_ops import argmax
+from tfc.ops.sum_ops import minimum
 from tfc.ops.tensor_array import TensorArray
 from tfc.rnn.shapes import swap_batch_and_time
+from tfc.seq2seq.decoder import Steps
 
 
 class Helper:
@@ -140,6 +144,7 @@ class TrainingHelper(_ScalarIds):
             if not time_major:
                 by_time = nest.map_leaves(swap_batch_and_time, by_time)
             self._arrays = nest.map_leaves(_unstacked, by_time)
+            self._by_time = nest.flatten(by_time)[0]
             self._sequence_length = convert_to_tensor(sequence_length, name="sequence_length")
             if self._sequence_length.get_shape().ndims != 1:
                 raise ValueError(
@@ -156,6 +161,19 @@ class TrainingHelper(_ScalarIds):
     @property
     def sequence_length(self) -> Tensor:
         return self._sequence_length
+
+    def steps(self, bound: Tensor | None) -> Steps:
+        """How many steps the inputs are good for; no more than `bound`."""
+        known = constant_value(self._sequence_length)
+        if known is not None:
+            longest: Any = int(known.max(initial=0))
+            return Steps(longest if bound is None else minimum(longest, bound), True, True)
+        there = shape(self._by_time)[0]
+        limit = there if bound is None else minimum(there, bound)
+        enough = logical_or(reduce_max(self._sequence_length) <= there, limit < there)
+        message = "sequence_length is greater than the number of steps in inputs"
+        with control_dependencies([Assert(enough, [message, self._sequence_length, there])]):
+            return Steps(identity(limit), True)
 
     def _read(self, time: Any, finished: Tensor) -> Any:
         """The inputs at `time`, zeros when all rows have finished."""
