@@ -85,6 +85,10 @@ class Region:
         if region is None:
             raise not_visible(op_type, tensor)
         found = region._imports.get(tensor)
+        if found is None and tensor.op.type == "Const":
+            # Made again, not kept: it stays a constant in whichever stage the gradient runs.
+            found = made_in(self.graph, region, "Const", [], tensor.op._attrs).outputs[0]
+            region._imports[tensor] = found
         if found is None:
             assert region.source is not None and region.forward is not None
             found = region.source._residual_of(tensor, region.forward)

@@ -388,14 +388,29 @@ def versions_before(build: Lowering, op: Any) -> Versions:
 
 
 def _tensors_behind(build: Lowering, op: Any, value: Value) -> list[Any]:
-    """The inputs of `op` that `value` is; all of them where it was computed in the rule."""
-    direct = [t for t in op.inputs if build.values.get(t) is value]
-    return direct or [t for t in op.inputs if isinstance(build.values.get(t), Value)]
+    """The inputs of `op` that `value` is, or that the rule computed it from."""
+    given = {build.values.get(t): t for t in op.inputs if isinstance(build.values.get(t), Value)}
+    found: dict[Any, None] = {}
+    seen, stack = {value}, [value]
+    while stack:
+        at = stack.pop()
+        if at in given:
+            found[given[at]] = None
+        elif at.op is not None:
+            fresh = [v for v in at.op.operands if v not in seen]
+            seen.update(fresh)
+            stack.extend(fresh)
+    return list(found) or list(given.values())
 
 
 def fed_leaves(value: Value, available: Mapping[Value, Any]) -> list[Any]:
-    """The tensors that exist and that `value` is computed from; none if more goes into it."""
+    """The tensors that exist and that `value` is computed from.
+
+    None if more goes into it; and none if it is less than they are, as a maximum is: computed in a
+    stage of its own, it is met again more often than all that was fed.
+    """
     leaves: dict[Any, None] = {}
+    room = value.type.size
     seen = {value}
     stack = [value]
     while stack:
@@ -404,8 +419,9 @@ def fed_leaves(value: Value, available: Mapping[Value, Any]) -> list[Any]:
             fresh = [v for v in value.op.operands if v not in seen]
             seen.update(fresh)
             stack.extend(fresh)
-        elif value in available and value.type.size <= STATIC_FEED_ELEMENTS:
+        elif value in available and value.type.size <= min(room, STATIC_FEED_ELEMENTS):
             leaves[available[value]] = None
+            room -= value.type.size
         else:
             return []
     return list(leaves)

@@ -16,6 +16,7 @@ from tfc.layers.core import Dense
 from tfc.ops.array_ops import (
     concat,
     expand_dims,
+    identity,
     one_hot,
     ones,
     ones_like,
@@ -79,9 +80,10 @@ class MemoryAttention(AttentionMechanism):
         if score_mask_value is None:
             score_mask_value = dtypes.as_dtype(self.dtype).as_numpy_dtype(-np.inf)
         self._to_probabilities = probability_fn
-        self._lengths, self._mask_value = memory_sequence_length, score_mask_value
+        self._mask_value = score_mask_value
         with name_scope(name, "BaseAttentionMechanismInit", nest.flatten(memory)):
             self._values = prepare_memory(memory, memory_sequence_length, check_inner_dims_defined)
+            self._lengths = _positive(memory_sequence_length)
             self._keys = memory_layer(self._values) if memory_layer else self._values
             if custom_key_value_fn is not None:
                 self._keys, self._values = custom_key_value_fn(self._keys, self._values)
@@ -158,10 +160,17 @@ def _masked_score(score: Tensor, lengths: Any, value: Any) -> Tensor:
     """`score`, `value` where the memory does not count."""
     if lengths is None:
         return score
+    mask = sequence_mask(lengths, maxlen=shape(score)[1])
+    return where(mask, score, value * ones_like(score))
+
+
+def _positive(lengths: Any) -> Any:
+    """The lengths, checked to be positive: here and not at every step, where TensorFlow does."""
+    if lengths is None:
+        return None
     message = "All values in memory_sequence_length must be greater than zero."
     with control_dependencies([assert_positive(lengths, message=message)]):
-        mask = sequence_mask(lengths, maxlen=shape(score)[1])
-    return where(mask, score, value * ones_like(score))
+        return identity(lengths)
 
 
 class LuongAttention(MemoryAttention):

@@ -141,8 +141,11 @@ class AttentionWrapper(RNNCell):
         shapes = [x.compute_output_shape(s) for x, s in zip(given, inputs, strict=True)]
         return int(sum(s.as_list()[-1] for s in shapes))
 
-    def _checked(self, values: Any, what: str, name: str, batch_size: Any = None) -> Any:
-        """`values`, whose batch size is checked to be the memories'."""
+    def _checked(
+        self, values: Any, what: str, name: str, batch_size: Any = None, at_run: bool = True
+    ) -> Any:
+        """`values`, whose batch size is checked to be the memories'; where that is not known, the
+        run checks it if `at_run`."""
         if batch_size is None:
             last = nest.flatten(values)[-1]
             batch_size = last.get_shape().as_list()[0] or shape(last)[0]
@@ -152,9 +155,11 @@ class AttentionWrapper(RNNCell):
             "tile your memory or state via the tf.contrib.seq2seq.tile_batch function with "
             "argument multiple=beam_width."
         )
+        sizes = [mechanism.batch_size for mechanism in self._mechanisms]
         checks = [
-            assert_equal(batch_size, mechanism.batch_size, message=message)
-            for mechanism in self._mechanisms
+            assert_equal(batch_size, size, message=message)
+            for size in sizes
+            if at_run or not (isinstance(batch_size, Tensor) or isinstance(size, Tensor))
         ]
         with control_dependencies(checks):
             return nest.map_leaves(lambda x: identity(x, name=name), values)
@@ -216,7 +221,11 @@ class AttentionWrapper(RNNCell):
             )
         given = self._cell_input_fn(inputs, state.attention)
         output, next_cell_state = self._cell(given, state.cell_state)
-        output = self._checked(output, "the query (decoder output)", "checked_cell_output")
+        # Only what is known now: a check in the loop would have Python drive it, and the product
+        # with the memory fails where batch sizes differ.
+        output = self._checked(
+            output, "the query (decoder output)", "checked_cell_output", at_run=False
+        )
         one = not self._is_multi
         states = [state.attention_state] if one else state.attention_state
         histories = [state.alignment_history] if one else state.alignment_history
