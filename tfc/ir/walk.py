@@ -100,3 +100,14 @@ def _same_op(a: Op, b: Op, numbers: dict[Value, int], others: dict[Value, int]) 
         and [r.type for r in a.results] == [r.type for r in b.results]
         and len(a.regions) == len(b.regions)
     )
+
+
+def above(value: Value) -> set[Value]:
+    """`value`, and all that it is computed from."""
+    found, stack = {value}, [value]
+    while stack:
+        op = stack.pop().op
+        fresh = [v for v in op.operands if v not in found] if op is not None else []
+        found.update(fresh)
+        stack.extend(fresh)
+    return found

@@ -25,6 +25,7 @@ from tfc.base import errors
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Function, Type, Value
+from tfc.ir.walk import above
 from tfc.passes.arrays import Element, Elements, stacked
 from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
@@ -388,19 +389,11 @@ def versions_before(build: Lowering, op: Any) -> Versions:
 
 
 def _tensors_behind(build: Lowering, op: Any, value: Value) -> list[Any]:
-    """The inputs of `op` that `value` is, or that the rule computed it from."""
-    given = {build.values.get(t): t for t in op.inputs if isinstance(build.values.get(t), Value)}
-    found: dict[Any, None] = {}
-    seen, stack = {value}, [value]
-    while stack:
-        at = stack.pop()
-        if at in given:
-            found[given[at]] = None
-        elif at.op is not None:
-            fresh = [v for v in at.op.operands if v not in seen]
-            seen.update(fresh)
-            stack.extend(fresh)
-    return list(found) or list(given.values())
+    """The inputs of `op` that share with `value` what it is computed from."""
+    given = [(t, v) for t in op.inputs if isinstance(v := build.values.get(t), Value)]
+    varying = {v for v in above(value) if constant_value(v) is None}
+    found = [t for t, v in given if not varying.isdisjoint(above(v))]
+    return found or [t for t, _ in given]
 
 
 def fed_leaves(value: Value, available: Mapping[Value, Any]) -> list[Any]:

@@ -159,7 +159,8 @@ class AttentionWrapper(RNNCell):
         checks = [
             assert_equal(batch_size, size, message=message)
             for size in sizes
-            if at_run or not (isinstance(batch_size, Tensor) or isinstance(size, Tensor))
+            if not (isinstance(size, int) and size == batch_size)
+            and (at_run or not (isinstance(batch_size, Tensor) or isinstance(size, Tensor)))
         ]
         with control_dependencies(checks):
             return nest.map_leaves(lambda x: identity(x, name=name), values)

@@ -10,7 +10,7 @@ from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.tensor_util import constant_value
 from tfc.framework.variable_scope import variable_scope
-from tfc.ops.array_ops import concat, constant, fill, rank, shape, slice_, zeros, zeros_like
+from tfc.ops.array_ops import constant, fill, shape, zeros_like
 from tfc.ops.cast_ops import cast
 from tfc.ops.compare_ops import logical_and, logical_not, logical_or, where
 from tfc.ops.reduction_ops import reduce_all
@@ -166,10 +166,7 @@ class _Loop:
     def _cut(self, array: TensorArray, count: Tensor) -> Tensor:
         if self.steps.limit is None or (self.steps.fixed and self.steps.exact):
             return array.stack()
-        whole = array.stack()
-        # Not `whole[:count]`, which would wait for all of `whole`.
-        begin = zeros([rank(whole)], dtype=dtypes.int32)
-        return slice_(whole, begin, concat([[count], shape(whole)[1:]], 0))
+        return array.stack()[:count]
 
     def _as_it_was(self, old: Any, new: Any, count: Tensor) -> Any:
         """The last value of a leaf of the state; an array has as many elements as steps."""
