@@ -28,6 +28,8 @@ def test_names_that_are_the_same():
     assert rnn.static_rnn is tf.nn.static_rnn
     assert rnn.static_bidirectional_rnn is tf.nn.static_bidirectional_rnn
     assert rnn.static_state_saving_rnn is tf.nn.static_state_saving_rnn
+    assert tf.contrib.util.constant_value(tf.constant(3)) == 3
+    assert tf.contrib.util.constant_value(tf.placeholder(tf.float32)) is None
 
 
 def test_gru_block_cells(session):
