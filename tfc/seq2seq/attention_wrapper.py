@@ -40,7 +40,9 @@ class AttentionWrapperState(_Fields):
         Raises:
           ValueError: structures or shapes differ.
         """
-        return nest.map_leaves(_of_same_shape, self, self._replace(**kwargs))  # type: ignore[no-any-return]
+        state: AttentionWrapperState
+        state = nest.map_leaves(_of_same_shape, self, self._replace(**kwargs))
+        return state
 
 
 def _of_same_shape(old: Any, new: Any) -> Any:
