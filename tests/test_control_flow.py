@@ -466,3 +466,18 @@ def test_a_region_takes_what_a_write_returned(session):
     assert [session.run([y, z]) for _ in range(3)] == [[1.0, 2.0], [2.0, 4.0], [30.0, 6.0]]
     both = tf.cond(up > 0.0, lambda: tf.assign_add(up, 5.0), lambda: up)
     assert session.run(both) == 9.0 and session.run(v) == 9.0
+
+
+def test_asserts_in_loops_are_native(session, caplog):
+    n = tf.placeholder(tf.int32, [])
+
+    def body(i, s):
+        with tf.control_dependencies([tf.Assert(i < 5, ["too far:", i])]):
+            return i + 1, s + tf.cast(i, tf.float32)
+
+    loop = tf.while_loop(lambda i, s: i < n, body, [0, 0.0])[1]
+    with caplog.at_level(logging.INFO, "tfc"):
+        assert session.run(loop, {n: 5}) == 10.0
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[too far:\] \[5\]"):
+            session.run(loop, {n: 7})
+    assert caplog.messages == []

@@ -61,7 +61,7 @@ def region_ops(region: Any, more: Sequence[Any] = ()) -> list[Any]:
                 needed.add(variable_of(op.outputs[0]))
             continue
         needed.add(op)
-        stack.extend(t.op for t in op.inputs)
+        stack.extend(t.op for t in op.inputs if not op.defn.leaves_out(t))
         stack.extend(op.control_inputs)
     params = {t.op for t in region.params}
     return sorted(needed - params, key=lambda op: op._id)
