@@ -22,6 +22,7 @@ RUNS = {
         ["--steps", "600", "--compare"],
         r"(?s)test accuracy: 0\.9\d\d.*equal losses: True",
     ),
+    "lstm.py": (["--steps", "200", "--units", "32"], r"test accuracy: 0\.9\d\d"),
     "pendulum.py": (["--steps", "100000"], r"after 100 swings: angle 2\.0000000\d\d"),
     "second_order.py": ([], r"minimum \(1\.000000, 1\.000000\)"),
     "reading_ir.py": ([], r"hero='dot'"),
