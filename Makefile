@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench bench-peers clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/mlp.py --compare-numpy
@@ -25,6 +25,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/training_loop.py
 	$(BIN)/python benchmarks/startup.py
 
+bench-peers: $(VENV)/.installed
+	$(BIN)/python benchmarks/peers/run.py $(PEERS_ARGS)
+
 $(VENV)/bin/python:
 	@echo "making $(VENV) and installing tfc into it"
 	$(PYTHON) -m venv $(VENV)
@@ -38,5 +41,5 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find tfc tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

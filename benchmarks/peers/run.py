@@ -1,0 +1,195 @@
+"""tfc and its peers on the same workloads, in turns: `make bench-peers`.
+
+One process for each framework; each workload is made in all of them, their results are compared to
+each other, and then each in turn is timed, while the others sleep. Rows are the modules beside this
+file that have ENTRIES: for `"jax, a variant"` a function that makes the workload with JAX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from frameworks import PEERS, install, python_of
+
+HERE = Path(__file__).resolve().parent
+ROWS = ("logistic", "mlp_loop", "lstm", "nbody", "nbody_gradient", "stencil", "stencil_gradient")
+REST = 0.05  # seconds between turns: threads that spin after their work have gone to sleep
+SLOW = 1.0  # an entry whose call takes more seconds has fewer rounds
+SLOW_ROUNDS = 3
+RESULTS = HERE.parent / "RESULTS.md"
+
+
+class Process:
+    """A worker of one framework."""
+
+    def __init__(self, name: str, python: str):
+        self.name = name
+        self.process = subprocess.Popen(
+            [python, str(HERE / "worker.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"},
+        )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """The answer to a request; what is wrong as its `error`."""
+        try:
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        return json.loads(line) if line else {"error": "the process ended"}
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def start(names: list[str]) -> tuple[dict[str, Process], dict[str, str]]:
+    """The processes of the peers, and of tfc; and for each framework its version, or why it is
+    absent."""
+    processes, versions = {}, {}
+    for name in ("tfc", *names):
+        why = install(name) if name in PEERS else None
+        if why is None:
+            python = str(python_of(name)) if name in PEERS else sys.executable
+            process = Process(name, python)
+            answer = process.ask(do="version", module=PEERS[name].module if name in PEERS else name)
+            if "error" not in answer:
+                processes[name], versions[name] = process, answer["version"]
+                continue
+            why = answer["error"]
+            process.end()
+        versions[name] = f"absent ({why})"
+        print(f"{name} is {versions[name]}", flush=True)
+    return processes, versions
+
+
+def made(row: Any, size: dict[str, int], processes: dict[str, Process]) -> dict[str, Any]:
+    """The answers of all entries that could be made; their values are equal to ours."""
+    answers: dict[str, Any] = {}
+    for entry in row.ENTRIES:
+        name = entry.split(",")[0]
+        if name not in processes:
+            continue
+        answer = processes[name].ask(do="make", row=row.__name__, entry=entry, size=size)
+        if "error" in answer:
+            print(f"  {entry}: {answer['error']}", flush=True)
+        answers[entry] = answer
+    good = {e: np.array(a["values"]) for e, a in answers.items() if "values" in a}
+    ours = next((v for e, v in good.items() if e.startswith("tfc")), None)
+    for entry, values in good.items():
+        scale = np.abs(ours).max()
+        if values.shape != ours.shape or not np.abs(values - ours).max() <= row.TOLERANCE * scale:
+            worst = np.abs(values - ours).max() if values.shape == ours.shape else values.shape
+            raise SystemExit(f"{row.TITLE} {size}: {entry} differs from tfc by {worst}")
+    return answers
+
+
+def timed(
+    row: Any, size: dict[str, int], processes: dict[str, Process], rounds: int, least: float
+) -> dict[str, list[float]]:
+    """Seconds per unit of each entry, a list over the rounds."""
+    for process in processes.values():
+        process.ask(do="forget")
+    answers = made(row, size, processes)
+    units = row.per(**size)
+    times: dict[str, list[float]] = {e: [] for e, a in answers.items() if "error" not in a}
+    for k in range(rounds):
+        for entry, column in times.items():
+            if answers[entry]["second"] > SLOW and k >= SLOW_ROUNDS:
+                continue
+            time.sleep(REST)
+            answer = processes[entry.split(",")[0]].ask(do="time", entry=entry, least=least)
+            column.append(answer["seconds"] / units)
+    return times
+
+
+def ratio(slow: list[float], fast: list[float]) -> tuple[float, float, float]:
+    """How many times as fast: the median over the rounds, and the quartiles."""
+    ratios = [s / f for s, f in zip(slow, fast, strict=False)]
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return middle, low, high
+
+
+def best_of(times: dict[str, list[float]], ours: bool) -> str | None:
+    entries = [e for e in times if e.startswith("tfc") == ours]
+    return min(entries, key=lambda e: statistics.median(times[e]), default=None)
+
+
+def line(row: Any, size: dict[str, int], times: dict[str, list[float]]) -> str:
+    """A row of the table."""
+
+    def figure(entry: str) -> str:
+        variant = entry.partition(", ")[2]
+        text = f"{statistics.median(times[entry]) * row.SCALE:.4g}"
+        return f"{text} ({variant})" if variant else text
+
+    cells = [f"{row.TITLE}, {' '.join(f'{k}={v}' for k, v in size.items())}; {row.UNIT}"]
+    for name in ("tfc", *PEERS):
+        cells.append("; ".join(figure(e) for e in times if e.split(",")[0] == name) or "-")
+    ours, best = best_of(times, True), best_of(times, False)
+    if ours and best:
+        middle, low, high = ratio(times[best], times[ours])
+        cells.append(f"**{middle:.2f}** ({low:.2f} to {high:.2f}), {best}")
+    else:
+        cells.append("-")
+    return "| " + " | ".join(cells) + " |"
+
+
+def machine() -> str:
+    """The class of machine: the processor's model and the cores this process may use."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [x.partition(":")[2].strip() for x in text.splitlines() if x.startswith("model name")]
+    return f"{models[0] if models else 'unknown processor'}, {len(os.sched_getaffinity(0))} cores"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", nargs="*", default=ROWS, choices=ROWS)
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--sizes", type=int, default=3, help="of each row, the first so many")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--least", type=float, default=0.1, help="seconds of a round")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    args = parser.parse_args()
+
+    processes, versions = start(args.peers)
+    today = datetime.date.today().isoformat()
+    heads = [n if n == "tfc" else f"{n} {versions.get(n, 'left out')}" for n in ("tfc", *PEERS)]
+    lines = [
+        f"# tfc and its peers, {today}",
+        "",
+        f"`make bench-peers` on {machine()}. Medians of {args.rounds} rounds in turns; the last "
+        "column is the best peer's time by ours, with the quartiles over the rounds: above 1, tfc "
+        "is faster.",
+        "",
+        f"| | {' | '.join(heads)} | best peer / tfc |",
+        "|---" * (len(PEERS) + 3) + "|",
+    ]
+    for name in args.rows:
+        row = importlib.import_module(name)
+        for size in row.SIZES[: args.sizes]:
+            times = timed(row, size, processes, args.rounds, args.least)
+            lines.append(line(row, size, times))
+            print(lines[-1], flush=True)
+    for process in processes.values():
+        process.end()
+    args.results.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

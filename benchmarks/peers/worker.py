@@ -1,0 +1,81 @@
+"""One process of one framework: makes workloads and times them when it is told to.
+
+Reads requests, a JSON object a line, and answers each with one. Between requests it sleeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Run = Callable[[], Any]
+
+
+def seconds_per_call(run: Run, least: float) -> float:
+    """Mean seconds of one call, over as many calls as take `least` seconds."""
+    calls = 0
+    start = time.perf_counter()
+    while True:
+        run()
+        calls += 1
+        elapsed = time.perf_counter() - start
+        if elapsed >= least:
+            return elapsed / calls
+
+
+class Worker:
+    """Holds the workloads of one row and size."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Run] = {}
+
+    def version(self, module: str) -> dict[str, Any]:
+        return {"version": importlib.import_module(module).__version__}
+
+    def forget(self) -> dict[str, Any]:
+        self.runs.clear()
+        gc.collect()
+        return {}
+
+    def make(self, row: str, entry: str, size: dict[str, int]) -> dict[str, Any]:
+        """Make it and call it twice: what the first call gives, and the seconds of both; making and
+        compiling is part of the first."""
+        start = time.perf_counter()
+        run = importlib.import_module(row).ENTRIES[entry](**size)
+        values = np.asarray(run(), np.float64).ravel()
+        middle = time.perf_counter()
+        run()
+        second = time.perf_counter() - middle
+        self.runs[entry] = run
+        return {"values": values.tolist(), "first": middle - start, "second": second}
+
+    def time(self, entry: str, least: float) -> dict[str, Any]:
+        return {"seconds": seconds_per_call(self.runs[entry], least)}
+
+
+def main() -> None:
+    # frameworks print what they like to stdout: it goes to stderr, answers go out by themselves
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        worker = Worker()
+        for line in sys.stdin:
+            request = json.loads(line)
+            try:
+                answer = getattr(worker, request.pop("do"))(**request)
+            except Exception as error:
+                answer = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
+            with contextlib.suppress(BrokenPipeError):
+                print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
