@@ -22,10 +22,12 @@ CHUNK_NS = 5_000.0  # a chunk is not worth more than this many to balance the lo
 MOST_CHUNKS = 16
 LANES = 16  # of the widest packet: an innermost axis is not cut finer
 # Estimated nanoseconds of one core, per element. The estimates are for vectors of 128 to 512 bits;
-# in brackets what 512 bits measure, f32, data in L2 (out of memory for a byte): an op that moves or
-# adds; one computed by a polynomial (exp 0.17, tanh 0.24, sin 0.34, erf 0.47, pow 2.3, lgamma 6.2);
-# a division or root (0.1); a byte read or written (0.04).
-NS_CHEAP, NS_COSTLY, NS_DIVIDE, NS_BYTE = 0.05, 1.0, 0.3, 0.05
+# in brackets what 512 bits measure, f32, data in L2: an op that moves or adds (0.01); one computed
+# by a polynomial (exp 0.17, tanh 0.24, sin 0.34, erf 0.47, pow 2.3, lgamma 6.2); a division or root
+# (0.1); a byte read or written (0.003 to 0.005 in L2 and L3, 0.012 to 0.1 out of memory).
+NS_CHEAP, NS_COSTLY, NS_DIVIDE = 0.02, 1.0, 0.3
+NS_BYTE, NS_BYTE_CACHED = 0.05, 0.01
+CACHED = 1 << 20  # a kernel that moves no more bytes is taken to find them in a cache
 NS_SORT = 20.0  # for short axes; 100,000 random floats take 235 each
 # Heroes that split the outermost axis of what they compute; the others say themselves how they
 # split (prims/kernel_info.py), or do not.
@@ -38,6 +40,7 @@ _SPLIT: tuple[str, ...] = (
     "select_and_scatter",
 )
 _PARTS = frozenset({"slice", "dynamic_slice", "gather"})
+_SELECTS = frozenset({"concat", "pad"})  # of each operand an element, of which one is taken
 _SPLIT += ("sort", "rng_bits", "rng_truncated_normal")
 
 
@@ -73,7 +76,8 @@ def estimated_ns(kernel: Op) -> float:
     region = kernel.regions[0]
     moved = sum(v.type.nbytes for v in region.results)
     moved += sum(_bytes_read(region, param) for param in region.params)
-    return float(moved * NS_BYTE + sum(_op_ns(op) for op in region.ops))
+    per_byte = NS_BYTE_CACHED if moved <= CACHED else NS_BYTE
+    return float(moved * per_byte + sum(_op_ns(op) for op in region.ops))
 
 
 def _bytes_read(region: Function, param: Value) -> int:
@@ -98,4 +102,6 @@ def _op_ns(op: Op) -> float:
         return max((v.type.size for v in op.operands), default=0) * NS_CHEAP * 2
     if op.defn.cheap:
         return size * NS_CHEAP
+    if op.defn.name in _SELECTS:
+        return size * NS_CHEAP * len(op.operands)
     return size * (NS_DIVIDE if op.defn.exact else NS_COSTLY)
