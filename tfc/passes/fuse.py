@@ -45,6 +45,8 @@ Ints = tuple[int, ...]
 # compiles equally fast.
 MOST_OPS = 64
 MOST_RESULTS = 16
+# Elements of an update that may be computed where they are written: that kernel is never split.
+MOST_SERIAL = 1 << 15
 # How often an element may be computed: a cheap op costs less than the memory it would need.
 REPEAT_CHEAP, REPEAT_COSTLY = 2.0, 1.0
 
@@ -146,11 +148,23 @@ class Partition:
                     kernel.ops[op] = None
 
     def _place_alias(self, op: Op) -> None:
-        """A reshape is memory under another shape: whoever reads it reads its operand's buffer."""
+        """A reshape is memory under another shape: whoever reads it reads its operand's buffer. One
+        that only adds and drops axes of one element is no more than another way to write an index:
+        what makes its operand may join who reads it."""
         source = op.operands[0]
-        self.needed.add(source)
-        for kernel in self.readers(op.result):
-            self._read(source, kernel, None)
+        maker = source.op
+        rides = maker is not None and not _is_alias(maker) and not is_hero(maker) and _same_axes(op)
+        if op.result in self.needed or not rides:
+            self.needed.add(source)
+        for kernel, sites in self.readers(op.result).items():
+            serial = kernel.name == "dynamic_update_slice" and source.type.size > MOST_SERIAL
+            if not rides or None in sites or self._full(kernel) or serial:
+                self.needed.add(source)
+                self._read(source, kernel, None)
+                continue
+            for site in sites:
+                assert site is not None
+                self._join(op, kernel, site)
 
     def _place_free(self, op: Op) -> None:
         result = op.result
@@ -287,14 +301,26 @@ def _emit(partition: Partition, options: PassOptions) -> Function:
     return build.finish(results, fn.attrs)
 
 
+def _is_alias(op: Op) -> bool:
+    """Whether the result of `op` lies in memory without a kernel that writes it."""
+    return op.defn.name in ("const", "reshape")
+
+
+def _same_axes(reshape: Op) -> bool:
+    """Whether a reshape keeps all axes of more than one element."""
+    before, after = reshape.operands[0].type.shape, reshape.result.type.shape
+    return [n for n in before if n != 1] == [n for n in after if n != 1]
+
+
 def _written(partition: Partition) -> set[Value]:
     """The values that lie in memory."""
     written = set(partition.fn.results)
-    for op in partition.ops:
-        if op.defn.name == "reshape":
-            written.update(op.operands)
     for kernel in partition.kernels:
         written.update(v for op in kernel.ops for v in op.operands if v.op not in kernel.ops)
+    for value in tuple(written):
+        while value.op is not None and value.op.defn.name == "reshape":
+            value = value.op.operands[0]
+            written.add(value)
     return written
 
 
