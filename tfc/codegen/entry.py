@@ -267,6 +267,8 @@ class Entry:
         stops = bool(checks) or op.attr("hero") in CONTROL
         if not stops and all(r.type.size == 0 for r in op.results):
             return  # nothing to compute
+        if op.attr("hero") == "room":
+            return  # nothing reads what it holds at first
         stages = kernel_stages(op, self.target)
         arguments = [frame.places[x] for x in op.operands] + places
         if scratch := op.kwargs.get("scratch"):

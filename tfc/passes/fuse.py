@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from tfc.ir.builder import Builder, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops
+from tfc.passes.fresh import overwritten, room
 from tfc.passes.fuse_merge import merge_kernels
 from tfc.passes.kernels import (
     HEROES,
@@ -259,8 +260,10 @@ class Partition:
             self._own(op, kernel)
         kernel.hero = op
         kernel.ops[op] = None
-        for operand, site in zip(op.operands, hero_sites(op, kernel.root), strict=True):
-            self._read(operand, kernel, site)
+        unread = _unread(op)
+        for k, site in enumerate(hero_sites(op, kernel.root)):
+            if k not in unread:
+                self._read(op.operands[k], kernel, site)
 
     def _epilogue_host(self, op: Op) -> Kernel | None:
         """The kernel of elementwise ops that becomes the epilogue of hero `op`."""
@@ -343,12 +346,22 @@ def _emit_control(
         results = [r for r in wanted if not fixed[r.index]]
         _emit_kernel(build, new, kernel, [op], results, filled=filled)
         return
-    operands = tuple(_known(build, new, v) for v in op.operands)
+    unread = _unread(op)
+    operands = tuple(
+        room(build, v) if k in unread else _known(build, new, v) for k, v in enumerate(op.operands)
+    )
     inner = tuple(fuse(region, options) for region in op.regions)
     build.loc = op.loc
     made = build.adopt(make_op(op.defn, operands, op.attrs, inner, op.loc))
     moving = (pair for pair in zip(op.results, made, strict=True) if not fixed[pair[0].index])
     new.update(moving)
+
+
+def _unread(op: Op) -> frozenset[int]:
+    """The operands of a hero of which only the memory is wanted."""
+    if op.defn.name != "while" or fits_registers(op, filled_by(op)):
+        return frozenset()
+    return overwritten(op)
 
 
 def _ordered(partition: Partition, kernel: Kernel) -> list[Op]:

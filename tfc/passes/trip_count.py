@@ -35,7 +35,7 @@ def trip_count(
         test.params[k]: (body.params[k], step[k], first)
         for k, first in zip(places, values, strict=True)
     }
-    found = _of_tests(go_on, counters)
+    found = of_tests(go_on, counters)
     if found is not None:
         return found
     params = [test.params[i] for i in places]
@@ -80,14 +80,12 @@ def deciding(test: Any, body: Any, go_on: Value, step: Sequence[Value]) -> list[
     return sorted(found)
 
 
-def _of_tests(
-    go_on: Value, counters: Mapping[Value, tuple[Value, Value, np.ndarray]]
-) -> int | None:
+def of_tests(go_on: Value, counters: Mapping[Value, tuple[Value, Value, np.ndarray]]) -> int | None:
     """The count of a loop that tests counters, by their parameters in the test; with several tests,
     all of which have to hold, the least of their counts."""
     if go_on.op is not None and go_on.op.defn.name == "and":
         tests = [v for v in go_on.op.operands if not _always(v)]
-        counts = [_of_tests(v, counters) for v in tests]
+        counts = [of_tests(v, counters) for v in tests]
         known = [count for count in counts if count is not None]
         return min(known) if known and len(known) == len(counts) else None
     for tested in leaves(go_on):
@@ -114,7 +112,7 @@ def _of_counter(
     kind, (a, b) = go_on.op.defn.name, go_on.op.operands
     if b is tested:
         kind, a, b = _SWAPPED[kind], b, a
-    bound, stride = constant_value(b), _stride(param, following)
+    bound, stride = constant_value(b), stride_of(param, following)
     if a is not tested or bound is None or stride is None:
         return None
     count = _counted(kind, int(first.reshape(())), int(bound.reshape(())), stride)
@@ -125,7 +123,7 @@ def _of_counter(
     return count if fits else None
 
 
-def _stride(param: Value, following: Value) -> int | None:
+def stride_of(param: Value, following: Value) -> int | None:
     """What is added to a parameter to make `following`."""
     op = following.op
     if following.type.size != 1 or op is None or op.defn.name not in ("add", "sub"):

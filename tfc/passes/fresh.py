@@ -1,0 +1,95 @@
+"""Which values a loop is given only as room: it writes every part before anything reads it.
+
+Such are the tapes of gradients and the TensorArrays that a loop fills: entry number i in turn i,
+from the first to the last. Their first content, zeros, need not be there.
+"""
+
+from __future__ import annotations
+
+from tfc.base.dtypes import INTEGERS
+from tfc.ir.builder import Builder, constant_value, make_op
+from tfc.ir.core import Op, Value
+from tfc.passes.matching import splat_array
+from tfc.passes.trip_count import leaves, of_tests, stride_of
+from tfc.prims.control import fusion, updates_of
+
+ROOM = "room"
+"""Hero of a kernel that stands for memory whose content nothing reads; no code."""
+
+
+def overwritten(op: Op) -> frozenset[int]:
+    """The carried values of `op`, if it is a loop, whose first content nothing reads."""
+    if op.defn.name != "while":
+        return frozenset()
+    splats = [
+        j for j, v in enumerate(op.operands) if v.type.size > 1 and splat_array(v) is not None
+    ]
+    filled = [j for j in splats if _filled_in_order(op, j)]
+    if not filled:
+        return frozenset()
+    turns = _turns(op)
+    return frozenset(
+        j for j in filled if turns is not None and turns >= op.operands[j].type.shape[0]
+    )
+
+
+def _turns(op: Op) -> int | None:
+    """How often the loop runs, if its test compares counters with constants."""
+    condition, body = op.regions
+    counters = {}
+    for param in leaves(condition.results[0]):
+        k = condition.params.index(param)
+        first = constant_value(op.operands[k])
+        if first is None:
+            return None
+        counters[param] = (body.params[k], body.results[k], first)
+    return of_tests(condition.results[0], counters)
+
+
+def _filled_in_order(op: Op, j: int) -> bool:
+    """Whether turn number i writes the whole of entry i of carried value `j`, and no turn reads any
+    of it."""
+    condition, body = op.regions
+    updates = updates_of(op, j)
+    if not updates or _reads(body.ops, body.params[j]) != 1 or body.params[j] in body.results:
+        return False
+    if _reads(condition.ops, condition.params[j]) or condition.params[j] in condition.results:
+        return False
+    x, update, at, *others = updates[0].operands
+    whole = update.type.shape[1:] == x.type.shape[1:] and update.type.shape[0] == 1
+    return whole and all(_is_zero(v) for v in others) and _counts_turns(op, at)
+
+
+def _reads(ops: tuple[Op, ...], value: Value) -> int:
+    return sum(v is value for op in ops for v in op.operands)
+
+
+def _counts_turns(op: Op, index: Value) -> bool:
+    """Whether `index`, in the body, is 0 in the first turn and grows by one from turn to turn."""
+    body = op.regions[1]
+    if index not in body.params or index.type.dtype not in INTEGERS:
+        return False
+    k = body.params.index(index)
+    return _is_zero(op.operands[k]) and stride_of(index, body.results[k]) == 1
+
+
+def _is_zero(value: Value) -> bool:
+    known = constant_value(value)
+    return known is not None and known.size == 1 and not known.any()
+
+
+def room(build: Builder, value: Value) -> Value:
+    """Memory for `value`, a splat that nothing reads, appended to `build`."""
+    region = Builder("kernel")
+    region.fold_elements = -1
+    body = region.finish([_made_again(region, value)])
+    (made,) = build.emit(fusion, regions=(body,), hero=ROOM)
+    return made
+
+
+def _made_again(build: Builder, value: Value) -> Value:
+    op = value.op
+    assert op is not None, value
+    operands = tuple(_made_again(build, v) for v in op.operands)
+    (made,) = build.adopt(make_op(op.defn, operands, op.attrs, (), op.loc))
+    return made
