@@ -91,6 +91,8 @@ def made(row: Any, size: dict[str, int], processes: dict[str, Process]) -> dict[
         answers[entry] = answer
     good = {e: np.array(a["values"]) for e, a in answers.items() if "values" in a}
     ours = next((v for e, v in good.items() if e.startswith("tfc")), None)
+    if ours is None:
+        raise SystemExit(f"{row.TITLE} {size}: tfc cannot run it")
     for entry, values in good.items():
         scale = np.abs(ours).max()
         if values.shape != ours.shape or not np.abs(values - ours).max() <= row.TOLERANCE * scale:
@@ -102,15 +104,15 @@ def made(row: Any, size: dict[str, int], processes: dict[str, Process]) -> dict[
 def timed(
     row: Any, size: dict[str, int], processes: dict[str, Process], rounds: int, least: float
 ) -> dict[str, list[float]]:
-    """Seconds per unit of each entry, a list over the rounds."""
+    """Seconds per unit of each entry, a list over the rounds; empty if it could not be made."""
     for process in processes.values():
         process.ask(do="forget")
     answers = made(row, size, processes)
     units = row.per(**size)
-    times: dict[str, list[float]] = {e: [] for e, a in answers.items() if "error" not in a}
+    times: dict[str, list[float]] = {e: [] for e in answers}
     for k in range(rounds):
         for entry, column in times.items():
-            if answers[entry]["second"] > SLOW and k >= SLOW_ROUNDS:
+            if "error" in answers[entry] or answers[entry]["second"] > SLOW and k >= SLOW_ROUNDS:
                 continue
             time.sleep(REST)
             answer = processes[entry.split(",")[0]].ask(do="time", entry=entry, least=least)
@@ -126,7 +128,7 @@ def ratio(slow: list[float], fast: list[float]) -> tuple[float, float, float]:
 
 
 def best_of(times: dict[str, list[float]], ours: bool) -> str | None:
-    entries = [e for e in times if e.startswith("tfc") == ours]
+    entries = [e for e in times if times[e] and e.startswith("tfc") == ours]
     return min(entries, key=lambda e: statistics.median(times[e]), default=None)
 
 
@@ -135,7 +137,7 @@ def line(row: Any, size: dict[str, int], times: dict[str, list[float]]) -> str:
 
     def figure(entry: str) -> str:
         variant = entry.partition(", ")[2]
-        text = f"{statistics.median(times[entry]) * row.SCALE:.4g}"
+        text = f"{statistics.median(times[entry]) * row.SCALE:.4g}" if times[entry] else "failed"
         return f"{text} ({variant})" if variant else text
 
     cells = [f"{row.TITLE}, {' '.join(f'{k}={v}' for k, v in size.items())}; {row.UNIT}"]
@@ -165,6 +167,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--least", type=float, default=0.1, help="seconds of a round")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--no-table", action="store_true", help="of what loops cost")
     args = parser.parse_args()
 
     processes, versions = start(args.peers)
@@ -188,6 +191,11 @@ def main() -> None:
             print(lines[-1], flush=True)
     for process in processes.values():
         process.end()
+    if not args.no_table:
+        said = subprocess.run(
+            [sys.executable, str(HERE / "linear.py")], capture_output=True, text=True, check=True
+        )
+        lines += said.stdout.rstrip().splitlines()
     args.results.write_text("\n".join(lines) + "\n")
 
 
