@@ -131,9 +131,12 @@ class Partition:
             kernel.donated = kernel.donated or result in self.donated
 
     def _reads_updated(self, op: Op, kernel: Kernel) -> bool:
-        """Whether `op` reads what the kernel's hero should be written over."""
+        """Whether `op` reads what the kernel's hero should be written over, or would be taken for
+        that hero."""
         if kernel.hero is None or kernel.hero.defn.name != "dynamic_update_slice":
             return False
+        if op.defn is kernel.hero.defn:
+            return True
         updated = source_of_memory(kernel.hero.operands[0])
         return any(source_of_memory(v) is updated for v in op.operands)
 
