@@ -30,7 +30,7 @@ from tfc.passes.arrays import Element, Elements, stacked
 from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsValue, NotNative
-from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
+from tfc.passes.residuals import Kept, Remade, counted_among, dense, residuals_among
 
 # A fed array of at most this many elements may join the signature when it decides a shape.
 STATIC_FEED_ELEMENTS = 4096
@@ -360,7 +360,7 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
         value = Ref(variable_of(tensor).name, build) if is_ref else build.values[tensor]
         if isinstance(value, Ref) and not is_ref:
             value = build.content(value.key, seen.get(value.key, 0))
-        elif isinstance(value, Kept) and not op.defn.takes_kept:
+        elif isinstance(value, Kept | Remade) and not op.defn.takes_kept:
             value = dense(build, value)
         if isinstance(value, Elements) and not op.defn.takes_arrays:
             raise NotNative(f"{op.type} takes no TensorArray whose elements differ in shape")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from tfc.ir.builder import constant_value
 from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.lower_arrays import storable
-from tfc.passes.residuals import Kept, Level, content, kept
+from tfc.passes.rematerialize import Recipe, invariant, recipes
+from tfc.passes.residuals import Kept, Level, Remade, content, kept
 from tfc.passes.trip_count import trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
@@ -41,35 +42,62 @@ class Loop:
 
     def emit(self) -> list[Value]:
         """The loop's results, in the order of `start`; what it keeps goes to the Lowering."""
-        build, op = self.build, self.op
-        asked = build.residuals.get(op, ())
-        wanted = {t: storable(self.body, self.body.result(t)) for t in asked}
-        outside = {t: unchanging(build, self.body, value) for t, value in wanted.items()}
-        stored = [t for t in wanted if outside[t] is None]
+        build, op, body = self.build, self.op, self.body
+        wanted = {t: storable(body, body.result(t)) for t in build.residuals.get(op, ())}
+        outside = {t: self._unchanging(value) for t, value in wanted.items()}
+        stored = {t: value for t, value in wanted.items() if outside[t] is None}
+        again, values = self._split(stored)
         count = None
         if wanted or op in build.counted:
-            count = trip_count(self.test, self.body, self.go_on, self.start, self.step)
+            count = trip_count(self.test, body, self.go_on, self.start, self.step)
         entries = None if count is None else max(count, 1)  # primitives cannot index into nothing
         if count is not None:
             build.counts[op] = self._countable(count)
         elif stored:
-            entries = self._capacity([content(wanted[t]).type for t in stored])
+            entries = self._capacity([value.type for value in values])
         for tensor, value in outside.items():
             if value is not None:
                 build.kept[tensor] = kept(value, Level(entries, False))
         size = len(self.start)
         if stored or (op in build.counted and count is None):
-            self._keep([content(wanted[t]) for t in stored], entries or 1)
+            self._keep(values, entries or 1)
         results = self._emit()
         if count is None and len(results) > size:
             build.values[op] = results[size]
             if entries is not None:
                 self._check(results[size], entries)
-        for tensor, array in zip(stored, results[size + 1 :], strict=False):
-            inner = wanted[tensor]
-            levels = inner.levels if isinstance(inner, Kept) else ()
-            build.kept[tensor] = Kept(array, (Level(entries, True), *levels)) if levels else array
+        arrays = dict(zip(values, results[size + 1 :], strict=False))
+        for tensor, value in stored.items():
+            assert entries is not None
+            recipe = again.get(value) if isinstance(value, Value) else None
+            if recipe is None:
+                build.kept[tensor] = kept_array(arrays[content(value)], value, entries)
+            else:
+                build.kept[tensor] = self._remade(recipe, arrays, entries)
         return results[:size]
+
+    def _unchanging(self, value: Any) -> Any:
+        """A value of the body as the same value outside, if nothing that changes goes into it."""
+        found = unchanging(self.build, self.body, value)
+        if found is None and isinstance(value, Value):
+            return invariant(self.build, self.body, value)
+        return found
+
+    def _split(self, stored: Mapping[Any, Any]) -> tuple[dict[Value, Recipe], list[Value]]:
+        """Of what gradients want: what is made again, and what has to be kept, each value once."""
+        plain = [v for v in dict.fromkeys(stored.values()) if isinstance(v, Value)]
+        # inside other regions an array is kept of it, so it would not be made again for long
+        again = {} if self.build.region_depth else recipes(self.body, plain)
+        values = dict.fromkeys(content(v) for v in stored.values())
+        needed = [v for v in values if v not in again]
+        needed += [base for recipe in again.values() for base in recipe.bases]
+        return again, list(dict.fromkeys(needed))
+
+    def _remade(self, recipe: Recipe, arrays: Mapping[Value, Value], entries: int) -> Remade:
+        """What is made of the arrays of its bases."""
+        level = (Level(entries, False),)
+        fixed = [Kept(self._unchanging(v), level) for v in recipe.fixed]
+        return Remade(recipe.function, (*(arrays[b] for b in recipe.bases), *fixed), entries)
 
     def _countable(self, count: int) -> int:
         """`count`, if an int32 can count to it. Raises ResourceExhaustedError."""
@@ -125,6 +153,13 @@ def unchanging(build: Any, inner: Any, value: Any) -> Any:
     if value in inner.captured:
         return inner.captured[value]
     return remade(build, value)
+
+
+def kept_array(array: Value, value: Any, entries: int) -> Any:
+    """`array`, which holds the entries of `value`, with the levels that this has itself."""
+    if not isinstance(value, Kept):
+        return array
+    return Kept(array, (Level(entries, True), *value.levels))
 
 
 def remade(build: Any, value: Value) -> Value | None:

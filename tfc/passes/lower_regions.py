@@ -31,7 +31,7 @@ from tfc.passes.lower import (
 )
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.lower_loop import Loop, keep_of_branches, remade
-from tfc.passes.residuals import Kept, counted_among, dense, residuals_among
+from tfc.passes.residuals import Kept, counted_among, dense, residuals_among, with_values
 from tfc.passes.trip_count import leaves
 
 
@@ -92,10 +92,8 @@ class RegionLowering(Lowering):
         for tensor, value in captures.items():
             if isinstance(value, Elements):
                 self.values[tensor] = value
-            elif isinstance(value, Kept):
-                self.values[tensor] = Kept(self._capture(value.value), value.levels)
             else:
-                self.values[tensor] = self._capture(value)
+                self.values[tensor] = with_values(value, self._capture)
 
     def _capture(self, value: Value) -> Value:
         """A value from outside, as the region has it."""

@@ -9,15 +9,17 @@ axis for the iterations; who cannot take that gets the array.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
-from tfc.ir.core import Type, Value
+from tfc.ir.builder import make_op
+from tfc.ir.core import Function, Type, Value
 from tfc.passes.lower_errors import NotNative
+from tfc.passes.regions import inline
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,32 @@ class Kept:
         return Type(self.value.type.dtype, tuple(shape))
 
 
+@dataclass(frozen=True)
+class Remade:
+    """What is not kept but made again: a function of the entries of `args`, each an array or a
+    Kept; its ops are element by element, broadcasts and constants."""
+
+    function: Function
+    args: tuple[Any, ...]
+    entries: int
+
+    @property
+    def type(self) -> Type:
+        """The type of the whole array."""
+        (made,) = self.function.results
+        return Type(made.type.dtype, (self.entries, *made.type.shape))
+
+
+def with_values(value: Any, change: Callable[[Value], Value]) -> Any:
+    """`value`, which may be kept or remade, of other arrays."""
+    if isinstance(value, Kept):
+        return Kept(change(value.value), value.levels)
+    if isinstance(value, Remade):
+        args = tuple(with_values(arg, change) for arg in value.args)
+        return Remade(value.function, args, value.entries)
+    return change(value)
+
+
 def kept(value: Any, level: Level) -> Any:
     """`value`, itself perhaps kept by inner loops, as a loop around keeps it."""
     inner = value.levels if isinstance(value, Kept) else ()
@@ -66,7 +94,9 @@ def content(value: Any) -> Value:
 
 
 def dense(build: Any, value: Any) -> Any:
-    """The whole array of a kept value; anything else as it is."""
+    """The whole array of a kept or remade value; anything else as it is."""
+    if isinstance(value, Remade):
+        return _all_entries(build, value)
     if not isinstance(value, Kept):
         return value
     type = value.type
@@ -75,8 +105,29 @@ def dense(build: Any, value: Any) -> Any:
     return p.broadcast(build, value.value, shape=type.shape, dims=tuple(places))
 
 
+def _all_entries(build: Any, remade: Remade) -> Value:
+    """The function of a remade value, of all entries at once: each value has an axis more."""
+    args = [dense(build, arg) for arg in remade.args]
+    values: dict[Value, Value] = dict(zip(remade.function.params, args, strict=True))
+    for op in remade.function.ops:
+        shape = (remade.entries, *op.result.type.shape)
+        if op.defn.name == "const":
+            made, inner = p.const(build, value=op.attr("value")), tuple(range(1, len(shape)))
+            values[op.result] = p.broadcast(build, made, shape=shape, dims=inner)
+        elif op.defn.name == "broadcast":
+            dims = (0, *(d + 1 for d in op.attr("dims")))
+            values[op.result] = p.broadcast(build, values[op.operands[0]], shape=shape, dims=dims)
+        else:
+            operands = tuple(values[v] for v in op.operands)
+            (values[op.result],) = build.adopt(make_op(op.defn, operands, op.attrs))
+    return values[remade.function.results[0]]
+
+
 def entry(build: Any, value: Any, index: Value) -> Any:
     """What was kept in iteration `index`."""
+    if isinstance(value, Remade):
+        entries = [entry(build, arg, index) for arg in value.args]
+        return inline(build, value.function, entries)[0]
     if isinstance(value, Kept):
         first, *inner = value.levels
         if not first.stored:
