@@ -481,3 +481,36 @@ def test_asserts_in_loops_are_native(session, caplog):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[too far:\] \[5\]"):
             session.run(loop, {n: 7})
     assert caplog.messages == []
+
+
+def test_a_condition_that_shapes_decide_is_one_branch(session, caplog):
+    x = tf.placeholder(tf.float32)
+    flat = tf.cond(tf.equal(tf.rank(x), 2), lambda: tf.squeeze(x, [1]), lambda: x)
+    y = tf.cond(tf.shape(x)[0] > 2, lambda: tf.reshape(flat, [3]) * 2.0, lambda: flat)
+    dx = tf.gradients(y, x)[0]
+    with caplog.at_level(logging.INFO, "tfc"):
+        for value in ([1.0, 2.0], [[1.0], [2.0], [3.0]], [[4.0]]):
+            got, gradient = session.run([y, dx], {x: value})
+            scale = 2.0 if len(value) > 2 else 1.0
+            np.testing.assert_array_equal(got, np.ravel(value) * scale)
+            np.testing.assert_array_equal(gradient, np.full(np.shape(value), scale))
+    assert caplog.messages == []
+
+
+def test_writes_in_a_branch_that_is_always_taken(session):
+    v, w = tf.Variable(1.0), tf.Variable(10.0)
+    session.run([v.initializer, w.initializer])
+    x = tf.placeholder(tf.float32, [None])
+    first = v.assign_add(1.0)
+    with tf.control_dependencies([first]):
+        y = tf.cond(
+            tf.size(x) > 1,
+            lambda: tf.group(w.assign(v * 100.0 + first), v.assign_add(tf.reduce_sum(x))),
+            lambda: tf.group(w.assign_sub(1.0)),
+        )
+    with tf.control_dependencies([y]):
+        after = v.read_value()
+    assert session.run(after, {x: [1.0, 2.0]}) == 5.0
+    assert session.run([v, w]) == [5.0, 102.0]
+    assert session.run(after, {x: [1.0]}) == 6.0
+    assert session.run([v, w]) == [6.0, 101.0]

@@ -31,13 +31,11 @@ from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.residuals import Kept, Remade, counted_among, dense, residuals_among
+from tfc.passes.versions import NONE, Versions, versions_before
 
 # A fed array of at most this many elements may join the signature when it decides a shape.
 STATIC_FEED_ELEMENTS = 4096
 MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
-
-Versions = Mapping[str, int]  # variable key -> number of the last write to it that is depended on
-_NONE: Versions = {}
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ def lower(
     statics: Mapping[Any, np.ndarray],
     variables: Mapping[str, Type | None],
     versions: Mapping[Any, Versions] | None = None,
-    written: Versions = _NONE,
+    written: Versions = NONE,
     ragged: Set[Any] = frozenset(),
     lessons: Lessons | None = None,
     arrays: Mapping[Any, Elements] | None = None,
@@ -321,7 +319,7 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
     build.replaced.clear()
     seen = versions_before(build, op)
     try:
-        results = apply_op(build, op, seen)
+        lower_one(build, op, seen)
     except NeedsValue as need:
         build.written.update(build.replaced)
         if need.token is not None:
@@ -336,6 +334,16 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
         else:
             _have_hosted(build, op, str(reason))
         return []
+    return None
+
+
+def lower_one(build: Lowering, op: Any, seen: Versions) -> None:
+    """Lower one op that sees the writes `seen`; the caller has cleared `build.replaced`.
+
+    Raises:
+      NeedsValue, NotNative: it cannot be lowered here.
+    """
+    results = apply_op(build, op, seen)
     changed = {k: build.written[k] for k in build.replaced}
     build.versions[op] = {**seen, **changed} if changed else seen
     for tensor, value in zip(op.outputs, results, strict=True):
@@ -346,7 +354,6 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
                 f"Shape {shape_text(value.type.shape)} would have more than 2**63 - 1 bytes",
             )
         build.values.setdefault(tensor, value)
-    return None
 
 
 def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
@@ -372,20 +379,6 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
         raise errors.InvalidArgumentError(
             None, op, f"{error} for {op.type} '{op.name}' of ({shapes})"
         ) from error
-
-
-def versions_before(build: Lowering, op: Any) -> Versions:
-    """The writes that `op` depends on: of each variable the newest among its inputs'."""
-    sources = dict.fromkeys([*(t.op for t in op.inputs), *op.control_inputs])
-    found = [v for s in sources if (v := build.versions.get(s, _NONE))]
-    if not found or all(v is found[0] for v in found):
-        return found[0] if found else _NONE
-    merged = dict(found[0])
-    for other in found[1:]:
-        for key, number in other.items():
-            if merged.get(key, 0) < number:
-                merged[key] = number
-    return merged
 
 
 def _tensors_behind(build: Lowering, op: Any, value: Value) -> list[Any]:
@@ -457,7 +450,7 @@ def _results_of(
             if tensor.dtype.base_dtype.short == "str":
                 continue  # the content of a string variable stays on the host
             build.op = tensor.op
-            number = build.versions.get(tensor.op, _NONE).get(value.key, 0)
+            number = build.versions.get(tensor.op, NONE).get(value.key, 0)
             if value.type is None and tensor not in fetched:
                 continue  # a waiting op reads it, after the op that initialises it
             value = build.content(value.key, number)

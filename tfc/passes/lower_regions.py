@@ -25,14 +25,16 @@ from tfc.passes.arrays import Elements
 from tfc.passes.lower import (
     Lowering,
     Ref,
-    apply_op,
+    lower_one,
     variable_of,
-    versions_before,
 )
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.lower_loop import Loop, keep_of_branches, remade
 from tfc.passes.residuals import Kept, counted_among, dense, residuals_among, with_values
 from tfc.passes.trip_count import leaves
+from tfc.passes.versions import newest, versions_before
+
+NOT_TAKEN = object()  # of a branch that is never taken, where nobody takes what is kept either
 
 
 class _Touched(Exception):
@@ -142,20 +144,11 @@ class RegionLowering(Lowering):
                 raise NotNative(f"{op.type} '{op.name}' has no native form")
             self.op, self.loc = op, op.name
             self.replaced.clear()
-            seen = versions_before(self, op)
-            results = apply_op(self, op, seen)
-            changed = {k: self.written[k] for k in self.replaced}
-            self.versions[op] = {**seen, **changed} if changed else seen
-            for tensor, value in zip(op.outputs, results, strict=True):
-                self.values.setdefault(tensor, value)
+            lower_one(self, op, versions_before(self, op))
 
     def result(self, tensor: Any) -> Any:
         """The value of a tensor at the end of the region: a Value, a Kept or Elements."""
-        value = self.values[tensor]
-        if isinstance(value, Ref):
-            number = self.versions.get(tensor.op, {}).get(value.key, 0)
-            return self.content(value.key, number)
-        return value
+        return _content(self, tensor)
 
     def final(self, key: str) -> Value:
         """The content of a variable at the end."""
@@ -297,6 +290,9 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
                 None, op, f"The predicate of '{op.name}' must be a scalar, not {pred.type}"
             )
         pred = p.reshape(build, pred, shape=())
+    known = constant_value(pred)
+    if known is not None:
+        return _lower_taken(build, op, op.regions[0 if known else 1])
     owner = _Owner(build, op, op.inputs[1:], captured)
     branches = owner.lowered([[], []])
     if any(inner.growths for inner in branches):
@@ -321,3 +317,38 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
     for (tensor, was), value in zip(wanted, values[last:], strict=True):
         build.kept[tensor] = Kept(value, was.levels) if isinstance(was, Kept) else value
     return lower_arrays.with_empty(values, empty, count)
+
+
+def _lower_taken(build: Lowering, op: Any, region: Any) -> list[Any]:
+    """The results of the branch of an If that is always taken, whose ops become part of what is
+    around it. The other one need not even have a form for these types."""
+    wanted = [t for t in build.residuals.get(op, ()) if t.op._region is region]
+    ops = region_ops(region, wanted)
+    for owner, tensors in residuals_among(ops).items():
+        build.residuals[owner] = tensors
+    build.counted = build.counted | counted_among(ops)
+    around, seen = build.op, versions_before(build, op)
+    replaced: dict[str, int] = {}
+    try:
+        for inner in ops:
+            if inner.defn.is_host(inner):
+                raise NotNative(f"{inner.type} '{inner.name}' has no native form")
+            build.op, build.loc = inner, inner.name
+            build.replaced.clear()
+            lower_one(build, inner, newest([versions_before(build, inner), seen]))
+            replaced = {**build.replaced, **replaced}
+    finally:
+        build.replaced.update(replaced)
+        build.op, build.loc = around, around.name
+    for tensor in build.residuals.get(op, ()):
+        build.kept[tensor] = _content(build, tensor) if tensor in wanted else NOT_TAKEN
+    return [_content(build, t) for t in region.results]
+
+
+def _content(build: Lowering, tensor: Any) -> Any:
+    """The value of a tensor; of a reference what it refers to."""
+    value = build.values[tensor]
+    if isinstance(value, Ref):
+        number = build.versions.get(tensor.op, {}).get(value.key, 0)
+        return build.content(value.key, number)
+    return value
