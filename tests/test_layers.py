@@ -31,6 +31,8 @@ LAYERS = {
     "data": 70,
     "io": 70,
     "layers": 70,
+    "losses": 70,
+    "metrics": 70,
     "summary": 71,
     "rnn": 71,
     "seq2seq": 72,

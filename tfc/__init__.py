@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from tfc import contrib, examples, layers, nn, summary, train
+from tfc import contrib, examples, layers, losses, nn, summary, train
 from tfc.base import errors
 from tfc.base.dtypes import (
     DType,
@@ -210,6 +210,7 @@ from tfc.ops.compare_ops import (
     where,
 )
 from tfc.ops.cond_functions import case, cond, switch_case
+from tfc.ops.confusion_ops import confusion_matrix
 from tfc.ops.control_ops import Assert, Print, group, no_op
 from tfc.ops.control_ops import tuple_ as tuple
 from tfc.ops.custom_gradient import custom_gradient

@@ -12,6 +12,7 @@ from tfc.ops import (
     check_ops,
     clip_ops,
     compare_ops,
+    confusion_ops,
     control_ops,
     conv_ops,
     custom_gradient,
@@ -50,6 +51,7 @@ from tfc.ops import (
     training_ops,
     unary_ops,
     variable_ops,
+    weight_ops,
     xent_ops,
 )
 
