@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from tfc import contrib, examples, layers, losses, nn, summary, train
+from tfc import contrib, examples, layers, losses, metrics, nn, summary, train
 from tfc.base import errors
 from tfc.base.dtypes import (
     DType,

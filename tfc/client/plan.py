@@ -338,11 +338,16 @@ def needed_ops(elements: Sequence[Any], fed: Set[Tensor]) -> list[Operation]:
             continue
         needed.add(op)
         stack.extend(t.op for t in op.inputs if t not in fed)
-        stack.extend(op.control_inputs)
+        stack.extend(_controls(op, fed))
     ordered = sorted(needed, key=_creation)
     position = {op: i for i, op in enumerate(ordered)}
     late = any(position.get(c, -1) >= i for i, op in enumerate(ordered) for c in op.control_inputs)
     return _topological(ordered, fed) if late else ordered
+
+
+def _controls(op: Operation, fed: Set[Tensor]) -> list[Operation]:
+    """The control inputs that are to run. A placeholder that is fed has nothing to do."""
+    return [c for c in op.control_inputs if c.type != "Placeholder" or c.outputs[0] not in fed]
 
 
 def _creation(op: Operation) -> int:
@@ -354,7 +359,7 @@ def _topological(ops: Sequence[Operation], fed: Set[Tensor]) -> list[Operation]:
     users: dict[Operation, list[Operation]] = {op: [] for op in ops}
     missing = {}
     for op in ops:
-        sources = {t.op for t in op.inputs if t not in fed} | set(op.control_inputs)
+        sources = {t.op for t in op.inputs if t not in fed}.union(_controls(op, fed))
         missing[op] = len(sources)
         for source in sources:
             users[source].append(op)
