@@ -75,7 +75,8 @@ def softmax_cross_entropy(
         logits.get_shape().assert_is_compatible_with(labels.get_shape())
         if label_smoothing > 0:
             classes = cast(shape(labels)[-1], logits.dtype.base_dtype)
-            labels = labels * (1.0 - label_smoothing) + label_smoothing / classes
+            other = label_smoothing / classes
+            labels = labels * (1.0 - label_smoothing) + other
         labels = stop_gradient(labels, name="labels_stop_gradient")
         losses = softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits, name="xentropy")
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction=reduction)

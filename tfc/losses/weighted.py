@@ -86,7 +86,7 @@ def compute_weighted_loss(
         if reduction != Reduction.NONE:
             loss = reduce_sum(loss)
         if reduction == Reduction.MEAN:
-            loss = _divided(loss, reduce_sum(multiply(ones_like(losses), weights)))
+            loss = _divided(loss, reduce_sum(ones_like(losses) * weights))
         elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
             loss = _divided(loss, num_present(losses, weights))
         elif reduction == Reduction.SUM_OVER_BATCH_SIZE:

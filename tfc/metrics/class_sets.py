@@ -32,7 +32,7 @@ class ClassSets:
         """
         given = convert_to_tensor_or_sparse_tensor(given)
         if given.dtype.base_dtype != dtypes.int64:
-            raise TypeError(f"Types don't match, {given.dtype.name} vs. int64.")
+            raise TypeError(f"Types don't match, {dtypes.int64!r} vs {given.dtype.base_dtype!r}.")
         if not isinstance(given, SparseTensor):
             return cls(given)
         dense = scatter_nd(given.indices, given.values, given.dense_shape)

@@ -197,7 +197,8 @@ def average_precision_at_k(
         if weights is not None:
             weights = broadcast_weights(cast(weights, dtypes.float64), precisions)
             precisions = multiply(precisions, weights)
-        with name_scope(None, "max", (precisions,)) as inner:
+        # The name of the variable: TensorFlow makes an op `Max` here first, for classes out of range.
+        with name_scope(None, "max_1", (precisions,)) as inner:
             most = metric_variable([], dtypes.float64, inner)
             if weights is None:
                 number = cast(size(precisions, name="batch_max"), dtypes.float64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from tfc.base import dtypes
-from tfc.framework.graph import GraphKeys, Tensor, convert_to_tensor
+from tfc.framework.graph import GraphKeys, Tensor, convert_to_tensor, name_scope
 from tfc.framework.graph import add_to_collections as add_to
 from tfc.framework.variables import Variable
 from tfc.ops.array_ops import concat, expand_dims, identity, rank, reshape, shape, squeeze
@@ -77,8 +77,9 @@ def fitted(predictions: Any, labels: Any, weights: Any) -> tuple[Tensor, Any, An
 
 def with_last(x: Tensor, count: Any) -> Tensor:
     """`x` with `count` more axes of extent 1 at its end."""
-    added = ones(reshape(count, [1]), dtypes.int32)
-    return reshape(x, concat([shape(x), added], 0))
+    with name_scope(None, "cond", (x, count)):
+        added = ones(reshape(count, [1]), dtypes.int32)
+        return reshape(x, concat([shape(x), added], 0))
 
 
 def flat(x: Any) -> Tensor:

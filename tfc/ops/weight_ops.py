@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tfc.framework.graph import (
     Operation,
     Tensor,
@@ -75,7 +77,8 @@ def _check_static(weights: Tensor, values: Tensor) -> None:
     for at, (one, other) in enumerate(zip(given.as_list(), wanted.as_list(), strict=True)):
         if one not in (1, other):
             raise ValueError(
-                f"{_PREFIX} Mismatch at dim {at}. values.shape={wanted}, weights.shape={given}."
+                f"{_PREFIX} Mismatch at dim {at}. values.shape={np.array(wanted.as_list())}, "
+                f"weights.shape={np.array(given.as_list())}."
             )
 
 
@@ -100,8 +103,9 @@ def without_last(x: Tensor, condition: Any) -> Tensor:
 
     The rank of the result is not known; so it is no condition between two ops.
     """
-    dims = shape(x)
-    return reshape(x, dims[: rank(x) - cast(condition, dims.dtype)])
+    with name_scope(None, "cond", (x, condition)):
+        dims = shape(x)
+        return reshape(x, dims[: rank(x) - cast(condition, dims.dtype)])
 
 
 def remove_squeezable_dimensions(
