@@ -197,7 +197,7 @@ def average_precision_at_k(
         if weights is not None:
             weights = broadcast_weights(cast(weights, dtypes.float64), precisions)
             precisions = multiply(precisions, weights)
-        # The name of the variable: TensorFlow makes an op `Max` here first, for classes out of range.
+        # TensorFlow makes an op `Max` first, so that the variable is called like this.
         with name_scope(None, "max_1", (precisions,)) as inner:
             most = metric_variable([], dtypes.float64, inner)
             if weights is None:
