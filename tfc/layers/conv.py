@@ -223,7 +223,7 @@ class Conv1D(_Conv):
 
 
 class Conv2D(_Conv):
-    """A convolution of images: [batch, height, width, channels]. See `Conv1D`; no causal padding."""
+    """A convolution of images [batch, height, width, channels]. See `Conv1D`; no causal padding."""
 
     def __init__(
         self,

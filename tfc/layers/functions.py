@@ -31,7 +31,7 @@ def _function(layer: type[Layer], name: str, reuse: bool = True) -> Callable[...
             raise TypeError(f"{name}() {error}") from None
         inputs = given.pop("inputs")
         if reuse:
-            given = {**given, "_reuse": given.pop("reuse", None), "_scope": given.get("name")}
+            given["_reuse"], given["_scope"] = given.pop("reuse", None), given.get("name")
         result: Tensor = layer(**given)(inputs)
         return result
 

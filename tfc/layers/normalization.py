@@ -7,7 +7,7 @@ from typing import Any
 
 from tfc.base import dtypes
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor
+from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.variables import VariableAggregation, VariableSynchronization
 from tfc.layers import renorm as batch_renorm
 from tfc.layers.base import Layer
@@ -162,13 +162,7 @@ class BatchNormalization(Layer):
 
     def _can_be_fused(self, rank: int) -> bool:
         plain = not self.renorm and self.virtual_batch_size is None and self.adjustment is None
-        if rank != 4 or not plain or len(self.axis) > 1 or self.dtype not in _SINGLE:
-            return False
-        if self.axis[0] not in (1, 3):
-            raise ValueError(
-                "Unsupported axis, fused batch norm only supports axis == [1] or axis == [3]"
-            )
-        return True
+        return rank == 4 and plain and self.axis in ([1], [3]) and self.dtype in _SINGLE
 
     @property
     def _param_dtype(self) -> Any:
@@ -251,10 +245,11 @@ class BatchNormalization(Layer):
         outputs.set_shape(inputs.get_shape())
         decided = known(training)
         if decided is not False:
-            momentum: Any = self.momentum
-            if decided is None:
-                keep, change = constant(1.0), constant(self.momentum)
-                momentum = branch(training, lambda: change + 0, lambda: keep + 0)
+            momentum = branch(
+                True if decided else training,
+                lambda: convert_to_tensor(self.momentum),
+                lambda: convert_to_tensor(1.0),
+            )
             self.add_update(add_to_average(self.moving_mean, mean, momentum), inputs)
             self.add_update(add_to_average(self.moving_variance, variance, momentum), inputs)
         return outputs
