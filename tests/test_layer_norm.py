@@ -80,6 +80,22 @@ def test_batch_normalization(shape, data, training, fused, seed):
             np.testing.assert_array_equal(found, before)
 
 
+def test_updates_are_ops_of_each_call(session):
+    layer = tf.layers.BatchNormalization(name="bn")
+    x = tf.placeholder(tf.float32, [2, 3])
+    layer(x, training=np.bool_(True))
+    layer(tf.ones([2, 3]), training=1)
+    layer(x, training=None)
+    assert [op.name for op in updates()] == [
+        "bn/AssignMovingAvg",
+        "bn/AssignMovingAvg_1",
+        "bn/AssignMovingAvg_2",
+        "bn/AssignMovingAvg_3",
+    ]
+    assert layer.updates == updates() and len(layer.get_updates_for(x)) == 2
+    assert len(tf.global_variables()) == 4
+
+
 def test_several_axes_and_no_scale(session):
     x = np.random.RandomState(0).randn(2, 3, 4, 2).astype(np.float32)
     y = tf.layers.batch_normalization(x, [1, 3], scale=False, center=False, training=True)

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tfc.framework.graph import Tensor
 from tfc.framework.tensor_util import constant_value
 from tfc.ops.cond_functions import cond
 
 
 def known(condition: Any) -> bool | None:
-    """The condition, None if it is only known when run.
+    """The condition, None if it is only known when run. No condition at all is False, as is the
+    learning phase of TensorFlow that stands for it there, unless it is set.
 
     Raises:
       TypeError: it is no bool, 0, 1 or bool tensor.
     """
-    if isinstance(condition, bool):
-        return condition
-    if isinstance(condition, int) and condition in (0, 1):
-        return bool(condition)
     if hasattr(condition, "_ref") or isinstance(condition, Tensor):
         value = constant_value(condition) if isinstance(condition, Tensor) else None
         return None if value is None else bool(value)
+    if condition is None or (np.ndim(condition) == 0 and condition in (0, 1)):
+        return bool(condition)
     raise TypeError(
         f"`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: {condition}"
     )

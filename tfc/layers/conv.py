@@ -25,7 +25,7 @@ from tfc.ops.nn_functions import bias_add
 Function = Callable[..., Any] | None
 
 
-class _Conv(Layer):
+class Convolution(Layer):
     """`activation(convolution(inputs, kernel) + bias)`.
 
     rank: how many axes the window moves along. The variables are `kernel`, of shape [window …,
@@ -164,7 +164,7 @@ class _Conv(Layer):
         return TensorShape(dims)
 
 
-class Conv1D(_Conv):
+class Conv1D(Convolution):
     """A convolution of sequences: [batch, steps, channels], or channels second for data_format
     "channels_first".
 
@@ -222,7 +222,7 @@ class Conv1D(_Conv):
         )
 
 
-class Conv2D(_Conv):
+class Conv2D(Convolution):
     """A convolution of images [batch, height, width, channels]. See `Conv1D`; no causal padding."""
 
     def __init__(
@@ -269,7 +269,7 @@ class Conv2D(_Conv):
         )
 
 
-class Conv3D(_Conv):
+class Conv3D(Convolution):
     """A convolution of volumes: [batch, depth, height, width, channels]. See `Conv1D`; no causal
     padding."""
 

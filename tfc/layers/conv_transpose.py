@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tfc.framework.graph import Tensor
-from tfc.layers.conv import Function, _Conv
+from tfc.layers.conv import Convolution, Function
 from tfc.layers.windows import ZEROS, spatial_axes
 from tfc.ops.array_ops import shape, stack
 from tfc.ops.conv_functions import conv2d_transpose, conv3d_transpose
 
 
-class _Transpose(_Conv):
+class _Transpose(Convolution):
     """The gradient of a convolution, used as a layer: `kernel` is [window …, filters, channels]."""
 
     def __init__(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tfc.framework.graph import Tensor
-from tfc.layers.conv import Function, _Conv
+from tfc.layers.conv import Convolution, Function
 from tfc.layers.windows import ZEROS
 from tfc.ops.array_ops import expand_dims, squeeze
 from tfc.ops.conv_functions import separable_conv2d
 from tfc.ops.nn_functions import bias_add
 
 
-class _Separable(_Conv):
+class _Separable(Convolution):
     """The variables are `depthwise_kernel`, of shape [window …, channels, depth_multiplier],
     `pointwise_kernel`, of shape [1 …, channels * depth_multiplier, filters], and `bias`."""
 

@@ -9,7 +9,6 @@ from tfc.base import nest
 from tfc.framework.graph import (
     GraphKeys,
     Operation,
-    Tensor,
     add_to_collection,
     convert_to_tensor,
     name_scope,
@@ -106,7 +105,7 @@ class Tracked:
         """
         listed = updates if isinstance(updates, list | tuple) else [updates]
         for update in listed:
-            op = update if isinstance(update, Operation | Tensor) else update.op
+            op = update if isinstance(update, Operation) else update.op
             self._updates.append((op, inputs is not None))
 
     def add_loss(self, losses: Any, inputs: Any = None) -> None:
