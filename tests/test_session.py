@@ -243,3 +243,13 @@ def test_same_bits_with_one_and_two_threads():
             results.append(sess.run(fetches, {x: data}))
     for one, two in zip(*results, strict=True):
         assert one.tobytes() == two.tobytes()
+
+
+def test_a_fed_placeholder_is_no_op_to_wait_for():
+    with tf.Graph().as_default(), tf.Session() as session:
+        fed = tf.placeholder(tf.float32, [], name="fed")
+        with tf.control_dependencies([fed]):
+            after = tf.identity(tf.constant(2.0))
+        assert session.run(after, {fed: 1.0}) == 2.0
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must feed a value"):
+            session.run(after)
