@@ -16,7 +16,10 @@ SUMMARIES = {
     "AudioSummaryV2",
 }  # fmt: skip
 PYTHON = {"PyFunc", "PyFuncStateless", "Print", "Assert"}
-DATA_DEPENDENT = {"Where", "Unique", "UniqueWithCounts", "ListDiff", "DynamicPartition"}
+DATA_DEPENDENT = {
+    "Where", "Unique", "UniqueWithCounts", "ListDiff", "DynamicPartition", "NonMaxSuppressionV3",
+    "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps",
+}  # fmt: skip
 # What meets arrays of several shapes that driven loops keep; native on all others.
 RAGGED = {"LoopCount", "Residual", "ResidualAt", "ResidualAtGrad", "ZerosLike", "AddN"}
 # TensorArrays of strings, of elements that differ in shape, or that grow no counter says how far.

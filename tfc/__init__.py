@@ -235,6 +235,7 @@ from tfc.ops.diag_ops import (
     tensor_scatter_update,
 )
 from tfc.ops.functional_ops import foldl, foldr, map_fn, scan
+from tfc.ops.image.patch_ops import extract_image_patches
 from tfc.ops.init_ops import (
     constant_initializer,
     glorot_normal_initializer,
@@ -248,7 +249,7 @@ from tfc.ops.init_ops import (
     zeros_initializer,
 )
 from tfc.ops.matmul_ops import matmul, tensordot
-from tfc.ops.names import bitwise, debugging, dtypes, linalg, manip, math, random, strings
+from tfc.ops.names import bitwise, debugging, dtypes, image, linalg, manip, math, random, strings
 from tfc.ops.norm_ops import norm, random_crop, trace
 from tfc.ops.random_ops import (
     multinomial,

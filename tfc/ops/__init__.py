@@ -18,6 +18,7 @@ from tfc.ops import (
     custom_gradient,
     diag_ops,
     gather_ops,
+    image,
     index_ops,
     init_ops,
     initializers,

@@ -1,0 +1,21 @@
+"""Image ops and functions: `tf.image`. Importing this package defines the ops."""
+
+from tfc.ops.image import (
+    box_ops,
+    color_ops,
+    crop_ops,
+    nms_native,
+    nms_ops,
+    patch_ops,
+    resize_ops,
+)
+
+__all__ = [
+    "box_ops",
+    "color_ops",
+    "crop_ops",
+    "nms_native",
+    "nms_ops",
+    "patch_ops",
+    "resize_ops",
+]
