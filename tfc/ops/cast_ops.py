@@ -94,13 +94,19 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
         target = dtypes.as_dtype(dtype).base_dtype
         source = tensor.dtype.base_dtype
         low, high = _bounds(source, target)
-        if source.min < target.min:
+        infinite = source.is_floating and target.is_integer
+        if _plain(source, source.min) < _plain(target, target.min) or infinite:
             limit = convert_to_tensor(low, dtype=source, name="min")
             tensor = apply("Maximum", tensor, limit)
-        if source.max > target.max:
+        if _plain(source, source.max) > _plain(target, target.max) or infinite:
             limit = convert_to_tensor(high, dtype=source, name="max")
             tensor = apply("Minimum", tensor, limit)
         return cast(tensor, target, name=scope)
+
+
+def _plain(dtype: DType, number: Any) -> int | float:
+    """A bound as a Python number, which compares exactly with any other."""
+    return int(number) if dtype.is_integer else float(number)
 
 
 def _bounds(source: DType, target: DType) -> tuple[Any, Any]:
@@ -109,7 +115,7 @@ def _bounds(source: DType, target: DType) -> tuple[Any, Any]:
     if source.is_integer or not target.is_integer:
         return low, high
     numpy = source.as_numpy_dtype
-    low, high = numpy(low), numpy(high)
+    low, high = numpy(max(float(source.min), low)), numpy(min(float(source.max), high))
     if int(high) > int(target.max):  # rounded up beyond the range
         high = np.nextafter(high, numpy(0), dtype=numpy)
     return low, high

@@ -159,7 +159,10 @@ def non_max_suppression_padded(
         if not pad_to_max_output_size:
             return index[0, :count], count
         lead = shape_ops.shape(boxes)[:-2]
-        return shape_ops.reshape(index, concat([lead, shape_ops.expand_dims(most, 0)], 0)), count
+        padded = shape_ops.reshape(index, concat([lead, shape_ops.expand_dims(most, 0)], 0))
+        if rank is not None:
+            padded.set_shape(count.get_shape().concatenate(index.get_shape()[1:]))
+        return padded, count
 
 
 def combined_non_max_suppression(

@@ -27,6 +27,8 @@ _PALETTE = np.array(
 )  # fmt: skip
 
 
+_DEPTH = "Channel depth should be either 1 (GRY), 3 (RGB), or 4 (RGBA)"
+
 # ---- drawing
 
 
@@ -38,6 +40,8 @@ def _like_images(images: TensorShape, boxes: TensorShape, *colors: TensorShape) 
         s.with_rank(table, 2)
     if dims is not None and len(dims) == 4:
         s.merge_dim(dims[0], batch)
+        if dims[3] not in (None, 1, 3, 4):
+            raise ValueError(_DEPTH)
     return [images]
 
 
@@ -76,7 +80,7 @@ def _check_drawing(build: Any, images: Value, boxes: Value, colors: Value | None
     if boxes.type.shape[0] != dims[0]:
         raise invalid(build, "The batch sizes should be the same")
     if dims[3] not in (1, 3, 4):
-        raise invalid(build, "Channel depth should be either 1 (GRY), 3 (RGB), or 4 (RGBA)")
+        raise invalid(build, _DEPTH)
     if boxes.type.shape[2] != 4:
         raise invalid(
             build,

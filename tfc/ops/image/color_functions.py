@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tfc.base import dtypes
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
@@ -48,7 +50,9 @@ def convert_image_dtype(
             result = apply("Mul", cast(image, target), 1.0 / source.max, name=scope)
         else:
             # half more than the maximum, so that 1.0 minus a rounding error is the maximum
-            result = turn(apply("Mul", image, target.max + 0.5), target, name=scope)
+            with np.errstate(over="ignore"):  # float16 has no number as large as 2**31
+                scaled = apply("Mul", image, target.max + 0.5)
+            result = turn(scaled, target, name=scope)
         return result
 
 
@@ -86,9 +90,17 @@ def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
     with name_scope(name, "rgb_to_grayscale", [images]) as scope:
         images = convert_to_tensor(images, name="images")
         floats = convert_image_dtype(images, dtypes.float32)
-        gray = tensordot(floats, [0.2989, 0.5870, 0.1140], [-1, -1])
-        gray = shape_ops.expand_dims(gray, -1)
+        gray = shape_ops.expand_dims(_brightness(floats), -1)
         return convert_image_dtype(gray, images.dtype.base_dtype, name=scope)
+
+
+def _brightness(images: Tensor) -> Tensor:
+    weights = convert_to_tensor([0.2989, 0.5870, 0.1140])
+    if images.get_shape().ndims is not None:
+        return tensordot(images, weights, [-1, -1])
+    sizes = shape_ops.shape(images)
+    pixels = shape_ops.reshape(images, [-1, 3])
+    return shape_ops.reshape(tensordot(pixels, weights, [1, 0]), sizes[:-1])
 
 
 def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
@@ -130,11 +142,16 @@ _FROM_YUV = [
 
 
 def _mixed(images: Any, matrix: list[list[float]]) -> Tensor:
+    """`images` times the matrix.
+
+    Raises:
+      TypeError: their rank is unknown.
+    """
     images = convert_to_tensor(images, name="images")
     kernel = convert_to_tensor(matrix, dtype=images.dtype.base_dtype, name="kernel")
     rank = images.get_shape().ndims
     if rank is None:
-        raise ValueError("the rank of the images must be known")
+        raise TypeError("the rank of the images must be known")
     return tensordot(images, kernel, axes=[[rank - 1], [0]])
 
 

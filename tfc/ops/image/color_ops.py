@@ -75,8 +75,14 @@ def _to_hsv(build: Any, rgb: Colors, folded: bool = False) -> Colors:
         norm = m.div(p.full_like(build, spread, 1), m.mul(spread, 6))
     else:
         norm = m.mul(m.div(p.full_like(build, spread, 1), spread), dtype(1) / dtype(6))
-    of_green = m.add(m.mul(norm, m.sub(blue, red)), dtype(2) / dtype(6))
-    of_blue = m.add(m.mul(norm, m.sub(red, green)), dtype(4) / dtype(6))
+
+    def later(x: Value, sixths: int) -> Value:
+        if folded:  # its kernel adds a float64 number
+            return m.to(m.add(m.to(x, "f64"), sixths / 6), "f32")
+        return m.add(x, dtype(sixths) / dtype(6))
+
+    of_green = later(m.mul(norm, m.sub(blue, red)), 2)
+    of_blue = later(m.mul(norm, m.sub(red, green)), 4)
     hue = m.select(m.eq(green, value), of_green, of_blue)
     hue = m.select(m.eq(red, value), m.mul(norm, m.sub(green, blue)), hue)
     hue = m.select(m.gt(spread, 0), hue, 0)

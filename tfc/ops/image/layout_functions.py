@@ -15,9 +15,10 @@ from tfc.ops.cast_ops import cast
 from tfc.ops.compare_ops import logical_and
 from tfc.ops.cond_functions import case, cond
 from tfc.ops.image import checks as c
-from tfc.ops.join_ops import stack
+from tfc.ops.join_ops import concat, stack
 from tfc.ops.random_ops import random_uniform
 from tfc.ops.reverse_ops import reverse
+from tfc.ops.scan_ops import range_
 from tfc.ops.slice_ops import slice_
 from tfc.ops.unary_api import round_
 
@@ -167,6 +168,11 @@ def transpose(image: Any, name: str | None = None) -> Tensor:
     """
     with name_scope(name, "transpose", [image]):
         image = c.at_least_3d(convert_to_tensor(image, name="image"))
+        rank = image.get_shape().ndims
+        if rank is None:  # one op for both ranks: a branch would not fit the other rank
+            last = shape_ops.rank(image)
+            order = concat([range_(last - 3), stack([last - 2, last - 3, last - 1])], 0)
+            return shape_ops.transpose(image, order, name=name)
         return _by_rank(
             image,
             lambda: shape_ops.transpose(image, [1, 0, 2], name=name),

@@ -152,8 +152,8 @@ def _static_scalar(build: Any, x: Value, name: str) -> int:
 class NonMaxSuppressionPadded(
     OpDef,
     sig="NonMaxSuppressionPadded(boxes: T, scores: T, max_output_size: int32,"
-    " iou_threshold: float32, score_threshold: float32, sorted_input: bool,"
-    " canonicalized_coordinates: bool) -> idx: int32, num_valid: int32",
+    " iou_threshold: float32, score_threshold: float32, sorted_input: bool = False,"
+    " canonicalized_coordinates: bool = False) -> idx: int32, num_valid: int32",
     T=("f16", "f32", "f64", "bf16"),
 ):
     """What TensorFlow's `non_max_suppression_padded` computes, with a batch: a box goes if it

@@ -42,10 +42,33 @@ def _check_windows(attrs: dict[str, Any]) -> None:
 
 
 def _counts(spatial: Sequence[int | None], attrs: dict[str, Any]) -> list[int | None]:
-    """How many windows there are along height and width."""
-    axes = zip(spatial, attrs["ksizes"][1:3], attrs["strides"][1:3], attrs["rates"][1:3],
-               strict=True)  # fmt: skip
+    """How many windows there are along height and width.
+
+    Raises:
+      ValueError: a window is larger than the image.
+    """
+    axes = zip(spatial, *(attrs[n][1:3] for n in ("ksizes", "strides", "rates")), strict=True)
     return [w.extent(n, k, step, rate, attrs["padding"]) for n, k, step, rate in axes]
+
+
+def _counts_at_run(build: Any, spatial: Sequence[int], attrs: dict[str, Any]) -> list[int]:
+    """The same when the graph runs: a window that is larger by less than a step fits no time.
+
+    Raises:
+      InvalidArgumentError: it is larger by more.
+    """
+    counts = []
+    for d, size in enumerate(spatial, 1):
+        k, step, rate = (attrs[n][d] for n in ("ksizes", "strides", "rates"))
+        room = size if attrs["padding"] == "SAME" else size - (k - 1) * rate - 1
+        count = -(-size // step) if attrs["padding"] == "SAME" else (room + step) // step
+        if room + step <= -step:
+            raise invalid(
+                build,
+                f"Computed output size would be negative: a window of {size - room} in {size}",
+            )
+        counts.append(max(count, 0))
+    return counts
 
 
 def _patch_shape(images: TensorShape, **attrs: Any) -> list[TensorShape]:
@@ -83,10 +106,9 @@ class ExtractImagePatches(
         dims = images.type.shape
         if len(dims) != 4:
             raise invalid(build, f"input must be 4-dimensional{s.text(dims)}")
-        counts = _counts(dims[1:3], attrs)
+        counts = _counts_at_run(build, dims[1:3], attrs)
         low, high, tables = [0] * 4, [0] * 4, []
         for d, count in enumerate(counts, 1):
-            assert count is not None
             index, low[d], high[d] = _places(dims[d], count, d, attrs)
             tables.append(index)
         zero = p.constant(build, 0, images.type.dtype)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
+from tfc.base import dtypes
 from tfc.ir.core import Value
 
 UNROLLED = 4  # up to so many taps are written out; more are a reduction
@@ -105,7 +106,10 @@ def _cubic_table(a: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def area(size: int, new: int, align_corners: bool) -> Taps:
-    """The elements that an output element covers, by how much of each it covers."""
+    """The elements that an output element covers, by how much of each it covers; of one element
+    there is nothing else."""
+    if size == 1:
+        return single(np.zeros(new, np.int64))
     scale, at = scale_of(size, new, align_corners), np.arange(new + 1, dtype=np.float32)
     begin, end = at[:-1] * scale, at[1:] * scale
     first, last = np.floor(begin).astype(np.int64), np.ceil(end).astype(np.int64)
@@ -122,15 +126,15 @@ def area(size: int, new: int, align_corners: bool) -> Taps:
 def transposed(taps: Taps, size: int) -> Taps:
     """What each of the `size` input elements gives to the output: the gradient's taps."""
     new = taps.index.shape[0]
-    dense: list[dict[int, np.float32]] = [{} for _ in range(size)]
-    weight = np.ones(taps.index.shape, np.float32) if taps.weight is None else taps.weight
+    dense: list[dict[int, float]] = [{} for _ in range(size)]
+    weight = np.ones(taps.index.shape) if taps.weight is None else taps.weight
     for i in range(new):
         for k in np.flatnonzero(taps.used[i]):
             row = dense[taps.index[i, k]]
-            row[i] = np.float32(row.get(i, np.float32(0)) + weight[i, k])
+            row[i] = row.get(i, 0.0) + float(weight[i, k])
     most = max((len(row) for row in dense), default=0)
     index = np.zeros((size, max(most, 1)), np.int64)
-    values, used = np.zeros(index.shape, np.float32), np.zeros(index.shape, bool)
+    values, used = np.zeros(index.shape), np.zeros(index.shape, bool)
     for j, row in enumerate(dense):
         index[j, : len(row)], values[j, : len(row)] = list(row), list(row.values())
         used[j, : len(row)] = True
@@ -219,9 +223,8 @@ def resample(build: Any, x: Value, axis: int, taps: Taps) -> Value:
 def _weighted(build: Any, x: Value, axis: int, weight: np.ndarray) -> Value:
     if np.all(weight == 1):
         return x
-    from_table = along(build, weight, x, axis)
-    wide = from_table if x.type.dtype == "f32" else p.convert(build, from_table, dtype=x.type.dtype)
-    return p.mul(build, x, wide)
+    table = weight.astype(dtypes.numpy_dtype(x.type.dtype))
+    return p.mul(build, x, along(build, table, x, axis))
 
 
 def _only(build: Any, x: Value, axis: int, used: np.ndarray) -> Value:

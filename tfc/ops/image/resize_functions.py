@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tfc.base import dtypes
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
@@ -116,12 +118,15 @@ def resize_images(
             raise ValueError("'images' must have either 3 or 4 dimensions.")
         images, is_batch = c.as_batch(images)
         target = _pair(size)
-        if preserve_aspect_ratio:
-            target = _within(images, target)
         _, height, width, _ = images.get_shape().as_list()
-        new = constant_value_as_shape(target).as_list()
-        if None not in new and [height, width] == new:
-            return c.as_given(images, is_batch)
+        if preserve_aspect_ratio:
+            frame = target
+            target = _within(images, frame)
+            new = _known_within(height, width, constant_value_as_shape(frame).as_list())
+        else:
+            new = constant_value_as_shape(target).as_list()
+            if None not in new and [height, width] == new:
+                return c.as_given(images, is_batch)
         op = _OPS.get(method) if isinstance(method, (int, str)) else None
         if op is None:
             raise ValueError(f"Resize method is not implemented: {method}")
@@ -150,6 +155,17 @@ def _within(images: Tensor, size: Tensor) -> Tensor:
     factor = apply("Minimum", *factors)
     scaled = [cast(round_(factor * n), dtypes.int32) for n in extents]
     return stack(scaled, name="size")
+
+
+def _known_within(
+    height: int | None, width: int | None, frame: list[int | None]
+) -> list[int | None]:
+    """What `_within` gives, where it is known."""
+    if height is None or width is None or frame[0] is None or frame[1] is None:
+        return [None, None]
+    extents = np.array([height, width], np.float32)
+    factor = (np.array(frame, np.float32) / extents).min()
+    return [int(n) for n in np.rint(factor * extents)]
 
 
 def resize_image_with_pad(

@@ -288,5 +288,6 @@ class ResizeArea(
         for axis in (2, 1):
             old, count = images.type.shape[axis], new[axis - 1]
             x = r.resample(build, x, axis, r.area(old, count, align_corners))
-            over = np.float32(over * r.scale_of(old, count, align_corners))
+            if old > 1:
+                over = np.float32(over * r.scale_of(old, count, align_corners))
         return p.mul(build, x, p.full_like(build, x, np.float32(1.0 / np.float64(over))))
