@@ -63,7 +63,7 @@ def test_psnr():
     assert np.isinf(run(tf.image.psnr(same, same, 1.0))).all()
     with pytest.raises(ValueError):
         tf.image.psnr(tf.zeros([4, 4, 1]), tf.zeros([4, 5, 1]), 1.0)
-    with pytest.raises(ValueError, match="Two images are not compatible"):
+    with pytest.raises(ValueError, match="must be equal"):
         tf.image.psnr(tf.zeros([2, 4, 4, 1]), tf.zeros([3, 4, 4, 1]), 1.0)
     unknown = tf.placeholder(tf.float32)
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -98,9 +98,12 @@ def test_ssim():
     for image in (tf.constant(A), unknown):
         value = run(tf.image.ssim(image, near, 1.0, return_index_map=True, **options), {image: A})
         np.testing.assert_allclose(value, whole[..., 0], atol=1e-3)
-    small = tf.image.ssim(tf.zeros([1, 5, 5, 1]), tf.zeros([1, 5, 5, 1]), 1.0)
+    with pytest.raises(ValueError, match="Two images are not compatible"):
+        tf.image.ssim(tf.zeros([2, 12, 12, 1]), tf.zeros([3, 12, 12, 1]), 1.0)
+    with pytest.raises(ValueError, match="Negative dimension"):
+        tf.image.ssim(tf.zeros([1, 5, 5, 1]), tf.zeros([1, 5, 5, 1]), 1.0)
     with pytest.raises(tf.errors.InvalidArgumentError):
-        run(small)
+        run(tf.image.ssim(unknown, unknown, 1.0), {unknown: np.zeros((1, 5, 5, 1))})
     image = tf.constant(A)
     (grad,) = tf.gradients(tf.image.ssim(image, near, 1.0, **options), image)
     assert np.isfinite(run(grad)).all()

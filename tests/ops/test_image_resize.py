@@ -158,7 +158,7 @@ def test_values_of_tensorflow(method, flags):
 
 def test_far_sizes_are_compiled():
     """More taps than are written out: a long reduction, and a gradient over all of an axis."""
-    x = R.uniform(0, 1, (1, 40, 3, 2)).astype(np.float32)
+    x = R.uniform(0, 1, (1, 70, 3, 2)).astype(np.float32)
     image = tf.placeholder(tf.float32, [None] * 4)
     small = tf.image.resize_area(image, [3, 2])
     large = tf.image.resize_bilinear(image, [50, 60])
@@ -166,7 +166,7 @@ def test_far_sizes_are_compiled():
     with tf.Session() as session:
         values = session.run([small, grad], {image: x})
     np.testing.assert_allclose(values[0], resized("area", x, (3, 2), {}), rtol=1e-5)
-    rows, columns = shares("bilinear", 40, 50, {}), shares("bilinear", 3, 60, {})
+    rows, columns = shares("bilinear", 70, 50, {}), shares("bilinear", 3, 60, {})
     expected = np.einsum("ih,jw->hw", rows, columns)[None, :, :, None] * np.ones(2)
     np.testing.assert_allclose(values[1], expected, rtol=1e-5)
 
