@@ -9,7 +9,7 @@ from tfc.framework import opdef
 STRINGS = {
     "AsString", "StringJoin", "StringToNumber", "DecodeRaw", "StringSplit", "Substr",
     "StringToHashBucketFast", "ReduceJoin", "RegexReplace", "StringLower", "StringUpper",
-    "StringStrip", "StringLength", "EncodeBase64", "DecodeBase64",
+    "StringStrip", "StringLength", "EncodeBase64", "DecodeBase64", "DecodePng", "EncodePng",
 }  # fmt: skip
 SUMMARIES = {
     "ScalarSummary", "HistogramSummary", "ImageSummary", "MergeSummary", "TensorSummaryV2",

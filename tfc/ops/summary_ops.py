@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import struct
 import sys
-import zlib
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tfc.base import dtypes, errors
 from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import ANY, OpDef
 from tfc.ops import shape_rules as s
+from tfc.ops.image import png
 
 _LEAST, _MOST, _GROWTH = 1.0e-12, 1.0e20, 1.1  # the range of histogram limits, and their step
 RED = (255, 0, 0, 255)
@@ -122,21 +122,6 @@ class HistogramSummary(
         return _serialized(summary)
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def encode_png(image: np.ndarray) -> bytes:
-    """A PNG file of a uint8 image [height, width, channels] with 1, 3 or 4 channels."""
-    height, width, channels = image.shape
-    color = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each row starts with its filter, 0
-    rows[:, 1:] = image.reshape(height, width * channels)
-    head = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
-    body = _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows.tobytes()))
-    return b"\x89PNG\r\n\x1a\n" + body + _chunk(b"IEND", b"")
-
-
 def as_pixels(image: np.ndarray, bad_color: np.ndarray) -> np.ndarray:
     """A floating image scaled to uint8: [0, max] to [0, 255], or, where there are negative values,
     symmetrically around 128. Pixels that are not finite get `bad_color`."""
@@ -184,7 +169,7 @@ class ImageSummary(
             )
             value.image.height, value.image.width = image.shape[0], image.shape[1]
             value.image.colorspace = image.shape[2]
-            value.image.encoded_image_string = encode_png(pixels)
+            value.image.encoded_image_string = png.encode(pixels)
         return _serialized(summary)
 
 

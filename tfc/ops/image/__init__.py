@@ -7,6 +7,7 @@ from tfc.ops.image import (
     nms_native,
     nms_ops,
     patch_ops,
+    png_ops,
     resize_ops,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "nms_native",
     "nms_ops",
     "patch_ops",
+    "png_ops",
     "resize_ops",
 ]

@@ -53,6 +53,7 @@ from tfc.ops.image.measure_functions import (
     total_variation,
 )
 from tfc.ops.image.patch_ops import extract_image_patches, extract_patches
+from tfc.ops.image.png_ops import decode_png, encode_png, is_jpeg
 from tfc.ops.image.resize_functions import (
     ResizeMethod,
     crop_and_resize,
