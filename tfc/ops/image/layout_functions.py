@@ -130,32 +130,39 @@ def rot90(image: Any, k: Any = 1, name: str | None = None) -> Tensor:
         turns = convert_to_tensor(k, dtype=dtypes.int32, name="k")
         turns.get_shape().assert_has_rank(0)
         turns = apply("FloorMod", turns, 4)
+        if image.get_shape().ndims is None:
+            return _turned(image, turns, shape_ops.rank(image) - 3, scope)
         return _by_rank(
             image, lambda: _turned(image, turns, 0, scope), lambda: _turned(image, turns, 1, scope)
         )
 
 
-def _turned(image: Tensor, turns: Tensor, rows: int, scope: str) -> Tensor:
-    """By 90 degrees `turns` times; the axis `rows` and the next are height and width."""
+def _exchanged(image: Tensor, rows: Any) -> Tensor:
+    """The axis `rows` and the next exchanged."""
+    if not c.is_symbolic(rows):
+        return shape_ops.transpose(image, [*range(rows), rows + 1, rows, rows + 2])
+    return shape_ops.transpose(image, concat([range_(rows), stack([rows + 1, rows, rows + 2])], 0))
+
+
+def _turned(image: Tensor, turns: Tensor, rows: Any, scope: str) -> Tensor:
+    """By 90 degrees `turns` times; the axis `rows` and the next are height and width. Where the
+    rank is unknown `rows` is a tensor: a branch for each rank would not fit the other."""
     columns = rows + 1
-    order = [*range(rows), columns, rows, columns + 1]
 
     def once() -> Tensor:
-        return shape_ops.transpose(reverse(image, [columns]), order)
+        return _exchanged(reverse(image, [columns]), rows)
 
     def twice() -> Tensor:
         return reverse(image, [rows, columns])
 
     def thrice() -> Tensor:
-        return reverse(shape_ops.transpose(image, order), [columns])
+        return reverse(_exchanged(image, rows), [columns])
 
     cases = [(apply("Equal", turns, n), f) for n, f in enumerate((once, twice, thrice), 1)]
     result = case(cases, default=lambda: image, exclusive=True, name=scope)
-    known = image.get_shape()
-    if known.ndims is None:
-        known = known.with_rank(columns + 2)
-    dims = known.as_list()
-    result.set_shape([*dims[:rows], None, None, dims[-1]])
+    if not c.is_symbolic(rows):
+        dims = image.get_shape().as_list()
+        result.set_shape([*dims[:rows], None, None, dims[-1]])
     turned: Tensor = result
     return turned
 
@@ -170,9 +177,7 @@ def transpose(image: Any, name: str | None = None) -> Tensor:
         image = c.at_least_3d(convert_to_tensor(image, name="image"))
         rank = image.get_shape().ndims
         if rank is None:  # one op for both ranks: a branch would not fit the other rank
-            last = shape_ops.rank(image)
-            order = concat([range_(last - 3), stack([last - 2, last - 3, last - 1])], 0)
-            return shape_ops.transpose(image, order, name=name)
+            return _exchanged(image, shape_ops.rank(image) - 3)
         return _by_rank(
             image,
             lambda: shape_ops.transpose(image, [1, 0, 2], name=name),
