@@ -1,6 +1,7 @@
 """The visible list of ops that run in Python, and that no other op does.
 
-Host ops are strings, files, Python functions, and outputs whose shape depends on data.
+Host ops are strings, files, Python functions, Fourier transforms, what LAPACK computes, and outputs
+whose shape depends on data.
 """
 
 import tfc  # noqa: F401  (registers every op)
@@ -29,7 +30,16 @@ ARRAYS = {
     "TensorArrayCloseV3", "TensorArrayWriteGrad", "TensorArrayReadGrad", "TensorArrayScatterGrad",
     "TensorArrayGatherGrad", "TensorArraySplitGrad", "TensorArrayConcatGrad",
 }  # fmt: skip
-ALLOWED = STRINGS | SUMMARIES | PYTHON | DATA_DEPENDENT
+FOURIER = {
+    "FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D", "RFFT", "RFFT2D", "RFFT3D", "IRFFT",
+    "IRFFT2D", "IRFFT3D",
+}  # fmt: skip
+LAPACK = {
+    "Cholesky", "LogMatrixDeterminant", "Lu", "MatrixDeterminant", "MatrixInverse",
+    "MatrixLogarithm", "MatrixSolve", "MatrixSolveLs", "MatrixSquareRoot", "MatrixTriangularSolve",
+    "Qr", "SelfAdjointEigV2", "Svd", "TridiagonalSolve",
+}  # fmt: skip
+ALLOWED = FOURIER | LAPACK | STRINGS | SUMMARIES | PYTHON | DATA_DEPENDENT
 
 
 def test_only_listed_ops_have_host_rules():

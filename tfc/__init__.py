@@ -219,9 +219,6 @@ from tfc.ops.diag_ops import (
     diag_part,
     eye,
     matrix_band_part,
-    matrix_diag,
-    matrix_diag_part,
-    matrix_set_diag,
     matrix_transpose,
     tensor_scatter_add,
     tensor_scatter_max,
@@ -248,8 +245,39 @@ from tfc.ops.init_ops import (
     variance_scaling_initializer,
     zeros_initializer,
 )
-from tfc.ops.matmul_ops import matmul, tensordot
-from tfc.ops.names import bitwise, debugging, dtypes, image, linalg, manip, math, random, strings
+from tfc.ops.linalg.decomposition_ops import (
+    cholesky,
+    cholesky_solve,
+    qr,
+    self_adjoint_eig,
+    self_adjoint_eigvals,
+    svd,
+)
+from tfc.ops.linalg.diagonal_ops import matrix_diag, matrix_diag_part, matrix_set_diag
+from tfc.ops.linalg.einsum_ops import einsum
+from tfc.ops.linalg.function_ops import sqrtm as matrix_square_root
+from tfc.ops.linalg.least_squares import matrix_solve_ls
+from tfc.ops.linalg.solve_ops import (
+    matrix_determinant,
+    matrix_inverse,
+    matrix_solve,
+    matrix_triangular_solve,
+)
+from tfc.ops.linalg.tensordot import tensordot
+from tfc.ops.matmul_ops import matmul
+from tfc.ops.names import (
+    bitwise,
+    debugging,
+    dtypes,
+    image,
+    linalg,
+    manip,
+    math,
+    random,
+    signal,
+    spectral,
+    strings,
+)
 from tfc.ops.norm_ops import norm, random_crop, trace
 from tfc.ops.random_ops import (
     multinomial,
@@ -311,6 +339,7 @@ from tfc.ops.segment_ops import (
     unsorted_segment_sqrt_n,
     unsorted_segment_sum,
 )
+from tfc.ops.signal.fft_ops import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
 from tfc.ops.space_ops import (
     batch_to_space,
     batch_to_space_nd,

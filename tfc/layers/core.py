@@ -14,7 +14,8 @@ from tfc.layers.input_spec import InputSpec
 from tfc.layers.windows import ZEROS, layout_of
 from tfc.ops import nn_functions
 from tfc.ops.array_ops import constant, expand_dims, identity, reshape, shape, transpose
-from tfc.ops.matmul_ops import matmul, tensordot
+from tfc.ops.linalg.tensordot import tensordot
+from tfc.ops.matmul_ops import matmul
 from tfc.ops.nn_functions import bias_add
 
 

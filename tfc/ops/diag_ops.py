@@ -251,9 +251,6 @@ _tensor_scatter("TensorScatterMin", "min", "The lesser of `tensor` and `updates`
 
 diag = make_function("Diag", "A tensor of twice the rank with `diagonal` on its diagonal.")
 diag_part = make_function("DiagPart", "The diagonal of a tensor of even rank.")
-matrix_diag = make_function("MatrixDiag", "Matrices with vectors on their diagonals.")
-matrix_diag_part = make_function("MatrixDiagPart", "The diagonals of matrices.")
-matrix_set_diag = make_function("MatrixSetDiag", "`input` with other diagonals.")
 matrix_band_part = make_function("MatrixBandPart", "`input` with zeros off a band of diagonals.")
 tensor_scatter_update = make_function(
     "TensorScatterUpdate", "`tensor` with `updates` at the places of `indices`."

@@ -1,4 +1,4 @@
-"""Products of matrices: MatMul, BatchMatMul, and tf.matmul, tensordot, matvec over them."""
+"""Products of matrices: MatMul, BatchMatMul, and tf.matmul and matvec over them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
-from tfc.base import dtypes
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import (
     complex_math,
-    const_ops,
-    join_ops,
-    reduction_ops,
     shape_ops,
     shape_rules,
 )
@@ -70,7 +66,7 @@ class MatMul(
                 f"Matrix size-incompatible: In[0]: {shape_text(a.type.shape)}, "
                 f"In[1]: {shape_text(b.type.shape)}",
             )
-        return _dot(build, a, b, ((), ()), ((inner_a,), (inner_b,)))
+        return dot_of(build, a, b, ((), ()), ((inner_a,), (inner_b,)))
 
 
 def _matmul_gradients(
@@ -92,7 +88,7 @@ def _matmul_gradients(
     return product(b, dy, True, True), product(dy, a, True, True)
 
 
-def _dot(build: Any, a: Value, b: Value, batch: Any, contract: Any) -> Value:
+def dot_of(build: Any, a: Value, b: Value, batch: Any, contract: Any) -> Value:
     """The dot primitive; of complex operands four real ones."""
     if not is_complex(a):
         return p.dot(build, a, b, batch=batch, contract=contract)
@@ -142,7 +138,7 @@ def _batch_lower(build: Any, x: Value, y: Value, *, adj_x: bool, adj_y: bool) ->
             f"In[1]: {shape_text(y.type.shape)}",
         )
     batch = tuple(range(rank - 2))
-    return _dot(build, x, y, (batch, batch), ((inner_x,), (inner_y,)))
+    return dot_of(build, x, y, (batch, batch), ((inner_x,), (inner_y,)))
 
 
 def _same_batch(build: Any, x: Value, y: Value) -> tuple[Value, Value]:
@@ -244,8 +240,9 @@ def matmul(
 
 
 def _is_batch(x: Tensor, y: Tensor) -> bool:
+    """Whether the product may have batch dimensions."""
     ranks = x.get_shape().ndims, y.get_shape().ndims
-    return any(rank is not None and rank > 2 for rank in ranks)
+    return any(rank is None or rank > 2 for rank in ranks)
 
 
 def _batch_op(x: Tensor, y: Tensor) -> str:
@@ -269,68 +266,3 @@ def matvec(
         column = shape_ops.expand_dims(b, axis=-1)
         product = matmul(a, column, transpose_a=transpose_a, adjoint_a=adjoint_a)
         return shape_ops.squeeze(product, axis=[-1])
-
-
-def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
-    """The sum of products over `axes`: a number n (the last n of a, the first n of b) or a pair of
-    axis lists. The free axes of a, then those of b, remain.
-
-    Raises:
-      ValueError: the axes do not fit.
-    """
-    with name_scope(name, "Tensordot", [a, b, axes]) as scope:
-        x, y = convert_to_tensor(a, name="a"), convert_to_tensor(b, name="b")
-        axes_x, axes_y = _contracted(x, axes)
-        left, free_x, dims_x = _as_matrix(x, axes_x, contracted_first=False)
-        right, free_y, dims_y = _as_matrix(y, axes_y, contracted_first=True)
-        product = matmul(left, right)
-        known = dims_x is not None and dims_y is not None
-        if known:
-            return shape_ops.reshape(product, (dims_x or []) + (dims_y or []), name=scope)
-        return shape_ops.reshape(product, join_ops.concat([free_x, free_y], 0), name=scope)
-
-
-def _contracted(x: Tensor, axes: Any) -> tuple[list[int], list[int]]:
-    if isinstance(axes, int | np.integer):
-        rank = x.get_shape().ndims
-        if axes < 0:
-            raise ValueError(f"`axes` must be at least 0. Received: {axes}.")
-        if rank is None or axes > rank:
-            raise ValueError(f"`axes` must not be larger than the rank of `a`. Received: {axes}")
-        return list(range(rank - int(axes), rank)), list(range(int(axes)))
-    if len(axes) != 2:
-        raise ValueError(f"`axes` must be an integer or have length 2. Received: {axes}.")
-    first, second = (np.ravel(which).tolist() for which in axes)
-    if len(first) != len(second):
-        raise ValueError(
-            f"Different number of contraction axes `a` and `b`, {len(first)} != {len(second)}."
-        )
-    return first, second
-
-
-def _as_matrix(
-    x: Tensor, axes: list[int], contracted_first: bool
-) -> tuple[Tensor, Any, list[int] | None]:
-    """`x` with its contracted and its free axes each as one dimension; the shape of the free axes
-    as a tensor, and as numbers if they are known."""
-    rank = x.get_shape().ndims
-    if rank is None:
-        raise ValueError("tensordot needs operands of known rank")
-    contracted = [axis % rank for axis in axes]
-    free = [axis for axis in range(rank) if axis not in contracted]
-    perm = contracted + free if contracted_first else free + contracted
-    moved = x if perm == list(range(rank)) else shape_ops.transpose(x, perm)
-    shape = x.get_shape()
-    if shape.is_fully_defined():
-        dims = [int(d) for d in shape]
-        free_dims = [dims[axis] for axis in free]
-        inner = [dims[axis] for axis in contracted]
-        pair = [int(np.prod(inner, dtype=np.int64)), int(np.prod(free_dims, dtype=np.int64))]
-        matrix = shape_ops.reshape(moved, pair if contracted_first else pair[::-1])
-        return matrix, const_ops.constant(free_dims, dtype=dtypes.int32), free_dims
-    sizes_of = shape_ops.shape(x)
-    free_shape = apply("GatherV2", sizes_of, const_ops.constant(free, dtype=dtypes.int32), 0)
-    inner_shape = apply("GatherV2", sizes_of, const_ops.constant(contracted, dtype=dtypes.int32), 0)
-    sizes = [reduction_ops.reduce_prod(inner_shape), reduction_ops.reduce_prod(free_shape)]
-    matrix_shape = join_ops.stack(sizes if contracted_first else sizes[::-1])
-    return shape_ops.reshape(moved, matrix_shape), free_shape, None

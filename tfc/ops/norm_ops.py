@@ -10,8 +10,12 @@ from tfc.base import dtypes
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import shape_ops
+from tfc.ops.cast_ops import cast
+from tfc.ops.const_ops import constant
 from tfc.ops.control_ops import Assert, identity_with_dependencies
-from tfc.ops.diag_ops import matrix_diag_part
+from tfc.ops.join_ops import concat
+from tfc.ops.linalg.decomposition_ops import svd
+from tfc.ops.linalg.diagonal_ops import matrix_diag_part
 from tfc.ops.random_ops import random_uniform
 from tfc.ops.reduction_ops import keep, reduce_all, reduce_max, reduce_sum
 from tfc.ops.slice_ops import slice_
@@ -37,7 +41,7 @@ def norm(
     keep_dims: bool | None = None,
 ) -> Tensor:
     """The norm over `axis`: of vectors for an integer, of matrices for two, of all elements for
-    None. Not there is the 2-norm of matrices, which needs their singular values.
+    None. The 2-norm of matrices is their greatest singular value.
 
     Raises:
       ValueError: `axis` or `ord` is none of those.
@@ -48,7 +52,9 @@ def norm(
     _check_order(ord, of_matrix)
     with name_scope(name, "norm", [tensor]):
         x = convert_to_tensor(tensor)
-        if ord in _SQUARES:
+        if of_matrix and ord == 2 and axes is not None:
+            result = _spectral(x, axes)
+        elif ord in _SQUARES:
             result = apply("Sqrt", reduce_sum(x * conj(x), axes, True))
         else:
             result = _of_magnitudes(abs_(x), ord, axes, of_matrix)
@@ -58,18 +64,18 @@ def norm(
 def _norm_axes(axis: Any) -> tuple[int, ...] | None:
     if isinstance(axis, (tuple, list)) and len(axis) == 2:
         if not all(isinstance(a, int) for a in axis) or axis[0] == axis[1]:
-            raise ValueError(_AXES)
+            raise ValueError(f"{_AXES}, got {axis}")
         return tuple(axis)
     if axis is None:
         return None
     if not isinstance(axis, int):
-        raise ValueError(_AXES)
+        raise ValueError(f"{_AXES}, got {axis}")
     return (axis,)
 
 
 def _check_order(ord: Any, of_matrix: bool) -> None:
     if of_matrix:
-        known: list[Any] = ["euclidean", "fro", 1, np.inf]
+        known: list[Any] = ["euclidean", "fro", 1, 2, np.inf]
         if ord not in known:
             raise ValueError(f"'ord' must be a supported matrix norm in {known}, got {ord}")
         return
@@ -88,6 +94,43 @@ def _of_magnitudes(x: Tensor, ord: Any, axes: tuple[int, ...] | None, of_matrix:
     if ord == np.inf:
         return reduce_max(reduce_sum(x, last, True) if of_matrix else x, first, True)
     return apply("Pow", reduce_sum(apply("Pow", x, ord), axes, True), 1.0 / ord)
+
+
+def _spectral(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The greatest singular value over two axes, which stay."""
+    rank = x.get_shape().ndims
+    if rank is None:
+        count = apply("Rank", x)
+        last = apply("FloorMod", constant(list(axes)) + count, count)
+        others, _ = apply("ListDiff", apply("Range", 0, count, 1), last)
+        front = concat([others, last], 0)
+        back = apply("InvertPermutation", front)
+    else:
+        for axis in axes:
+            if not -rank <= axis < rank:
+                raise ValueError(f"'axis' {axis} is out of range for a tensor of rank {rank}")
+        pair = [axis % rank for axis in axes]
+        order = [axis for axis in range(rank) if axis not in pair] + pair
+        # Of the result TensorFlow knows the rank alone, and so what is made of it knows no more.
+        back = apply("InvertPermutation", constant(order))
+        front = apply("InvertPermutation", back)
+    values = svd(shape_ops.transpose(x, front), compute_uv=False)
+    greatest = shape_ops.expand_dims(reduce_max(values, -1, True), -1)
+    return shape_ops.transpose(greatest, back)
+
+
+def normalize(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """(`tensor` divided by its norm over `axis`, that norm with the axes kept). As for `norm`.
+
+    Raises:
+      ValueError: `axis` or `ord` is none of those of `norm`.
+    """
+    with name_scope(name, "normalize", [tensor]):
+        x = convert_to_tensor(tensor)
+        size = cast(norm(x, ord, axis=axis, keepdims=True), x.dtype.base_dtype)
+        return x / size, size
 
 
 def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.const_ops import constant_of
 from tfc.ops.host_forms import by_lowering
-from tfc.ops.lowering import constant_ints, invalid
+from tfc.ops.lowering import constant_ints, invalid, is_complex
 
 
 class Shape(OpDef, sig="Shape(input: T, out_type: type = int32) -> output: out_type", T=ANY):
@@ -296,6 +296,26 @@ class Transpose(
         return p.transpose(build, x, perm=tuple(order))
 
     host = by_lowering(lower)
+
+
+class ConjugateTranspose(
+    OpDef,
+    sig="ConjugateTranspose(x: T, perm: Tperm, Tperm: type = int32) -> y: T",
+    T=ANY,
+    Tperm=INDEX,
+):
+    """Axis d of the result is axis perm[d] of `x`, and the elements are conjugated."""
+
+    shape = Transpose.shape
+
+    def grad(op: Any, dy: Tensor) -> list[Any]:
+        return [transpose(dy, invert_permutation(op.inputs[1]), conjugate=True), None]
+
+    def lower(build: Any, x: Value, perm: Value) -> Value:
+        moved: Value = Transpose.lower(build, x, perm)
+        if not is_complex(moved):
+            return moved
+        return p.complex_(build, p.real(build, moved), p.neg(build, p.imag(build, moved)))
 
 
 class InvertPermutation(OpDef, sig="InvertPermutation(x: T, T: type = int32) -> y: T", T=INDEX):

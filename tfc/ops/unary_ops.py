@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfc import prims as p
+from tfc.base import dtypes
 from tfc.base.dtypes import COMPLEX, FLOATS, INEXACT, INTEGERS, NUMBERS, REALS
 from tfc.base.shapes import shape_text
 from tfc.framework.graph import control_dependencies
@@ -366,8 +367,14 @@ def _part(name: str, what: str, lower: Lower, grad: Callable[..., Any]) -> Any:
     )  # fmt: skip
 
 
+def _complex(x: Any, y: Any) -> Any:
+    """x + iy, of twice the width of its parts."""
+    wide = dtypes.complex128 if x.dtype.base_dtype == dtypes.float64 else dtypes.complex64
+    return apply("Complex", x, y, Tout=wide)
+
+
 def _abs_grad(op: Any, dy: Any) -> Any:
-    return apply("Complex", dy, const_ops.zeros_like(dy)) * apply("Sign", op.inputs[0])
+    return _complex(dy, const_ops.zeros_like(dy)) * apply("Sign", op.inputs[0])
 
 
 def _angle_grad(op: Any, dy: Any) -> Any:
@@ -375,8 +382,8 @@ def _angle_grad(op: Any, dy: Any) -> Any:
 
     def rule() -> Any:
         re, im = real(z), imag(z)
-        inverse = apply("Reciprocal", apply("Complex", im, re))
-        return -apply("Complex", dy, const_ops.zeros_like(dy)) * inverse
+        inverse = apply("Reciprocal", _complex(im, re))
+        return -_complex(dy, const_ops.zeros_like(dy)) * inverse
 
     return _after(dy, rule)
 
@@ -386,9 +393,9 @@ def _zero_constant(dy: Any) -> Any:
 
 
 Real = _part("Real", "The real part.", p.real,
-             lambda op, dy: apply("Complex", dy, _zero_constant(dy)))  # fmt: skip
+             lambda op, dy: _complex(dy, _zero_constant(dy)))  # fmt: skip
 Imag = _part("Imag", "The imaginary part.", p.imag,
-             lambda op, dy: apply("Complex", _zero_constant(dy), dy))  # fmt: skip
+             lambda op, dy: _complex(_zero_constant(dy), dy))  # fmt: skip
 ComplexAbs = _part("ComplexAbs", "|z|.", complex_math.abs, _abs_grad)
 Angle = _part("Angle", "The argument, in (-pi, pi].", complex_math.angle, _angle_grad)
 Conj = define_unary(
