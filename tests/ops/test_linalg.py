@@ -277,11 +277,11 @@ def test_gradient_of_the_exponential() -> None:
     a = np.stack([3 * definite(1, np.float64, (), 2), 0.1 * definite(2, np.float64, (), 2)])
     weights = matrices(3, np.float64, 2, 2, 2)
 
-    def total(x: Any) -> Any:
-        return tf.reduce_sum(tf.linalg.expm(x) * weights)
-
-    found = run(lambda x: tf.gradients(total(x), x)[0], a)
-    expected = central_difference(lambda x: float(run(total, x)), [a], 0, 1e-5)
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(a.dtype, a.shape)
+        total = tf.reduce_sum(tf.linalg.expm(x) * weights)
+        found = session.run(tf.gradients(total, x)[0], {x: a})
+        expected = central_difference(lambda v: float(session.run(total, {x: v})), [a], 0, 1e-5)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -300,16 +300,18 @@ def test_gradients_of_complex_matrices() -> None:
         lambda x: tf.self_adjoint_eigvals(tf.matmul(x, x, adjoint_b=True)),
         lambda x: tf.linalg.adjoint(x), lambda x: tf.matmul(*_scaled(*tf.svd(x)), adjoint_b=True),
     ]  # fmt: skip
+    step = 1e-6
     for build in cases:
-
-        def total(x: Any, build: Any = build) -> Any:
+        with tf.Graph().as_default(), tf.Session() as session:
+            x = tf.placeholder(a.dtype, a.shape)
             y = build(x)
             w = tf.constant(matrices(7, y.dtype.as_numpy_dtype, *y.shape.as_list()))
-            return tf.reduce_sum(tf.real(tf.conj(w) * y))
-
-        found = run(lambda x: tf.gradients(total(x), x)[0], a)
-        step = 1e-6
-        slope = (run(total, a + step * e) - run(total, a - step * e)) / (2 * step)
+            total = tf.reduce_sum(tf.real(tf.conj(w) * y))
+            fetches = total, tf.gradients(total, x)[0]
+            above, below, (_, found) = (
+                session.run(fetches, {x: a + k * step * e}) for k in (1, -1, 0)
+            )
+        slope = (above[0] - below[0]) / (2 * step)
         np.testing.assert_allclose((found.conj() * e).sum().real, slope, rtol=1e-5, atol=1e-6)
 
 

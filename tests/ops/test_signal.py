@@ -327,6 +327,7 @@ def test_shapes_and_errors_of_frames() -> None:
         assert lists(tf.signal.stft(tf.placeholder(tf.float32, [None, None]), 4, 2)) == [
             [None, None, 3]
         ]
+        assert lists(tf.signal.mdct(x, 4), tf.signal.dct(x, n=12)) == [[None, 4, 2], [None, 12]]
         with pytest.raises(ValueError, match="must have rank at least 2"):
             tf.signal.overlap_and_add(tf.ones([3]), 3)
         with pytest.raises(ValueError, match="frame_step must be an integer"):

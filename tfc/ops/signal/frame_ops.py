@@ -70,6 +70,8 @@ def check_rank(x: Tensor, least: int) -> None:
 def pad_last(x: Tensor, before: Number, after: Number, value: Any = 0) -> Tensor:
     """`x` continued along its last axis."""
     rank = x.get_shape().ndims
+    if rank is not None and not isinstance(before, Tensor) and not isinstance(after, Tensor):
+        return pad(x, [[0, 0]] * (rank - 1) + [[before, after]], constant_values=value)
     outer = zeros(vector(rank_of(x) - 1 if rank is None else rank - 1, 2), dtype=dtypes.int32)
     ends = expand_dims(vector(before, after), 0)
     return pad(x, concat([outer, ends], 0), constant_values=value)
