@@ -18,8 +18,9 @@ SUMMARIES = {
 }  # fmt: skip
 PYTHON = {"PyFunc", "PyFuncStateless", "Print", "Assert"}
 DATA_DEPENDENT = {
-    "Where", "Unique", "UniqueWithCounts", "ListDiff", "DynamicPartition", "NonMaxSuppressionV3",
-    "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps",
+    "ComputeAccidentalHits", "CTCBeamSearchDecoder", "CTCGreedyDecoder", "DynamicPartition",
+    "ListDiff", "NonMaxSuppressionV3", "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps",
+    "Unique", "UniqueWithCounts", "Where",
 }  # fmt: skip
 # What meets arrays of several shapes that driven loops keep; native on all others.
 RAGGED = {"LoopCount", "Residual", "ResidualAt", "ResidualAtGrad", "ZerosLike", "AddN"}

@@ -38,6 +38,7 @@ LAYERS = {
     "seq2seq": 72,
     "nn": 72,
     "contrib": 73,
+    "testing": 74,
     "tools": 74,
 }
 # Outside the layers: the namespace, what `python -m tfc` starts, and programs that use it all.

@@ -152,6 +152,7 @@ from tfc.ops.array_ops import (
     zeros_like,
 )
 from tfc.ops.array_ops import slice_ as slice
+from tfc.ops.bitcast_ops import bitcast
 from tfc.ops.cast_ops import (
     cast,
     saturate_cast,
@@ -211,8 +212,14 @@ from tfc.ops.compare_ops import (
 )
 from tfc.ops.cond_functions import case, cond, switch_case
 from tfc.ops.confusion_ops import confusion_matrix
+from tfc.ops.const_ops import verify_tensor_all_finite
 from tfc.ops.control_ops import Assert, Print, group, no_op
 from tfc.ops.control_ops import tuple_ as tuple
+from tfc.ops.count_ops import (
+    histogram_fixed_width,
+    histogram_fixed_width_bins,
+    searchsorted,
+)
 from tfc.ops.custom_gradient import custom_gradient
 from tfc.ops.diag_ops import (
     diag,
@@ -231,13 +238,23 @@ from tfc.ops.diag_ops import (
     tensor_scatter_sub,
     tensor_scatter_update,
 )
+from tfc.ops.fake_quant_ops import (
+    fake_quant_with_min_max_args,
+    fake_quant_with_min_max_args_gradient,
+    fake_quant_with_min_max_vars,
+    fake_quant_with_min_max_vars_gradient,
+    fake_quant_with_min_max_vars_per_channel,
+    fake_quant_with_min_max_vars_per_channel_gradient,
+)
 from tfc.ops.functional_ops import foldl, foldr, map_fn, scan
+from tfc.ops.hessians import hessians
 from tfc.ops.image.patch_ops import extract_image_patches
 from tfc.ops.init_ops import (
     constant_initializer,
     glorot_normal_initializer,
     glorot_uniform_initializer,
     ones_initializer,
+    orthogonal_initializer,
     random_normal_initializer,
     random_uniform_initializer,
     truncated_normal_initializer,
@@ -273,7 +290,9 @@ from tfc.ops.names import (
     linalg,
     manip,
     math,
+    quantization,
     random,
+    raw_ops,
     signal,
     spectral,
     strings,
@@ -311,6 +330,8 @@ from tfc.ops.reverse_ops import (
     sequence_mask,
     sort,
 )
+from tfc.ops.sampling.gamma import random_gamma
+from tfc.ops.sampling.poisson import random_poisson
 from tfc.ops.scan_ops import arg_max, arg_min, argmax, argmin, cumprod, cumsum, lin_space, linspace
 from tfc.ops.scan_ops import range_ as range
 from tfc.ops.scatter_ops import (
@@ -344,11 +365,20 @@ from tfc.ops.space_ops import (
     batch_to_space,
     batch_to_space_nd,
     depth_to_space,
+    required_space_to_batch_paddings,
     space_to_batch,
     space_to_batch_nd,
     space_to_depth,
 )
-from tfc.ops.special_ops import polygamma, zeta
+from tfc.ops.sparse_segment_ops import (
+    sparse_segment_mean,
+    sparse_segment_sqrt_n,
+    sparse_segment_sum,
+)
+from tfc.ops.special.beta_integral import betainc
+from tfc.ops.special.functions import lbeta
+from tfc.ops.special.gamma_integral import igamma, igammac
+from tfc.ops.special.zeta import polygamma, zeta
 from tfc.ops.state_ops import assign, assign_add, assign_sub, count_up_to
 from tfc.ops.stitch_ops import (
     dynamic_partition,
@@ -356,6 +386,7 @@ from tfc.ops.stitch_ops import (
     listdiff,
     setdiff1d,
     unique,
+    unique_with_counts,
 )
 from tfc.ops.string_functions import (
     as_string,
@@ -457,9 +488,13 @@ _MESSAGES = (
 
 
 def __getattr__(name: str) -> _Any:
-    """The protocol messages, which `import tfc` does not load."""
+    """The protocol messages and `tf.test`, which `import tfc` does not load."""
     if name in _MESSAGES:
         from tfc.io.protos import message
 
         return message(name)
+    if name == "test":
+        from tfc import testing
+
+        return testing
     raise AttributeError(f"module 'tfc' has no attribute {name!r}")

@@ -11,7 +11,13 @@ from tfc.base import dtypes, errors
 from tfc.base.dtypes import INDEX, DType
 from tfc.base.shapes import TensorShape, as_shape
 from tfc.framework import opdef
-from tfc.framework.graph import Tensor, convert_to_tensor, get_default_graph, name_scope
+from tfc.framework.graph import (
+    Tensor,
+    control_dependencies,
+    convert_to_tensor,
+    get_default_graph,
+    name_scope,
+)
 from tfc.framework.literals import as_array
 from tfc.framework.opdef import ANY, OpDef
 from tfc.ir.core import Literal, Value
@@ -301,6 +307,30 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor:
     """`tensor`, where an infinity or a NaN in it is an error that says `message`."""
     return opdef.apply("CheckNumerics", tensor, message=message, name=name)
+
+
+def verify_tensor_all_finite(
+    t: Any = None,
+    msg: str | None = None,
+    name: str | None = None,
+    x: Any = None,
+    message: str | None = None,
+) -> Tensor:
+    """`t`, where an infinity or a NaN in it is an error that says `msg`; x and message are other
+    names of these.
+
+    Raises:
+      ValueError: both spellings of one argument are given.
+    """
+    if t is not None and x is not None:
+        raise ValueError("Cannot specify both 'x' and 't'.")
+    if msg is not None and message is not None:
+        raise ValueError("Cannot specify both 'message' and 'msg'.")
+    with name_scope(name, "VerifyFinite", [x if t is None else t]):
+        tensor = convert_to_tensor(x if t is None else t, name="x")
+        checked = check_numerics(tensor, message=(message if msg is None else msg) or "")
+        with control_dependencies([checked]):
+            return identity(tensor)
 
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import windows as w
 from tfc.ops.conv_ops import conv2d, conv2d_backprop_input, conv3d
-from tfc.ops.pool_ops import avg_pool, avg_pool3d, max_pool, max_pool3d
+from tfc.ops.pool_functions import avg_pool, avg_pool3d, max_pool, max_pool3d
 from tfc.ops.shape_ops import expand_dims, squeeze
 
 

@@ -269,9 +269,12 @@ def _input_grad(name: str, rank: int, signature: str, depthwise: bool, suffix: s
             input_sizes: TensorShape, filter: TensorShape, dy: TensorShape, *, op: Any
         ) -> list[TensorShape]:
             known = s.static_dims(op, 0)
-            if known is not None and len(known) == rank:
-                return [s.shape_of(known)]
-            return [s.unknown(rank)]
+            dims = known if known is not None and len(known) == rank else [None] * rank
+            if name == "Conv2D":  # TensorFlow takes its batch from the gradient alone
+                batch = s.with_rank(dy, rank)[0]
+                s.merge_dim(dims[0], batch)
+                dims = [batch, *dims[1:]]
+            return [s.shape_of(dims)]
 
         def grad(op: Any, ddx: Tensor) -> list[Any]:
             _, filter, dy = op.inputs

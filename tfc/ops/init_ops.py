@@ -15,7 +15,8 @@ from tfc.base import dtypes
 from tfc.base.dtypes import DType
 from tfc.framework import variable_store
 from tfc.framework.graph import Tensor
-from tfc.ops import const_ops, random_ops
+from tfc.ops import const_ops, random_ops, shape_ops
+from tfc.ops.orthogonal import orthonormal_rows
 
 # The standard deviation of a normal distribution cut off at two of its own.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -208,6 +209,28 @@ class Identity(Initializer):
         return const_ops.constant(np.eye(dims[0], dims[1]) * self.gain, dtype=wanted)
 
 
+class Orthogonal(Initializer):
+    """A matrix with orthonormal rows or columns, times `gain`; dimensions before the last are one.
+
+    It is the Q of a QR decomposition of normal numbers whose R has a positive diagonal.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None, dtype: Any = dtypes.float32):
+        self.gain, self.seed, self.dtype = gain, seed, _floating(dtype)
+
+    def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Tensor:
+        dims = _dims(shape)
+        if len(dims) < 2:
+            raise ValueError("The tensor to initialize must be at least two-dimensional")
+        wanted = self.dtype if dtype is None else dtypes.as_dtype(dtype)
+        rows, columns = math.prod(dims[:-1]), dims[-1]
+        tall = (max(rows, columns), min(rows, columns))
+        normal = random_ops.random_normal(tall, dtype=wanted, seed=self.seed)
+        basis = orthonormal_rows(shape_ops.transpose(normal))
+        found = shape_ops.transpose(basis) if rows >= columns else basis
+        return self.gain * shape_ops.reshape(found, dims)
+
+
 class GlorotUniform(VarianceScaling):
     """Uniform, of variance 2 / (inputs + outputs)."""
 
@@ -279,4 +302,5 @@ variance_scaling_initializer = VarianceScaling
 glorot_uniform_initializer = GlorotUniform
 glorot_normal_initializer = GlorotNormal
 identity_initializer = Identity
+orthogonal_initializer = Orthogonal
 variable_store.install_default_initializer(default_initializer)

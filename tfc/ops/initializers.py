@@ -14,6 +14,7 @@ from tfc.ops.init_ops import GlorotNormal as glorot_normal
 from tfc.ops.init_ops import GlorotUniform as glorot_uniform
 from tfc.ops.init_ops import Identity as identity
 from tfc.ops.init_ops import Ones as ones
+from tfc.ops.init_ops import Orthogonal as orthogonal
 from tfc.ops.init_ops import RandomNormal as random_normal
 from tfc.ops.init_ops import RandomUniform as random_uniform
 from tfc.ops.init_ops import TruncatedNormal as truncated_normal
@@ -34,6 +35,7 @@ __all__ = [
     "lecun_uniform",
     "local_variables",
     "ones",
+    "orthogonal",
     "random_normal",
     "random_uniform",
     "truncated_normal",

@@ -22,8 +22,26 @@ from tfc.ops.conv_ops import (
     conv2d_backprop_input,
     conv3d,
 )
+from tfc.ops.ctc.decoders import (
+    ctc_beam_search_decoder,
+    ctc_beam_search_decoder_v2,
+    ctc_greedy_decoder,
+)
+from tfc.ops.ctc.loss import (
+    ctc_loss,
+)
+from tfc.ops.dilation_ops import (
+    dilation2d,
+    erosion2d,
+)
 from tfc.ops.embedding_ops import (
     embedding_lookup,
+    embedding_lookup_sparse,
+    safe_embedding_lookup_sparse,
+)
+from tfc.ops.fractional_pool_ops import (
+    fractional_avg_pool,
+    fractional_max_pool,
 )
 from tfc.ops.nn_functions import (
     batch_norm_with_global_normalization,
@@ -54,11 +72,28 @@ from tfc.ops.nn_functions import (
     xw_plus_b,
     zero_fraction,
 )
-from tfc.ops.pool_ops import (
+from tfc.ops.pool_functions import (
     avg_pool,
+    avg_pool1d,
     avg_pool3d,
+    avg_pool_v2,
     max_pool,
+    max_pool1d,
+    max_pool2d,
     max_pool3d,
+    max_pool_v2,
+)
+from tfc.ops.sampling.candidates import (
+    all_candidate_sampler,
+    compute_accidental_hits,
+    fixed_unigram_candidate_sampler,
+    learned_unigram_candidate_sampler,
+    log_uniform_candidate_sampler,
+    uniform_candidate_sampler,
+)
+from tfc.ops.sampling.losses import (
+    nce_loss,
+    sampled_softmax_loss,
 )
 from tfc.ops.space_ops import (
     depth_to_space,
@@ -79,17 +114,21 @@ from tfc.ops.xent_ops import (
     weighted_cross_entropy_with_logits,
 )
 
-avg_pool2d, max_pool2d = avg_pool, max_pool
+avg_pool2d, silu = avg_pool, swish
 
 __all__ = [
+    "all_candidate_sampler",
     "atrous_conv2d",
     "atrous_conv2d_transpose",
     "avg_pool",
+    "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "avg_pool_v2",
     "batch_norm_with_global_normalization",
     "batch_normalization",
     "bias_add",
+    "compute_accidental_hits",
     "conv1d",
     "conv2d",
     "conv2d_backprop_filter",
@@ -99,36 +138,54 @@ __all__ = [
     "conv3d_transpose",
     "convolution",
     "crelu",
+    "ctc_beam_search_decoder",
+    "ctc_beam_search_decoder_v2",
+    "ctc_greedy_decoder",
+    "ctc_loss",
     "depth_to_space",
     "depthwise_conv2d",
     "depthwise_conv2d_native",
+    "dilation2d",
     "dropout",
     "elu",
     "embedding_lookup",
+    "embedding_lookup_sparse",
+    "erosion2d",
+    "fixed_unigram_candidate_sampler",
+    "fractional_avg_pool",
+    "fractional_max_pool",
     "fused_batch_norm",
     "in_top_k",
     "l2_loss",
     "l2_normalize",
     "leaky_relu",
+    "learned_unigram_candidate_sampler",
     "local_response_normalization",
     "log_poisson_loss",
     "log_sigmoid",
     "log_softmax",
+    "log_uniform_candidate_sampler",
     "lrn",
     "max_pool",
+    "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_pool_v2",
     "max_pool_with_argmax",
     "moments",
+    "nce_loss",
     "normalize_moments",
     "pool",
     "relu",
     "relu6",
     "relu_layer",
+    "safe_embedding_lookup_sparse",
+    "sampled_softmax_loss",
     "selu",
     "separable_conv2d",
     "sigmoid",
     "sigmoid_cross_entropy_with_logits",
+    "silu",
     "softmax",
     "softmax_cross_entropy_with_logits",
     "softmax_cross_entropy_with_logits_v2",
@@ -141,6 +198,7 @@ __all__ = [
     "swish",
     "tanh",
     "top_k",
+    "uniform_candidate_sampler",
     "weighted_cross_entropy_with_logits",
     "xw_plus_b",
     "zero_fraction",

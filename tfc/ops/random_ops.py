@@ -32,7 +32,8 @@ def _given_shape(shape: TensorShape, *others: TensorShape, op: Any, **_: Any) ->
     return [shape_rules.shape_of(shape_rules.static_dims(op, 0))]
 
 
-def _static_shape(build: Any, shape: Value) -> tuple[int, ...]:
+def static_shape(build: Any, shape: Value) -> tuple[int, ...]:
+    """The value of the operand `shape`, which must be known before the run."""
     dims = build.static(shape)
     if dims.ndim != 1:
         raise invalid(
@@ -57,7 +58,7 @@ def _distribution(name: str, what: str, draw: Callable[..., Value]) -> type[OpDe
         def lower(
             build: Any, shape: Value, *, dtype: DType, seed: int, seed2: int, **_: Any
         ) -> Value:
-            dims = _static_shape(build, shape)
+            dims = static_shape(build, shape)
             count = math.prod(dims)
             key, counter = values.take(build, seed, seed2, count * RESERVED)
             return p.reshape(build, draw(build, key, counter, count, dtype.short), shape=dims)
@@ -71,6 +72,16 @@ RandomStandardNormal = _distribution("RandomStandardNormal", "Standard normals."
 TruncatedNormal = _distribution(
     "TruncatedNormal", "Standard normals, redrawn until in (-2, 2).", values.truncated_normal
 )
+
+
+def check_bounds(build: Any, minval: Value, maxval: Value) -> None:
+    """Fail unless the bounds of random integers are scalars and the first is less."""
+    for name, bound in (("minval", minval), ("maxval", maxval)):
+        if bound.type.shape != ():
+            raise invalid(build, f"{name} must be 0-D, got shape {shape_text(bound.type.shape)}")
+    message = "Need minval < maxval, got {0} >= {1}"
+    ok = p.lt(build, minval, maxval)
+    build.assert_(ok, (minval, maxval), "InvalidArgumentError", message)
 
 
 class RandomUniformInt(
@@ -89,15 +100,8 @@ class RandomUniformInt(
     def lower(
         build: Any, shape: Value, minval: Value, maxval: Value, *, seed: int, seed2: int, **_: Any
     ) -> Value:
-        dims = _static_shape(build, shape)
-        for name, bound in (("minval", minval), ("maxval", maxval)):
-            if bound.type.shape != ():
-                raise invalid(
-                    build, f"{name} must be 0-D, got shape {shape_text(bound.type.shape)}"
-                )
-        message = "Need minval < maxval, got {0} >= {1}"
-        ok = p.lt(build, minval, maxval)
-        build.assert_(ok, (minval, maxval), "InvalidArgumentError", message)
+        dims = static_shape(build, shape)
+        check_bounds(build, minval, maxval)
         count = math.prod(dims)
         key, counter = values.take(build, seed, seed2, count * RESERVED)
         drawn = values.uniform_ints(build, key, counter, count, minval, maxval)
@@ -126,6 +130,43 @@ class RandomShuffle(
         return p.gather(build, value, at, dims=(0,))
 
 
+def class_shape(
+    logits: TensorShape, num: TensorShape, *others: TensorShape, op: Any, **_: Any
+) -> list[TensorShape]:
+    """Shape rule of class numbers: [rows of the logits, how many are drawn]."""
+    rows, _classes = shape_rules.with_rank(logits, 2)
+    shape_rules.with_rank(num, 0)
+    count = shape_rules.static_ints(op, 1)
+    return [shape_rules.shape_of([rows, count[0] if count else None])]
+
+
+def draw_classes(
+    build: Any,
+    logits: Value,
+    num_samples: Value,
+    dtype: DType,
+    take: Callable[[int], tuple[Value, Value]],
+) -> Value:
+    """Class numbers for each row of logits. `take(groups)` gives the key and the counter, and
+    has that many groups of words used up."""
+    if logits.type.rank != 2:
+        raise invalid(
+            build, f"logits should be a matrix, got shape {shape_text(logits.type.shape)}"
+        )
+    samples = int(build.static(num_samples).reshape(()))
+    rows, classes = logits.type.shape
+    if samples < 0:
+        raise invalid(build, f"num_samples should be non-negative, got {samples}")
+    if classes == 0:
+        raise invalid(build, "num_classes should be positive, got 0")
+    count = rows * samples
+    reserved = 2 * rows * ((samples + 3) // 4 * 4)
+    key, counter = take(reserved * RESERVED if count else 0)
+    draws = values.uniform(build, key, counter, count, "f64")
+    chosen = values.classes_of(build, logits, p.reshape(build, draws, shape=(rows, samples)))
+    return to(build, chosen, dtype.short)
+
+
 class Multinomial(
     OpDef,
     sig="Multinomial(logits: T, num_samples: int32, seed: int = 0, seed2: int = 0,"
@@ -137,43 +178,26 @@ class Multinomial(
 
     stateful = True
     grad = no_gradient
-
-    def shape(logits: TensorShape, num: TensorShape, *, op: Any, **_: Any) -> list[TensorShape]:
-        rows, _classes = shape_rules.with_rank(logits, 2)
-        shape_rules.with_rank(num, 0)
-        count = shape_rules.static_ints(op, 1)
-        return [shape_rules.shape_of([rows, count[0] if count else None])]
+    shape = class_shape
 
     def lower(
         build: Any, logits: Value, num_samples: Value, *, seed: int, seed2: int,
         output_dtype: DType, **_: Any,
     ) -> Value:  # fmt: skip
-        if logits.type.rank != 2:
-            raise invalid(
-                build, f"logits should be a matrix, got shape {shape_text(logits.type.shape)}"
-            )
-        samples = int(build.static(num_samples).reshape(()))
-        rows, classes = logits.type.shape
-        if samples < 0:
-            raise invalid(build, f"num_samples should be non-negative, got {samples}")
-        if classes == 0:
-            raise invalid(build, "num_classes should be positive, got 0")
-        count = rows * samples
-        reserved = 2 * rows * ((samples + 3) // 4 * 4)
-        key, counter = values.take(build, seed, seed2, reserved * RESERVED if count else 0)
-        draws = values.uniform(build, key, counter, count, "f64")
-        chosen = values.classes_of(build, logits, p.reshape(build, draws, shape=(rows, samples)))
-        return to(build, chosen, output_dtype.short)
+        def take(groups: int) -> tuple[Value, Value]:
+            return values.take(build, seed, seed2, groups)
+
+        return draw_classes(build, logits, num_samples, output_dtype, take)
 
 
 # ---- the Python API
 
 
-def _shape_tensor(shape: Any) -> Tensor:
+def shape_tensor(shape: Any, name: str = "shape") -> Tensor:
     """A shape as an int32 (or given integer) vector."""
     if isinstance(shape, list | tuple | TensorShape) and len(shape) == 0:
-        return convert_to_tensor([], dtype=dtypes.int32, name="shape")
-    return convert_to_tensor(shape, name="shape")
+        return convert_to_tensor([], dtype=dtypes.int32, name=name)
+    return convert_to_tensor(shape, name=name)
 
 
 def _seeds(seed: int | None) -> dict[str, Any]:
@@ -202,7 +226,7 @@ def random_uniform(
             raise ValueError(f"Must specify maxval for integer dtype {wanted!r}")
         maxval = 1
     with name_scope(name, "random_uniform", [shape, minval, maxval]) as scope:
-        size = _shape_tensor(shape)
+        size = shape_tensor(shape)
         low = convert_to_tensor(minval, dtype=wanted, name="min")
         high = convert_to_tensor(maxval, dtype=wanted, name="max")
         seeds = _seeds(seed)
@@ -226,7 +250,7 @@ def _scaled(
 ) -> Tensor:
     wanted = dtypes.as_dtype(dtype)
     with name_scope(name, default, [shape, mean, stddev]) as scope:
-        size = _shape_tensor(shape)
+        size = shape_tensor(shape)
         center = convert_to_tensor(mean, dtype=wanted, name="mean")
         spread = convert_to_tensor(stddev, dtype=wanted, name="stddev")
         unit = apply(op, size, dtype=wanted, **_seeds(seed))
@@ -275,3 +299,15 @@ def multinomial(
         tensor = convert_to_tensor(logits, name="logits")
         wanted = dtypes.int64 if output_dtype is None else dtypes.as_dtype(output_dtype)
         return apply("Multinomial", tensor, num_samples, output_dtype=wanted, **_seeds(seed))
+
+
+def categorical(
+    logits: Any,
+    num_samples: Any,
+    dtype: Any = None,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """`multinomial` with its parameters in another order."""
+    with name_scope(name, "categorical", [logits]):
+        return multinomial(logits, num_samples, seed, output_dtype=dtype)

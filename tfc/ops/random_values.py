@@ -40,11 +40,11 @@ def take(build: Any, seed: int, seed2: int, groups: int) -> tuple[Value, Value]:
     key = p.slice_(build, state, start=(0,), limit=(2,), stride=(1,))
     counter = p.slice_(build, state, start=(2,), limit=(6,), stride=(1,))
     if groups:
-        build.write(ref, p.concat(build, key, _advanced(build, counter, groups), dim=0))
+        build.write(ref, p.concat(build, key, advanced(build, counter, groups), dim=0))
     return key, counter
 
 
-def _advanced(build: Any, counter: Value, groups: int) -> Value:
+def advanced(build: Any, counter: Value, groups: int) -> Value:
     """The 128-bit counter plus `groups`, below 2**64."""
     words = []
     carry = p.constant(build, 0, "u32")
@@ -154,20 +154,29 @@ def truncated_normal(build: Any, key: Value, counter: Value, count: int, dtype: 
     return p.rng_truncated_normal(build, key, counter, n=count, dtype=dtype)
 
 
-def uniform_ints(
-    build: Any, key: Value, counter: Value, count: int, low: Value, high: Value
-) -> Value:
-    """`count` integers in [low, high), by remainders; the bounds are scalars."""
-    if low.type.dtype == "i64":
+def integer_bits(build: Any, key: Value, counter: Value, count: int, dtype: str) -> Value:
+    """`count` integers of all bits: one word each, or two, the lower first."""
+    if dtype in ("i64", "u64"):
         words = _words(build, key, counter, count, 2)
         pair = _pick(build, words, count, 2, 0), _pick(build, words, count, 2, 1)
         bits = joined(build, *pair)
     else:
         bits = _words(build, key, counter, count, 1)
-    unsigned = bits.type.dtype
-    span = p.bitcast(build, p.sub(build, high, low), dtype=unsigned)
+    return bits if bits.type.dtype == dtype else p.bitcast(build, bits, dtype=dtype)
+
+
+def uniform_ints(
+    build: Any, key: Value, counter: Value, count: int, low: Value, high: Value
+) -> Value:
+    """`count` integers in [low, high), by remainders; the bounds are scalars."""
+    dtype = low.type.dtype
+    unsigned = "u64" if dtype in ("i64", "u64") else "u32"
+    bits = integer_bits(build, key, counter, count, unsigned)
+    span = p.sub(build, high, low)
+    if dtype != unsigned:
+        span = p.bitcast(build, span, dtype=unsigned)
     rest = p.rem(build, bits, p.broadcast_to(build, span, (count,)))
-    offset = p.bitcast(build, rest, dtype=low.type.dtype)
+    offset = rest if dtype == unsigned else p.bitcast(build, rest, dtype=dtype)
     return p.add(build, offset, p.broadcast_to(build, low, (count,)))
 
 

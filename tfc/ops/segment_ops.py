@@ -134,14 +134,10 @@ UnsortedSegmentMin = _unsorted("UnsortedSegmentMin", "min", "The minimum", _unso
 # ---- sorted: the last number says how many segments there are
 
 
-def _sorted_shape(data: TensorShape, ids: TensorShape, *, op: Any) -> list[TensorShape]:
+def _sorted_shape(data: TensorShape, ids: TensorShape) -> list[TensorShape]:
     dims = shape_rules.with_rank_at_least(data, 1)
     shape_rules.with_rank(ids, 1)
-    known = shape_rules.static_ints(op, 1)
-    if dims is None:
-        return [shape_rules.unknown()]
-    count = None if known is None else (known[-1] + 1 if known else 0)
-    return [shape_rules.shape_of([count, *dims[1:]])]
+    return [shape_rules.unknown() if dims is None else shape_rules.shape_of([None, *dims[1:]])]
 
 
 def _checked_count(build: Any, data: Value, ids: Value) -> int:
@@ -261,8 +257,12 @@ def _counts(data: Any, segment_ids: Any, num_segments: Any) -> Tensor:
     ids = convert_to_tensor(segment_ids)
     ones = apply("Fill", shape_ops.shape(ids), const_ops.constant(1, dtype=data.dtype))
     count = apply("UnsortedSegmentSum", ones, ids, num_segments)
-    extra = shape_ops.rank(data) - shape_ops.rank(ids)
-    tail = apply("Fill", shape_ops.reshape(extra, [1]), 1)
+    ranks = data.get_shape().ndims, ids.get_shape().ndims
+    if ranks[0] is None or ranks[1] is None:
+        extra = shape_ops.rank(data) - shape_ops.rank(ids)
+        tail = apply("Fill", shape_ops.reshape(extra, [1]), 1)
+    else:
+        tail = const_ops.constant(np.ones(ranks[0] - ranks[1]), dtype=dtypes.int32)
     head = shape_ops.reshape(cast_ops.to_int32(num_segments), [1])
     count = shape_ops.reshape(count, apply("ConcatV2", [head, tail], 0))
     return apply("Maximum", count, const_ops.constant(1, dtype=data.dtype))

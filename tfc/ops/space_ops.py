@@ -11,11 +11,14 @@ from tfc import prims as p
 from tfc.base import dtypes
 from tfc.base.dtypes import INDEX
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor
+from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import ANY, OpDef, apply
+from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops import windows as w
+from tfc.ops.const_ops import constant, zeros, zeros_like
+from tfc.ops.join_ops import stack
 from tfc.ops.lowering import invalid
 
 
@@ -259,3 +262,40 @@ def batch_to_space(
     """`batch_to_space_nd` over two spatial axes with square blocks."""
     block = [block_size, block_size] if block_shape is None else block_shape
     return batch_to_space_nd(input, block, crops, name=name)
+
+
+def required_space_to_batch_paddings(
+    input_shape: Any, block_shape: Any, base_paddings: Any = None, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """(paddings, crops), both [n, 2]: the least padding at the end that makes every block fit, on
+    top of `base_paddings`, and the crops that take it away again.
+
+    Constants where the arguments are known.
+    """
+    with name_scope(name, "required_space_to_batch_paddings", [input_shape, block_shape]):
+        extents = convert_to_tensor(input_shape, dtype=dtypes.int32, name="input_shape")
+        blocks = convert_to_tensor(block_shape, dtype=dtypes.int32, name="block_shape")
+        blocks.get_shape().assert_is_fully_defined()
+        blocks.get_shape().assert_has_rank(1)
+        count = blocks.get_shape().as_list()[0]
+        if count == 0:
+            return zeros([0, 2], dtypes.int32), zeros([0, 2], dtypes.int32)
+        extents.get_shape().assert_is_compatible_with([count])
+        if base_paddings is None:
+            base = convert_to_tensor(np.zeros((count, 2), np.int32))
+        else:
+            base = convert_to_tensor(base_paddings, dtype=dtypes.int32, name="base_paddings")
+            base.get_shape().assert_is_compatible_with([count, 2])
+        size, block, pads = (constant_value(t) for t in (extents, blocks, base))
+        if size is not None and block is not None and pads is not None:
+            more = -(size + pads.sum(axis=1)) % block
+            padded = np.stack([pads[:, 0], pads[:, 1] + more], axis=1)
+            cropped = np.stack([np.zeros_like(more), more], axis=1)
+            return (
+                constant(padded, dtype=dtypes.int32, name="paddings"),
+                constant(cropped, dtype=dtypes.int32, name="crops"),
+            )
+        first, last = base[:, 0], base[:, 1]
+        extra = (blocks - (extents + first + last) % blocks) % blocks
+        paddings = stack([first, last + extra], axis=1, name="paddings")
+        return paddings, stack([zeros_like(extra), extra], axis=1, name="crops")

@@ -123,6 +123,16 @@ class DynamicPartition(
         return [data[partitions == i] for i in range(num_partitions)]
 
 
+def _distinct(x: np.ndarray, out_idx: DType) -> tuple[np.ndarray, np.ndarray]:
+    """The different elements in their order, and the place of each element's like among them."""
+    _values, first, inverse = np.unique(x, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    index = place[inverse.reshape(-1)].astype(out_idx.as_numpy_dtype)
+    return x[first[order]], index
+
+
 class Unique(
     OpDef,
     sig="Unique(x: T, out_idx: type = int32) -> y: T, idx: out_idx",
@@ -133,18 +143,33 @@ class Unique(
     place of its like among them. A host op: how many there are is data."""
 
     def shape(x: TensorShape, **_: Any) -> list[TensorShape]:
-        size = shape_rules.with_rank(x, 1)
-        return [TensorShape([None]), shape_rules.shape_of(size)]
+        shape_rules.with_rank(x, 1)
+        return [TensorShape([None]), x]
 
     grad = no_gradient
 
     def host(x: np.ndarray, *, out_idx: DType, **_: Any) -> tuple[np.ndarray, np.ndarray]:
-        _values, first, inverse = np.unique(x, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        index = place[inverse.reshape(-1)].astype(out_idx.as_numpy_dtype)
-        return x[first[order]], index
+        return _distinct(x, out_idx)
+
+
+class UniqueWithCounts(
+    OpDef,
+    sig="UniqueWithCounts(x: T, out_idx: type = int32) -> y: T, idx: out_idx, count: out_idx",
+    T=ANY,
+    out_idx=INDEX,
+):
+    """What `Unique` gives, and how often each of the different elements occurs. A host op."""
+
+    def shape(x: TensorShape, **_: Any) -> list[TensorShape]:
+        shape_rules.with_rank(x, 1)
+        return [TensorShape([None]), x, TensorShape([None])]
+
+    grad = no_gradient
+
+    def host(x: np.ndarray, *, out_idx: DType, **_: Any) -> tuple[np.ndarray, ...]:
+        values, index = _distinct(x, out_idx)
+        count = np.bincount(index, minlength=len(values))
+        return values, index, count.astype(out_idx.as_numpy_dtype)
 
 
 class ListDiff(
@@ -187,6 +212,12 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
 def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Any:
     """(the different elements of a vector, for each element the place of its like among them)."""
     return apply("Unique", x, out_idx=dtypes.as_dtype(out_idx), name=name)
+
+
+def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Any:
+    """(the different elements of a vector, for each element the place of its like among them, how
+    often each of the different ones occurs)."""
+    return apply("UniqueWithCounts", x, out_idx=dtypes.as_dtype(out_idx), name=name)
 
 
 def setdiff1d(x: Any, y: Any, index_dtype: Any = dtypes.int32, name: str | None = None) -> Any:

@@ -15,7 +15,7 @@ from tfc.ops.const_ops import identity
 from tfc.ops.const_ops import ones as ones_of
 from tfc.ops.image import checks as c
 from tfc.ops.join_ops import concat
-from tfc.ops.matmul_ops import tensordot
+from tfc.ops.linalg.tensordot import tensordot
 from tfc.ops.random_ops import random_uniform
 from tfc.ops.reduction_ops import reduce_mean, reduce_prod, reduce_std
 from tfc.ops.split_ops import tile

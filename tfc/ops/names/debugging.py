@@ -25,5 +25,6 @@ from tfc.ops.check_ops import (
     is_strictly_increasing,
 )
 from tfc.ops.const_ops import check_numerics
+from tfc.ops.const_ops import verify_tensor_all_finite as assert_all_finite
 from tfc.ops.control_ops import Assert
 from tfc.ops.unary_api import is_finite, is_inf, is_nan

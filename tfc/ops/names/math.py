@@ -53,7 +53,20 @@ from tfc.ops.segment_ops import (
     unsorted_segment_sum,
 )
 from tfc.ops.shape_ops import invert_permutation
-from tfc.ops.special_ops import polygamma, zeta
+from tfc.ops.special.bessel import bessel_i0, bessel_i0e, bessel_i1, bessel_i1e
+from tfc.ops.special.beta_integral import betainc
+from tfc.ops.special.functions import (
+    cumulative_logsumexp,
+    lbeta,
+    multiply_no_nan,
+    nextafter,
+    polyval,
+    reciprocal_no_nan,
+    xlog1py,
+)
+from tfc.ops.special.gamma_integral import igamma, igammac
+from tfc.ops.special.inverse_normal import erfcinv, erfinv, ndtri
+from tfc.ops.special.zeta import polygamma, zeta
 from tfc.ops.sum_ops import (
     accumulate_n,
     add,

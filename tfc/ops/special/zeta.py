@@ -1,4 +1,4 @@
-"""Zeta and Polygamma: what the gradient of Digamma needs."""
+"""Zeta and Polygamma, which is also the gradient of Digamma."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import apply
 from tfc.ir.core import Value
 from tfc.ops.common import broadcast_args, define_binary, sum_to
+from tfc.ops.loops import Calc, Term, any_of, while_loop
 from tfc.ops.lowering import to
 
 _TYPES = ("f32", "f64")
+_MOST_BELOW = 10_000_000  # terms with q + n < 0 before the sum is given up as NaN
 _DIRECT = 9  # terms summed one by one; q is then large enough for the asymptotic series
 # (2k)! / B_2k, k = 1, 2, ...: what divides the terms of the Euler-Maclaurin series.
 _SERIES = (
@@ -44,17 +46,46 @@ def _hurwitz(build: Any, x: Value, q: Value) -> Value:
     return total
 
 
+def _from_below(build: Any, x: Value, q: Value) -> tuple[Value, Value]:
+    """The terms with q + n < 0, which whole x have a value for, and the q that is left then."""
+    calc = Calc(build)
+
+    def below(region: Any, q: Value) -> Term:
+        return Calc(region)(q) < 0
+
+    def test(region: Any, turn: Value, _total: Value, q: Value, _x: Value) -> Value:
+        few = p.lt(region, turn, p.full_like(region, turn, _MOST_BELOW))
+        return p.and_(region, few, any_of(region, below(region, q).value))
+
+    def body(region: Any, turn: Value, total: Value, q: Value, x: Value) -> list[Value]:
+        inner, negative = Calc(region), below(region, q)
+        place, sum_ = inner(q), inner(total)
+        more = sum_ + place.where(negative, 1).pow(-inner(x))
+        results = more.where(negative, sum_).value, (place + 1).where(negative, place).value
+        return [p.add(region, turn, p.full_like(region, turn, 1)), *results]
+
+    start = [p.constant(build, 0, "i32"), p.full_like(build, q, 0), q]
+    _, total, place = while_loop(build, test, body, start, [x])
+    reached = calc(place) >= 0
+    return calc(total).where(reached, float("nan")).value, place
+
+
 def _zeta(build: Any, x: Value, q: Value) -> Value:
-    wide, at = to(build, x, "f64"), to(build, q, "f64")
-    zero, one = p.full_like(build, at, 0), p.full_like(build, at, 1)
-    value = _hurwitz(build, wide, at)
-    infinite, undefined = p.full_like(build, at, float("inf")), p.full_like(build, at, float("nan"))
-    value = p.select(build, p.gt(build, at, zero), value, undefined)
-    pole = p.and_(build, p.le(build, at, zero), p.eq(build, at, p.floor(build, at)))
-    value = p.select(build, pole, infinite, value)
-    value = p.select(build, p.lt(build, wide, one), undefined, value)
-    value = p.select(build, p.eq(build, wide, one), infinite, value)
-    return to(build, value, x.type.dtype)
+    calc = Calc(build)
+    wide, at = calc(to(build, x, "f64")), calc(to(build, q, "f64"))
+    whole, even = wide.equals(wide.floor()), (wide * 0.5).equals((wide * 0.5).floor())
+    below = (at < 0) & (at > -float("inf")) & whole & at.differs(at.floor()) & (wide > 1)
+    extra, reached = _from_below(build, wide.value, at.where(below, 1).value)
+    place = calc(reached).where(below, at)
+    value = calc(_hurwitz(build, wide.value, place.value)) + calc(extra)
+    infinite, far = wide.equals(float("inf")), at.equals(float("inf"))
+    limit = value.of(1).where(at.equals(1), value.of(0).where(at > 1, float("inf")))
+    value = limit.where(infinite, value.of(0).where(far, value))
+    value = value.where((at > 0) | below | (infinite & (at < 0)), float("nan"))
+    value = value.of(float("inf")).where((at <= 0) & at.equals(at.floor()) & whole & even, value)
+    value = value.where(wide >= 1, float("nan"))
+    value = value.of(float("inf")).where(wide.equals(1), value)
+    return to(build, value.value, x.type.dtype)
 
 
 def _polygamma(build: Any, a: Value, x: Value) -> Value:

@@ -1,0 +1,178 @@
+"""The functions of `tf.nn` that pool over one, two and three axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
+from tfc.framework.opdef import apply
+from tfc.ops import windows as w
+from tfc.ops.shape_ops import expand_dims, squeeze
+
+
+def max_pool(
+    value: Any = None,
+    ksize: Any = None,
+    strides: Any = None,
+    padding: Any = None,
+    data_format: str = "NHWC",
+    name: str | None = None,
+    input: Any = None,
+) -> Tensor:
+    """The largest element of each window of images [batch, height, width, channels]."""
+    value = input if value is None else value
+    return _pool("MaxPool", value, ksize, strides, padding, data_format, name)
+
+
+def avg_pool(
+    value: Any = None,
+    ksize: Any = None,
+    strides: Any = None,
+    padding: Any = None,
+    data_format: str = "NHWC",
+    name: str | None = None,
+    input: Any = None,
+) -> Tensor:
+    """The mean of each window of images [batch, height, width, channels]."""
+    value = input if value is None else value
+    return _pool("AvgPool", value, ksize, strides, padding, data_format, name)
+
+
+def max_pool2d(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NHWC",
+    name: str | None = None,
+) -> Tensor:
+    """The largest element of each window of images [batch, height, width, channels]."""
+    return _pool("MaxPool", input, ksize, strides, padding, data_format, name)
+
+
+def max_pool3d(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NDHWC",
+    name: str | None = None,
+) -> Tensor:
+    """The largest element of each window of volumes [batch, depth, height, width, channels]."""
+    return _pool("MaxPool3D", input, ksize, strides, padding, data_format, name)
+
+
+def avg_pool3d(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str = "NDHWC",
+    name: str | None = None,
+) -> Tensor:
+    """The mean of each window of volumes [batch, depth, height, width, channels]."""
+    return _pool("AvgPool3D", input, ksize, strides, padding, data_format, name)
+
+
+def _pool(
+    op: str, value: Any, ksize: Any, strides: Any, padding: Any, layout: str, name: str | None
+) -> Tensor:
+    rank = 5 if op.endswith("3D") else 4
+    steps = [[int(v)] if np.ndim(v) == 0 else [int(n) for n in v] for v in (ksize, strides)]
+    for what in (0, 1):
+        if len(steps[what]) == 1:
+            steps[what] *= rank - 2
+        if len(steps[what]) == rank - 2:
+            steps[what] = list(w.from_last([1, *steps[what], 1], layout))
+    return apply(
+        op,
+        value,
+        ksize=steps[0],
+        strides=steps[1],
+        padding=padding,
+        data_format=layout,
+        name=name or op,
+    )
+
+
+def _pool1d(
+    op: str, input: Any, ksize: Any, strides: Any, padding: str, layout: str, name: str | None
+) -> Tensor:
+    """A pool over the width of [batch, width, channels], as images of height 1."""
+    default = "max_pool1d" if op == "MaxPool" else "avg_pool1d"
+    with name_scope(name, default, [input]) as scope:
+        first = w.channels_first(layout)
+        at = 2 if first else 1
+        wide = expand_dims(convert_to_tensor(input, name="input"), at)
+        entries = []
+        for value in (ksize, strides):
+            given = [int(value)] if np.ndim(value) == 0 else [int(n) for n in value]
+            width = given[2 if first else 1] if len(given) == 3 else given[0]
+            entries.append([1, 1, 1, width] if first else [1, 1, width, 1])
+        image_layout = "NCHW" if first else "NHWC"
+        pooled = _pool(op, wide, entries[0], entries[1], padding, image_layout, None)
+        return squeeze(pooled, [at], name=scope)
+
+
+def max_pool1d(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: str,
+    data_format: str = "NWC",
+    name: str | None = None,
+) -> Tensor:
+    """The largest element of each window of sequences [batch, width, channels]."""
+    return _pool1d("MaxPool", input, ksize, strides, padding, data_format, name)
+
+
+def avg_pool1d(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: str,
+    data_format: str = "NWC",
+    name: str | None = None,
+) -> Tensor:
+    """The mean of each window of sequences [batch, width, channels]."""
+    return _pool1d("AvgPool", input, ksize, strides, padding, data_format, name)
+
+
+def _by_rank(
+    op: str, input: Any, ksize: Any, strides: Any, padding: str, layout: Any, name: str | None
+) -> Tensor:
+    """Raises ValueError for other ranks than 3, 4 and 5."""
+    rank = len(layout) if layout is not None else convert_to_tensor(input).get_shape().ndims
+    if rank not in (3, 4, 5):
+        raise ValueError(f"Input tensor must be of rank 3, 4 or 5 but was {rank}.")
+    default = {3: "NWC", 4: "NHWC", 5: "NDHWC"}[rank]
+    if rank == 3:
+        return _pool1d(op, input, ksize, strides, padding, layout or default, name)
+    full = op + ("3D" if rank == 5 else "")
+    return _pool(full, input, ksize, strides, padding, layout or default, name)
+
+
+def max_pool_v2(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: str,
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """The largest element of each window, over one, two or three axes by the rank of `input`."""
+    return _by_rank("MaxPool", input, ksize, strides, padding, data_format, name)
+
+
+def avg_pool_v2(
+    input: Any,
+    ksize: Any,
+    strides: Any,
+    padding: str,
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """The mean of each window, over one, two or three axes by the rank of `input`."""
+    return _by_rank("AvgPool", input, ksize, strides, padding, data_format, name)
