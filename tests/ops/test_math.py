@@ -280,7 +280,7 @@ def test_the_counter_carries_over_all_four_words() -> None:
     for groups in (1, 5, 1 << 31, (1 << 63) + 12345):
         build = Builder("advance")
         counter = build.param(Type("u32", (4,)))
-        function = build.finish([random_values._advanced(build, counter, groups)])
+        function = build.finish([random_values.advanced(build, counter, groups)])
         words = np.array([start >> 32 * i & 0xFFFFFFFF for i in range(4)], np.uint32)
         (got,) = interpret(function, [words])
         assert sum(int(w) << 32 * i for i, w in enumerate(got)) == start + groups
