@@ -11,7 +11,7 @@ from tfc.layers.base import Layer
 from tfc.layers.input_spec import InputSpec
 from tfc.layers.windows import each_axis, layout_of, output_length, padding_of, spatial_axes
 from tfc.ops.array_ops import expand_dims, squeeze, transpose
-from tfc.ops.pool_ops import avg_pool, avg_pool3d, max_pool, max_pool3d
+from tfc.ops.pool_functions import avg_pool, avg_pool3d, max_pool, max_pool3d
 
 
 class _Pooling(Layer):
