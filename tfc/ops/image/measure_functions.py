@@ -20,7 +20,7 @@ from tfc.ops.conv_functions import depthwise_conv2d
 from tfc.ops.image.color_functions import convert_image_dtype
 from tfc.ops.join_ops import concat, stack, unstack
 from tfc.ops.nn_functions import softmax
-from tfc.ops.pool_ops import avg_pool
+from tfc.ops.pool_functions import avg_pool
 from tfc.ops.reduction_ops import reduce_all, reduce_any, reduce_mean, reduce_prod, reduce_sum
 from tfc.ops.scan_ops import range_
 from tfc.ops.split_ops import tile
