@@ -61,16 +61,23 @@ def _places(tables: list[Tensor], flat: Tensor, strategy: str) -> tuple[Tensor, 
         return cast(flat % count, dtypes.int32), flat // count
     if strategy != "div":
         raise ValueError(f"Unrecognized partition strategy: {strategy}")
-    rows = [table.get_shape().as_list()[0] for table in tables]
-    if any(n is None for n in rows):
-        raise ValueError("partition_strategy 'div' needs tables with a known number of rows")
-    each, extra = divmod(sum(n for n in rows if n is not None), count)
-    # the first `extra` shards hold one row more than the others
     kind = flat.dtype.base_dtype
-    wide, late = flat // (each + 1), (flat - extra) // max(each, 1)
+    known = [table.get_shape() for table in tables]
+    rows = [None if one.ndims is None else one.as_list()[0] for one in known]
+    each: Any
+    extra: Any
+    if None not in rows:
+        each, extra = divmod(sum(n for n in rows if n is not None), count)
+        least = max(each, 1)
+    else:
+        total = apply("AddN", [cast(shape(table)[0], kind) for table in tables])
+        each, extra = total // count, total % count
+        least = apply("Maximum", each, apply("OnesLike", each))
+    # the first `extra` shards hold one row more than the others
+    wide, late = flat // (each + 1), (flat - extra) // least
     part = apply("Maximum", wide, late)
     in_wide = part < extra
-    row = apply("Select", in_wide, flat % (each + 1), (flat - extra) % max(each, 1))
+    row = apply("Select", in_wide, flat % (each + 1), (flat - extra) % least)
     return cast(part, dtypes.int32), cast(row, kind)
 
 

@@ -20,6 +20,7 @@ from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import expand_dims, reshape, shape, size, squeeze
+from tfc.ops.shape_ops import rank as rank_of
 from tfc.prims.effects import MAX_PAYLOAD
 
 
@@ -121,7 +122,8 @@ class GatherV2(
         at, b = s.static_ints(op, 2), op.get_attr("batch_dims")
         if at == [0] and b == 0:
             return [_slices(params, indices, dy), None, None]
-        return [_axis_grad(params, indices, dy, at, b), None, None]
+        axis = op.inputs[2] if at is None else at[0]
+        return [_axis_grad(params, indices, dy, axis, b), None, None]
 
     def lower(build: Any, params: Value, indices: Value, axis: Value, *, batch_dims: int) -> Value:
         rank = params.type.rank
@@ -149,23 +151,25 @@ def _slices(params: Tensor, indices: Tensor, dy: Tensor) -> IndexedSlices:
 
 
 def _axis_grad(
-    params: Tensor, indices: Tensor, dy: Tensor, axis: list[int] | None, batch_dims: int
+    params: Tensor, indices: Tensor, dy: Tensor, axis: int | Tensor, batch_dims: int
 ) -> Tensor:
-    """The gradient of a gather along any axis, as a scatter over [batch * extent] rows."""
-    rank, index_rank = params.get_shape().ndims, indices.get_shape().ndims
-    if rank is None or index_rank is None or axis is None:
-        raise ValueError("the gradient of tf.gather along an axis other than 0 needs known ranks")
-    at = axis[0] % rank
-    b = batch_dims + index_rank if batch_dims < 0 else batch_dims
-    outer, more = at - b, index_rank - b
+    """The gradient of a gather along any axis, as a scatter over [batch * extent] rows. Ranks that
+    are not known yet are computed, like what follows from them."""
     kind = indices.dtype.base_dtype
     whole, entries = shape(params, out_type=kind), shape(indices, out_type=kind)
-    moved = [
-        *range(b),
-        *range(b + outer, b + outer + more),
-        *range(b, b + outer),
-        *range(b + outer + more, rank + index_rank - 1 - b),
-    ]
+    ranks: list[Any] = [params.get_shape().ndims, indices.get_shape().ndims]
+    if None in ranks:
+        ranks = [rank_of(params), rank_of(indices)]
+    rank, index_rank = ranks
+    at: Any = axis % rank
+    b = batch_dims + index_rank if batch_dims < 0 else batch_dims
+    outer, more = at - b, index_rank - b
+    moved = _joined(
+        _span(0, b),
+        _span(b + outer, b + outer + more),
+        _span(b, b + outer),
+        _span(b + outer + more, rank + index_rank - 1 - b),
+    )
     rest = concat([whole[b:at], whole[at + 1 :]], 0)
     updates = reshape(opdef.apply("Transpose", dy, moved), concat([[-1], rest], 0))
     batches = opdef.apply("Prod", entries[:b], [0])
@@ -176,8 +180,23 @@ def _axis_grad(
         "ScatterNd", rows, updates, concat([expand_dims(batches * whole[at], 0), rest], 0)
     )
     back = reshape(summed, concat([whole[:b], expand_dims(whole[at], 0), rest], 0))
-    order = [*range(b), *range(b + 1, b + 1 + outer), b, *range(b + 1 + outer, rank)]
+    order = _joined(
+        _span(0, b), _span(b + 1, b + 1 + outer), _span(b, b + 1), _span(b + 1 + outer, rank)
+    )
     return opdef.apply("Transpose", back, order)
+
+
+def _span(first: Any, last: Any) -> Any:
+    """The numbers from `first` up to `last`: a list if both are known."""
+    if isinstance(first, int) and isinstance(last, int):
+        return list(range(first, last))
+    return opdef.apply("Range", first, last, 1)
+
+
+def _joined(*spans: Any) -> Any:
+    if all(isinstance(span, list) for span in spans):
+        return [n for span in spans for n in span]
+    return concat([span for span in spans if not isinstance(span, list) or span], 0)
 
 
 def _index(value: int, dtype: dtypes.DType) -> Tensor:

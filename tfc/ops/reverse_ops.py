@@ -14,6 +14,7 @@ from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
+from tfc.ops.axis_orders import swapped_with_last
 from tfc.ops.cast_ops import cast
 from tfc.ops.gather_ops import gather
 from tfc.ops.host_forms import by_lowering
@@ -205,10 +206,7 @@ def _along_axis(values: Any, axis: int, direction: str, which: int, name: str | 
         rank = values.get_shape().ndims
         if axis == -1 or (rank is not None and axis == rank - 1):
             return _sorted_last(values, direction)[which]
-        if rank is None:
-            raise ValueError("sorting along an axis other than the last needs a known rank")
-        order = list(range(rank))
-        order[axis], order[-1] = order[-1], order[axis]
+        order = swapped_with_last(values, axis)
         return transpose(_sorted_last(transpose(values, order), direction)[which], order)
 
 

@@ -16,6 +16,7 @@ from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.activation_ops import repeat_last, shifted
+from tfc.ops.axis_orders import moved_to_end
 from tfc.ops.const_ops import prevent_gradient, stop_gradient
 from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
@@ -160,14 +161,9 @@ def shape_op(x: Tensor) -> Tensor:
     return shape(x)
 
 
-def _last_swapped(x: Tensor, axis: int, name: str | None = None) -> Tensor:
-    """`x` with `axis` and the last axis exchanged."""
-    count = x.get_shape().ndims
-    if count is None:
-        raise ValueError("an axis other than the last needs logits of known rank")
-    order = list(range(count))
-    order[axis], order[-1] = order[-1], order[axis]
-    return transpose(x, order, name=name or "transpose")
+def _moved_to_end(x: Tensor, axis: int, name: str | None = None) -> Tensor:
+    """`x` with `axis` after the other axes."""
+    return transpose(x, moved_to_end(x, axis), name=name or "transpose")
 
 
 def softmax_cross_entropy_with_logits_v2(
@@ -194,7 +190,7 @@ def softmax_cross_entropy_with_logits_v2(
         labels = _cast(labels, precise.dtype.base_dtype)
         known = s.dims_of(logits.get_shape())
         if axis != -1 and (known is None or axis % len(known) != len(known) - 1):
-            precise, labels = _last_swapped(precise, axis), _last_swapped(labels, axis)
+            precise, labels = _moved_to_end(precise, axis), _moved_to_end(labels, axis)
             if known is not None:
                 known = s.dims_of(precise.get_shape())
         count = rank(precise)
