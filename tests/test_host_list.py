@@ -8,19 +8,33 @@ import tfc  # noqa: F401  (registers every op)
 from tfc.framework import opdef
 
 STRINGS = {
-    "AsString", "StringJoin", "StringToNumber", "DecodeRaw", "StringSplit", "Substr",
-    "StringToHashBucketFast", "ReduceJoin", "RegexReplace", "StringLower", "StringUpper",
-    "StringStrip", "StringLength", "EncodeBase64", "DecodeBase64", "DecodePng", "EncodePng",
+    "AsString", "StringJoin", "StringToNumber", "DecodeRaw", "StringSplit", "StringSplitV2",
+    "Substr", "StringToHashBucket", "StringToHashBucketFast", "StringToHashBucketStrong",
+    "ReduceJoin", "UnsortedSegmentJoin", "RegexReplace", "StaticRegexReplace", "RegexFullMatch",
+    "StaticRegexFullMatch", "StringFormat", "StringLower", "StringUpper", "StringStrip",
+    "StringLength", "EncodeBase64", "DecodeBase64", "DecodeCSV", "DecodeCompressed",
+    "UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode", "UnicodeTranscode",
+    "RaggedPlaces", "ParseExample", "ParseSingleExample",
+    "DecodePng", "EncodePng",
 }  # fmt: skip
 SUMMARIES = {
     "ScalarSummary", "HistogramSummary", "ImageSummary", "MergeSummary", "TensorSummaryV2",
     "AudioSummaryV2",
 }  # fmt: skip
+FILES = {"ReadFile", "WriteFile", "MatchingFiles"}
 PYTHON = {"PyFunc", "PyFuncStateless", "Print", "Assert"}
 DATA_DEPENDENT = {
     "ComputeAccidentalHits", "CTCBeamSearchDecoder", "CTCGreedyDecoder", "DynamicPartition",
     "ListDiff", "NonMaxSuppressionV3", "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps",
     "Unique", "UniqueWithCounts", "Where",
+    "DenseToDenseSetOperation", "DenseToSparseSetOperation", "SetSize", "SparseAdd",
+    "SparseFillEmptyRows", "SparseReduceMaxSparse", "SparseReduceSumSparse", "SparseSlice",
+    "SparseSparseMaximum", "SparseSparseMinimum", "SparseSplit", "SparseToSparseSetOperation",
+}  # fmt: skip
+QUEUES = {
+    "FIFOQueueV2", "PaddingFIFOQueueV2", "PriorityQueueV2", "RandomShuffleQueueV2",
+    "QueueEnqueueV2", "QueueEnqueueManyV2", "QueueDequeueV2", "QueueDequeueManyV2",
+    "QueueDequeueUpToV2", "QueueCloseV2", "QueueIsClosedV2", "QueueSizeV2",
 }  # fmt: skip
 # What meets arrays of several shapes that driven loops keep; native on all others.
 RAGGED = {"LoopCount", "Residual", "ResidualAt", "ResidualAtGrad", "ZerosLike", "AddN"}
@@ -40,7 +54,7 @@ LAPACK = {
     "MatrixLogarithm", "MatrixSolve", "MatrixSolveLs", "MatrixSquareRoot", "MatrixTriangularSolve",
     "Qr", "SelfAdjointEigV2", "Svd", "TridiagonalSolve",
 }  # fmt: skip
-ALLOWED = FOURIER | LAPACK | STRINGS | SUMMARIES | PYTHON | DATA_DEPENDENT
+ALLOWED = FOURIER | LAPACK | STRINGS | FILES | QUEUES | SUMMARIES | PYTHON | DATA_DEPENDENT
 
 
 def test_only_listed_ops_have_host_rules():

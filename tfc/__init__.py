@@ -66,6 +66,7 @@ from tfc.framework.graph import (
     reset_default_graph,
 )
 from tfc.framework.indexed_slices import IndexedSlices, IndexedSlicesValue
+from tfc.framework.ragged_tensor import RaggedTensor
 from tfc.framework.random_seed import get_seed, set_random_seed
 from tfc.framework.session_stack import get_default_session
 from tfc.framework.sparse_tensor import (
@@ -113,6 +114,7 @@ from tfc.framework.variable_scope import (
     variable_scope,
 )
 from tfc.framework.variables import Variable, VariableAggregation, VariableSynchronization
+from tfc.io.import_graph import import_graph_def
 from tfc.ops import initializers
 from tfc.ops.array_ops import (
     boolean_mask,
@@ -238,6 +240,14 @@ from tfc.ops.diag_ops import (
     tensor_scatter_sub,
     tensor_scatter_update,
 )
+from tfc.ops.examples.features import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    SparseFeature,
+    VarLenFeature,
+    parse_example,
+    parse_single_example,
+)
 from tfc.ops.fake_quant_ops import (
     fake_quant_with_min_max_args,
     fake_quant_with_min_max_args_gradient,
@@ -291,13 +301,23 @@ from tfc.ops.names import (
     manip,
     math,
     quantization,
+    queue,
     random,
     raw_ops,
+    sets,
     signal,
+    sparse,
     spectral,
     strings,
 )
 from tfc.ops.norm_ops import norm, random_crop, trace
+from tfc.ops.queues.queue_classes import (
+    FIFOQueue,
+    PaddingFIFOQueue,
+    PriorityQueue,
+    QueueBase,
+    RandomShuffleQueue,
+)
 from tfc.ops.random_ops import (
     multinomial,
     random_normal,
@@ -370,6 +390,37 @@ from tfc.ops.space_ops import (
     space_to_batch_nd,
     space_to_depth,
 )
+from tfc.ops.sparse.combine_functions import (
+    sparse_add,
+    sparse_concat,
+    sparse_mask,
+    sparse_matmul,
+    sparse_maximum,
+    sparse_minimum,
+    sparse_split,
+    sparse_tensor_dense_matmul,
+)
+from tfc.ops.sparse.dense_ops import sparse_to_dense
+from tfc.ops.sparse.functions import (
+    sparse_fill_empty_rows,
+    sparse_merge,
+    sparse_placeholder,
+    sparse_reorder,
+    sparse_reset_shape,
+    sparse_reshape,
+    sparse_retain,
+    sparse_slice,
+    sparse_softmax,
+    sparse_tensor_to_dense,
+    sparse_to_indicator,
+    sparse_transpose,
+)
+from tfc.ops.sparse.reduce_functions import (
+    sparse_reduce_max,
+    sparse_reduce_max_sparse,
+    sparse_reduce_sum,
+    sparse_reduce_sum_sparse,
+)
 from tfc.ops.sparse_segment_ops import (
     sparse_segment_mean,
     sparse_segment_sqrt_n,
@@ -388,19 +439,26 @@ from tfc.ops.stitch_ops import (
     unique,
     unique_with_counts,
 )
-from tfc.ops.string_functions import (
+from tfc.ops.strings.file_ops import decode_compressed, matching_files, read_file, write_file
+from tfc.ops.strings.format_ops import regex_replace
+from tfc.ops.strings.functions import (
     as_string,
     decode_base64,
     decode_raw,
     encode_base64,
     reduce_join,
-    regex_replace,
     string_join,
-    string_split,
     string_strip,
     string_to_number,
     substr,
 )
+from tfc.ops.strings.hash_ops import (
+    string_to_hash_bucket,
+    string_to_hash_bucket_fast,
+    string_to_hash_bucket_strong,
+)
+from tfc.ops.strings.record_ops import decode_csv
+from tfc.ops.strings.split_ops import string_split
 from tfc.ops.sum_ops import (
     accumulate_n,
     add,

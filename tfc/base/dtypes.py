@@ -188,29 +188,29 @@ _BY_NAME.update(half=_BY_SHORT["f16"], float=_BY_SHORT["f32"], double=_BY_SHORT[
 _BY_PYTHON = {float: "f32", int: "i32", bool: "i1", complex: "c64", str: "str", bytes: "str"}
 
 
-def as_dtype(value: Any) -> DType:
+def as_dtype(type_value: Any) -> DType:
     """The DType named by a DType, enum number, name, numpy dtype or Python type.
 
     Raises:
-      TypeError: `value` names no type.
+      TypeError: `type_value` names no type.
     """
-    if isinstance(value, DType):
-        return value
-    if isinstance(value, type) and value in _BY_PYTHON:
-        return _BY_SHORT[_BY_PYTHON[value]]
-    if isinstance(value, int) and value in _BY_ENUM:
-        return _BY_ENUM[value]
-    if isinstance(value, str) and value in _BY_NAME:
-        return _BY_NAME[value]
+    if isinstance(type_value, DType):
+        return type_value
+    if isinstance(type_value, type) and type_value in _BY_PYTHON:
+        return _BY_SHORT[_BY_PYTHON[type_value]]
+    if isinstance(type_value, int) and type_value in _BY_ENUM:
+        return _BY_ENUM[type_value]
+    if isinstance(type_value, str) and type_value in _BY_NAME:
+        return _BY_NAME[type_value]
     try:
-        numpy = np.dtype(value)
+        numpy = np.dtype(type_value)
     except TypeError:
         numpy = None
     if numpy is not None and numpy in _BY_NUMPY:
         return _BY_NUMPY[numpy]
     if numpy is not None and numpy.kind in "OSU":
         return _BY_SHORT["str"]
-    raise TypeError(f"Cannot convert {value!r} to a TensorFlow DType.")
+    raise TypeError(f"Cannot convert {type_value!r} to a TensorFlow DType.")
 
 
 def by_short(short: str) -> DType:

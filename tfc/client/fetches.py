@@ -12,6 +12,7 @@ from typing import Any
 from tfc.framework.graph import Graph
 from tfc.framework.indexed_slices import IndexedSlices, IndexedSlicesValue
 from tfc.framework.operation import Operation, Tensor
+from tfc.framework.ragged_tensor import RaggedTensor, RaggedTensorValue
 from tfc.framework.sparse_tensor import SparseTensor, SparseTensorValue
 
 Rebuild = Callable[[Sequence[Any]], Any]
@@ -49,6 +50,8 @@ class Fetches:
             case SparseTensor():
                 parts = (fetch.indices, fetch.values, fetch.dense_shape)
                 return self._join(parts, SparseTensorValue._make)
+            case RaggedTensor():
+                return self._join((fetch.values, fetch.row_splits), RaggedTensorValue._make)
             case IndexedSlices():
                 dense = () if fetch.dense_shape is None else (fetch.dense_shape,)
                 return self._join(

@@ -15,14 +15,19 @@ import numpy as np
 
 from tfc.base import errors
 from tfc.client.state import VariableStore
+from tfc.framework.session_objects import Call
 from tfc.passes.arrays import Element, Elements
 from tfc.passes.lower import variable_of
 
 
 def run_host_op(
-    op: Any, values: Mapping[Any, np.ndarray], store: VariableStore
+    op: Any,
+    values: Mapping[Any, np.ndarray],
+    store: VariableStore,
+    deadline: float | None = None,
 ) -> Sequence[np.ndarray]:
-    """The outputs of a host op, each of the dtype that the graph says."""
+    """The outputs of a host op, each of the dtype that the graph says. `deadline`: when the run
+    must be over."""
     refs = op.defn.ref_inputs(op)
     arrays = [
         value_of(t, values, store) for t, is_ref in zip(op.inputs, refs, strict=True) if not is_ref
@@ -32,7 +37,8 @@ def run_host_op(
         content = _as_array(op.defn.assigns(*arrays), op.outputs[0])
         store.put(key, content)
         return [content]
-    results = op.defn.run_host(op, arrays)
+    call = (Call(store.objects, op, deadline),) if op.defn.takes_session else ()
+    results = op.defn.run_host(op, arrays, *call)
     return [_as_array(r, t) for r, t in zip(results, op.outputs, strict=True)]
 
 

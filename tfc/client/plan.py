@@ -83,7 +83,7 @@ class Stage:
             if driven is not None:
                 results = driven.run(runtime, values)
             else:
-                results = run_host_op(op, values, runtime.store)
+                results = run_host_op(op, values, runtime.store, runtime.deadline)
             values.update(zip(op.outputs, results, strict=True))
 
     def _call(self, runtime: Runtime, values: Environment) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tfc.base import dtypes
 from tfc.base.target import ALIGNMENT
+from tfc.framework.session_objects import SessionObjects
 from tfc.ir.core import Type
 
 
@@ -48,6 +49,7 @@ class VariableStore:
         self._buffers: dict[str, Buffer] = {}
         self.generation = 0
         self.closed = False
+        self.objects = SessionObjects()
 
     def get(self, key: str) -> Buffer | None:
         return self._buffers.get(key)
@@ -80,5 +82,6 @@ class VariableStore:
     def close(self) -> None:
         """Free all contents, for good."""
         self._buffers.clear()
+        self.objects.closed = True
         self.generation += 1
         self.closed = True

@@ -117,7 +117,7 @@ def list_attrs(sig: Signature, values: dict[str, Any], inputs: Sequence[Tensor])
         if arg.list_attr is not None:
             found[arg.list_attr] = [t.dtype.base_dtype for t in inputs[at : at + count]]
         elif arg.number_attr is not None:
-            if not count:
+            if not count and not arg.may_be_empty:
                 raise ValueError(
                     f"List argument '{arg.name}' to '{sig.name}' Op with length 0 shorter than "
                     "minimum length 1."

@@ -47,6 +47,7 @@ class OpDef:
     lower: ClassVar[Callable[..., Any] | None] = None
     host: ClassVar[Callable[..., Any] | None] = None
     assigns: ClassVar[Callable[..., Any] | None] = None  # new content of a string variable
+    takes_session: ClassVar[bool] = False  # `host` takes a Call first: the objects of a Session
     takes_arrays: ClassVar[bool] = False  # `lower` takes TensorArrays that are no one value
     constant_strings: ClassVar[bool] = False  # constant string inputs are no operands of `lower`
     takes_kept: ClassVar[bool] = False  # `lower` takes operands that iterations kept (`Kept`)
@@ -129,11 +130,11 @@ class OpDef:
         return _as_tuple(results, len(op.outputs))
 
     @classmethod
-    def run_host(cls, op: Operation, arrays: Sequence[Any]) -> tuple[Any, ...]:
-        """Results of the `host` rule, one per output."""
+    def run_host(cls, op: Operation, arrays: Sequence[Any], *call: Any) -> tuple[Any, ...]:
+        """Results of the `host` rule, one per output. call: the Call, for one that takes it."""
         if cls.host is None:
             raise errors.UnimplementedError(None, op, f"op {cls.name} has no host form")
-        return _as_tuple(call_rule(cls.host, op, arrays), len(op.outputs))
+        return _as_tuple(call_rule(cls.host, op, arrays, *call), len(op.outputs))
 
 
 def _as_tuple(results: Any, count: int) -> tuple[Any, ...]:

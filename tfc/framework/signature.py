@@ -3,11 +3,11 @@
     MatMul(a: T, b: T, transpose_a: bool = False, transpose_b: bool = False) -> product: T
 
 An input is `name: T` (T a type attribute, declared beside the signature), `name: int32` (a fixed
-dtype), `name: Ref(T)`, `name: N * T` (a list of one dtype; N counts it) or `name: [Ts]` (a list
-whose dtypes are the attribute Ts). An attribute is `name: kind` or `name: kind = default`, with
-kind one of int float bool str type dtype shape tensor func and list(...) of these, or a set of the
-strings that it may be: `{'SAME', 'VALID'}`. `bool` without a default is an input of dtype
-bool. Outputs are written like inputs; none is `-> ()`.
+dtype), `name: Ref(T)`, `name: N * T` (a list of one dtype; N counts it, and is written `N?` if it
+may be empty) or `name: [Ts]` (a list whose dtypes are the attribute Ts). An attribute is `name:
+kind` or `name: kind = default`, with kind one of int float bool str type dtype shape tensor func
+and list(...) of these, or a set of the strings that it may be: `{'SAME', 'VALID'}`. `bool` without
+a default is an input of dtype bool. Outputs are written like inputs; none is `-> ()`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Arg:
     list_attr: str | None = None  # attribute holding the dtypes of a list of mixed types
     number_attr: str | None = None  # attribute holding the length of a list of one type
     is_ref: bool = False
+    may_be_empty: bool = False  # a list of one type that may have no element
 
     @property
     def is_list(self) -> bool:
@@ -164,9 +165,10 @@ def _arg(name: str, spec: str, text: str) -> Arg:
         return Arg(name, inner.dtype, inner.type_attr, inner.list_attr, inner.number_attr, True)
     if match := re.fullmatch(r"\[(\w+)\]", spec):
         return Arg(name, list_attr=match.group(1))
-    if match := re.fullmatch(r"(\w+)\s*\*\s*(.+)", spec):
-        inner = _arg(name, match.group(2).strip(), text)
-        return Arg(name, inner.dtype, inner.type_attr, None, match.group(1), inner.is_ref)
+    if match := re.fullmatch(r"(\w+)(\??)\s*\*\s*(.+)", spec):
+        number, empty, element = match.groups()
+        inner = _arg(name, element.strip(), text)
+        return Arg(name, inner.dtype, inner.type_attr, None, number, inner.is_ref, bool(empty))
     if not re.fullmatch(r"\w+", spec):
         raise ValueError(f"bad type {spec!r} of {name!r} in op signature {text!r}")
     if spec in dtypes._BY_NAME:

@@ -38,6 +38,7 @@ class SparseTensor:
         of_indices = indices.get_shape().with_rank(2)
         of_values = values.get_shape().with_rank(1)
         of_shape = dense_shape.get_shape().with_rank(1)
+        self._known_shape: TensorShape | None = None  # where the tensor of the shape does not tell
         of_indices[0].merge_with(of_values[0])
         of_indices[1].merge_with(of_shape[0])
 
@@ -77,7 +78,7 @@ class SparseTensor:
 
     @property
     def shape(self) -> TensorShape:
-        return constant_value_as_shape(self._dense_shape)
+        return self._known_shape or constant_value_as_shape(self._dense_shape)
 
     def get_shape(self) -> TensorShape:
         return self.shape

@@ -17,10 +17,10 @@ _DEPTH = 24
 _ELEMENTS = 100_000
 
 
-def is_tensor(value: Any) -> bool:
-    """Whether `value` is a tensor, a variable or a sparse form of either."""
-    name = type(value).__name__
-    return is_dense_tensor_like(value) or name in ("SparseTensor", "IndexedSlices")
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a tensor, a variable or a sparse form of either."""
+    name = type(x).__name__
+    return is_dense_tensor_like(x) or name in ("SparseTensor", "IndexedSlices")
 
 
 def constant_value(tensor: Any, partial: bool = False) -> np.ndarray | None:

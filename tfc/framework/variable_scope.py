@@ -10,6 +10,7 @@ from typing import Any
 from tfc.base import dtypes
 from tfc.framework.graph import GraphKeys, get_collection, get_default_graph, name_scope
 from tfc.framework.variable_store import AUTO_REUSE, VariableStore, default_store
+from tfc.framework.variables import VariableAggregation, VariableSynchronization
 
 _SCOPE_KEY = ("__variable_scope",)
 _INHERITED = ("initializer", "regularizer", "caching_device", "partitioner", "dtype", "constraint")
@@ -218,12 +219,41 @@ def get_variable(
 
 
 def get_local_variable(
-    name: str, shape: Any = None, dtype: Any = None, initializer: Any = None, **options: Any
+    name: str,
+    shape: Any = None,
+    dtype: Any = None,
+    initializer: Any = None,
+    regularizer: Any = None,
+    trainable: bool | None = False,
+    collections: Any = None,
+    caching_device: Any = None,
+    partitioner: Any = None,
+    validate_shape: bool = True,
+    use_resource: bool | None = None,
+    custom_getter: Any = None,
+    constraint: Any = None,
+    synchronization: Any = VariableSynchronization.AUTO,
+    aggregation: Any = VariableAggregation.NONE,
 ) -> Any:
-    """`get_variable` of a local variable, which is not trained and not saved."""
-    keys = [*(options.pop("collections", None) or ()), GraphKeys.LOCAL_VARIABLES]
-    options |= dict(trainable=False, collections=keys)
-    return get_variable(name, shape, dtype, initializer, **options)
+    """`get_variable` of a local variable, which is not trained (whatever `trainable` says) and not
+    saved."""
+    return get_variable(
+        name,
+        shape,
+        dtype,
+        initializer,
+        regularizer,
+        False,
+        [*(collections or ()), GraphKeys.LOCAL_VARIABLES],
+        caching_device,
+        partitioner,
+        validate_shape,
+        use_resource,
+        custom_getter,
+        constraint,
+        synchronization,
+        aggregation,
+    )
 
 
 def no_regularizer(_: Any) -> None:
@@ -368,7 +398,31 @@ def _wrapped(inner: Any, outer: Any) -> Any:
 
 
 def variable_op_scope(
-    values: Iterable[Any], name_or_scope: Any, default_name: str | None = None, **options: Any
+    values: Iterable[Any],
+    name_or_scope: Any,
+    default_name: str | None = None,
+    initializer: Any = None,
+    regularizer: Any = None,
+    caching_device: Any = None,
+    partitioner: Any = None,
+    custom_getter: Any = None,
+    reuse: Any = None,
+    dtype: Any = None,
+    use_resource: bool | None = None,
+    constraint: Any = None,
 ) -> variable_scope:
     """`variable_scope` with the arguments in the order of early versions."""
-    return variable_scope(name_or_scope, default_name, values, **options)
+    return variable_scope(
+        name_or_scope,
+        default_name,
+        values,
+        initializer=initializer,
+        regularizer=regularizer,
+        caching_device=caching_device,
+        partitioner=partitioner,
+        custom_getter=custom_getter,
+        reuse=reuse,
+        dtype=dtype,
+        use_resource=use_resource,
+        constraint=constraint,
+    )

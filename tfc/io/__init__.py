@@ -4,6 +4,17 @@ from typing import Any
 
 from tfc.framework.graph import Graph
 from tfc.io.graphdef import graph_to_proto
+from tfc.ops.examples.features import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    SparseFeature,
+    VarLenFeature,
+    parse_example,
+    parse_single_example,
+)
+from tfc.ops.strings.file_ops import decode_compressed, matching_files, read_file, write_file
+from tfc.ops.strings.functions import decode_base64, decode_raw, encode_base64
+from tfc.ops.strings.record_ops import decode_csv
 
 
 def _as_graph_def(self: Graph, from_version: int | None = None, add_shapes: bool = False) -> Any:

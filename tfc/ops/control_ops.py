@@ -237,15 +237,15 @@ def _operations(inputs: Sequence[Any]) -> Iterator[Operation]:
             raise TypeError(f"Expected an Operation or Tensor in tf.group, got {item!r}")
 
 
-def group(*inputs: Any, **options: Any) -> Operation:
-    """An op that is done when all `inputs` are.
+def group(*inputs: Any, **kwargs: Any) -> Operation:
+    """An op that is done when all `inputs` are. kwargs: `name`.
 
     Raises:
-      TypeError, ValueError: an input is nothing that can run, or an option is not `name`.
+      TypeError, ValueError: an input is nothing that can run, or a keyword is not `name`.
     """
-    name = options.pop("name", None)
-    if options:
-        raise ValueError("Unknown keyword arguments: " + ", ".join(options))
+    name = kwargs.pop("name", None)
+    if kwargs:
+        raise ValueError("Unknown keyword arguments: " + ", ".join(kwargs))
     ops = list(_operations(inputs))
     with name_scope(name, "group_deps", ops) as scope, control_dependencies(ops):
         return no_op(name=scope)

@@ -327,7 +327,7 @@ def sufficient_statistics(
     x: Any,
     axes: Sequence[int],
     shift: Any = None,
-    keep_dims: bool = False,
+    keep_dims: bool | None = None,
     name: str | None = None,
     keepdims: bool | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Any]:

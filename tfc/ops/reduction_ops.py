@@ -295,15 +295,19 @@ def reduce_logsumexp(
 
 
 def count_nonzero(
-    input_tensor: Any,
+    input_tensor: Any = None,
     axis: Any = None,
     keepdims: bool | None = None,
     dtype: Any = dtypes.int64,
     name: str | None = None,
     reduction_indices: Any = None,
     keep_dims: bool | None = None,
+    input: Any = None,
 ) -> Tensor:
-    """How many elements along `axis` are not zero."""
+    """How many elements along `axis` are not zero. `input` is another name of `input_tensor`."""
+    if (input_tensor is None) == (input is None):
+        raise ValueError("Must specify exactly one of 'input' and 'input_tensor'")
+    input_tensor = input if input_tensor is None else input_tensor
     kept = keep(keepdims, keep_dims)
     with name_scope(name, "count_nonzero", [input_tensor]):
         x = convert_to_tensor(input_tensor, name="input_tensor")

@@ -284,11 +284,18 @@ def sequence_mask(
         return mask if wanted == dtypes.bool_ else cast(mask, wanted)
 
 
-def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> list[Tensor]:
+def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
     """Coordinates of a grid: each vector repeated along the axes of the others.
 
-    indexing: "xy" puts the second vector along the first axis, "ij" keeps the order.
+    kwargs: `indexing`, "xy" (the default) puts the second vector along the first axis, "ij" keeps
+    the order; and `name`.
+
+    Raises:
+      TypeError: another keyword. ValueError: another way of indexing.
     """
+    indexing, name = kwargs.pop("indexing", "xy"), kwargs.pop("name", "meshgrid")
+    if kwargs:
+        raise TypeError(f"'{next(iter(kwargs))}' is an invalid keyword argument for this function")
     if indexing not in ("xy", "ij"):
         raise ValueError("indexing parameter must be either 'xy' or 'ij'")
     with name_scope(name, "meshgrid", list(args)):

@@ -255,7 +255,7 @@ def space_to_batch(
 def batch_to_space(
     input: Any,
     crops: Any,
-    block_size: int | None = None,
+    block_size: int,
     name: str | None = None,
     block_shape: Any = None,
 ) -> Tensor:

@@ -303,10 +303,9 @@ def bincount(
     minlength: Any = None,
     maxlength: Any = None,
     dtype: Any = dtypes.int32,
-    name: str = "bincount",
 ) -> Tensor:
     """How often each number occurs in `arr`, or the sums of weights, from 0 to the greatest."""
-    with name_scope(name):
+    with name_scope("bincount"):
         numbers = convert_to_tensor(arr, name="arr", dtype=dtypes.int32)
         some = apply("Greater", reduction_ops.reduce_prod(apply("Shape", numbers)), 0)
         size = cast_ops.cast(some, dtypes.int32) * (reduction_ops.reduce_max(numbers) + 1)

@@ -81,7 +81,7 @@ _SCATTERS = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.max
 def _scatter_type(x: Type, index: Type, update: Type, *, dims: Ints, kind: str) -> tuple[Type, ...]:
     check_index("scatter", x, index, dims)
     if kind == "set":
-        check_dtype("scatter", x, ANY)
+        check_dtype("scatter", x, MOVED)
     else:
         check_kind("scatter", kind, tuple(_SCATTERS), x)
     rest = tuple(x.shape[d] for d in rest_axes(x.rank, dims))

@@ -18,9 +18,28 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tfc {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_dump_ir(commands)
+    _add_api(commands)
     commands.add_parser("passes", help="the pipeline, with the reason for each place")
     commands.add_parser("info", help="versions, CPU, vector width, threads, options")
     return parser
+
+
+def _add_api(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    api = commands.add_parser(
+        "api",
+        help="which of TensorFlow 1's public names exist, with which signatures",
+        description=(
+            "Compare the public names with a recording of TensorFlow 1's: same, different "
+            "signature, missing; most used first, with the number of programs that use each."
+        ),
+        allow_abbrev=False,
+    )
+    api.add_argument(
+        "family", nargs="*", help="only names in it: nn, train, tf.sparse, or a pattern: 'string_*'"
+    )
+    api.add_argument("--api", metavar="DIR", help="folder of tf1_api.json and frequency.csv")
+    api.add_argument("--missing", action="store_true", help="list only what is missing")
+    api.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_dump_ir(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,6 +86,14 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
     try:
         if args.command == "passes":
             return _show_passes(out)
+        if args.command == "api":
+            from tfc.tools import api
+
+            try:
+                return api.run(out, args.family, args.api, args.missing, args.json)
+            except api.UsageError as error:
+                print(f"tfc api: {error}", file=sys.stderr)
+                return 2
         if args.command == "info":
             from tfc.tools import info
 

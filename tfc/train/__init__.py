@@ -1,5 +1,7 @@
 """`tf.train`: optimizers, learning rates, the global step, checkpoints."""
 
+from typing import Any as _Any
+
 from tfc.train.adagrad import AdadeltaOptimizer, AdagradOptimizer, ProximalAdagradOptimizer
 from tfc.train.adam import AdamOptimizer
 from tfc.train.checkpoint_reader import (
@@ -18,8 +20,29 @@ from tfc.train.checkpoint_state import (
     remove_checkpoint,
     update_checkpoint_state,
 )
+from tfc.train.coordinator import (
+    Coordinator,
+    LooperThread,
+    QueueRunner,
+    add_queue_runner,
+    start_queue_runners,
+)
 from tfc.train.ftrl import FtrlOptimizer
 from tfc.train.gradient_descent import GradientDescentOptimizer, ProximalGradientDescentOptimizer
+from tfc.train.hooks import (
+    CheckpointSaverHook,
+    CheckpointSaverListener,
+    FeedFnHook,
+    FinalOpsHook,
+    GlobalStepWaiterHook,
+    LoggingTensorHook,
+    NanLossDuringTrainingError,
+    NanTensorHook,
+    SecondOrStepTimer,
+    StepCounterHook,
+    StopAtStepHook,
+    SummarySaverHook,
+)
 from tfc.train.learning_rate import (
     cosine_decay,
     cosine_decay_restarts,
@@ -31,10 +54,25 @@ from tfc.train.learning_rate import (
     polynomial_decay,
 )
 from tfc.train.momentum import MomentumOptimizer
+from tfc.train.monitored_session import (
+    ChiefSessionCreator,
+    MonitoredSession,
+    MonitoredTrainingSession,
+    SessionCreator,
+    SingularMonitoredSession,
+    WorkerSessionCreator,
+)
 from tfc.train.moving_averages import ExponentialMovingAverage
 from tfc.train.optimizer import Optimizer
 from tfc.train.rmsprop import RMSPropOptimizer
 from tfc.train.saver import Saver
+from tfc.train.scaffold import Scaffold
+from tfc.train.session_run_hook import (
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+)
 from tfc.train.training_util import (
     assert_global_step,
     create_global_step,
@@ -43,21 +81,58 @@ from tfc.train.training_util import (
     global_step,
 )
 
+
+def __getattr__(name: str) -> _Any:
+    """The messages of records, which `import tfc` does not load."""
+    from tfc.io import example_protos
+
+    if name in example_protos.MESSAGES:
+        return example_protos.message(name)
+    raise AttributeError(f"module 'tfc.train' has no attribute {name!r}")
+
+
 __all__ = [
     "AdadeltaOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
+    "CheckpointSaverHook",
+    "CheckpointSaverListener",
     "CheckpointState",
+    "ChiefSessionCreator",
+    "Coordinator",
     "ExponentialMovingAverage",
+    "FeedFnHook",
+    "FinalOpsHook",
     "FtrlOptimizer",
+    "GlobalStepWaiterHook",
     "GradientDescentOptimizer",
+    "LoggingTensorHook",
+    "LooperThread",
     "MomentumOptimizer",
+    "MonitoredSession",
+    "MonitoredTrainingSession",
+    "NanLossDuringTrainingError",
+    "NanTensorHook",
     "NewCheckpointReader",
     "Optimizer",
     "ProximalAdagradOptimizer",
     "ProximalGradientDescentOptimizer",
+    "QueueRunner",
     "RMSPropOptimizer",
     "Saver",
+    "Scaffold",
+    "SecondOrStepTimer",
+    "SessionCreator",
+    "SessionRunArgs",
+    "SessionRunContext",
+    "SessionRunHook",
+    "SessionRunValues",
+    "SingularMonitoredSession",
+    "StepCounterHook",
+    "StopAtStepHook",
+    "SummarySaverHook",
+    "WorkerSessionCreator",
+    "add_queue_runner",
     "assert_global_step",
     "checkpoint_exists",
     "cosine_decay",
@@ -80,5 +155,6 @@ __all__ = [
     "piecewise_constant_decay",
     "polynomial_decay",
     "remove_checkpoint",
+    "start_queue_runners",
     "update_checkpoint_state",
 ]

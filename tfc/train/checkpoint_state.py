@@ -203,8 +203,16 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str | os.PathLike[str]])
     return [os.path.getmtime(found[0]) for found in files if found]
 
 
-def remove_checkpoint(checkpoint_prefix: str | os.PathLike[str]) -> None:
-    """Delete the checkpoint of this prefix; nothing happens where there is none."""
+def remove_checkpoint(
+    checkpoint_prefix: str | os.PathLike[str],
+    checkpoint_format_version: int = 2,
+    meta_graph_suffix: str = "meta",
+) -> None:
+    """Delete the checkpoint of this prefix; nothing happens where there is none.
+
+    A checkpoint is one file, and its format does not come in versions: the other arguments change
+    nothing.
+    """
     path = os.fspath(checkpoint_prefix) + SUFFIX
     if os.path.exists(path):
         os.unlink(path)

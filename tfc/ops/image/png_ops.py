@@ -14,7 +14,7 @@ from tfc.framework.opdef import OpDef, apply
 from tfc.ops import shape_rules as s
 from tfc.ops.common import no_gradient
 from tfc.ops.image import png
-from tfc.ops.string_functions import substr
+from tfc.ops.strings.functions import substr
 
 _PIXELS = ("u8", "u16")
 

@@ -26,4 +26,4 @@ from tfc.base.dtypes import (
 from tfc.base.dtypes import bool_ as bool
 from tfc.ops.cast_ops import cast, saturate_cast
 from tfc.ops.cast_ops import complex_ as complex
-from tfc.ops.string_functions import as_string
+from tfc.ops.strings.functions import as_string

@@ -8,8 +8,7 @@ from typing import Any
 from tfc.base import dtypes
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import apply
-from tfc.framework.sparse_tensor import SparseTensor
-from tfc.ops import string_ops  # noqa: F401 (defines the ops)
+from tfc.ops.strings import text_ops  # noqa: F401 (defines the ops)
 
 
 def as_string(
@@ -51,29 +50,26 @@ def string_to_number(
 
 
 def decode_raw(
-    bytes: Any = None,
+    input_bytes: Any = None,
     out_type: Any = None,
     little_endian: bool = True,
     name: str | None = None,
-    input_bytes: Any = None,
+    bytes: Any = None,
 ) -> Tensor:
-    """The bytes of each string as a vector of numbers, along a new last axis."""
-    text = input_bytes if bytes is None else bytes
+    """The bytes of each string as a vector of numbers, along a new last axis.
+
+    little_endian: the order of the bytes of one number. bytes: deprecated name of `input_bytes`.
+
+    Raises:
+      ValueError: neither or both names of the input, no dtype. InvalidArgumentError: strings of
+        different lengths, or a length that is no multiple of the number's.
+    """
+    if (input_bytes is None) == (bytes is None):
+        raise ValueError("Must specify exactly one of 'input_bytes' and 'bytes'")
+    if out_type is None:
+        raise ValueError("decode_raw() missing 1 positional argument: 'out_type'")
+    text = bytes if input_bytes is None else input_bytes
     return apply("DecodeRaw", text, out_type=out_type, little_endian=little_endian, name=name)
-
-
-def string_split(
-    source: Any,
-    sep: Any = None,
-    skip_empty: bool = True,
-    delimiter: Any = None,
-) -> SparseTensor:
-    """The pieces of each string between characters of the separator (" ")."""
-    stops = delimiter if delimiter is not None else " " if sep is None else sep
-    source = convert_to_tensor(source, dtype=dtypes.string)
-    indices, values, shape = apply("StringSplit", source, stops, skip_empty=skip_empty)
-    indices.set_shape([None, 2])
-    return SparseTensor(indices, values, shape)
 
 
 def substr(input: Any, pos: Any, len: Any, name: str | None = None, unit: str = "BYTE") -> Tensor:
@@ -109,13 +105,6 @@ def encode_base64(input: Any, pad: bool = False, name: str | None = None) -> Ten
 def decode_base64(input: Any, name: str | None = None) -> Tensor:
     """Each string decoded from web-safe base64."""
     return apply("DecodeBase64", input, name=name)
-
-
-def regex_replace(
-    input: Any, pattern: Any, rewrite: Any, replace_global: bool = True, name: str | None = None
-) -> Tensor:
-    """Each string with matches of `pattern` replaced."""
-    return apply("RegexReplace", input, pattern, rewrite, replace_global=replace_global, name=name)
 
 
 def reduce_join(

@@ -1,0 +1,139 @@
+"""Queues, coordinators and the threads that fill queues."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import tfc as tf
+
+pytestmark = pytest.mark.usefixtures("fresh_graph")
+
+
+def test_fifo():
+    q = tf.FIFOQueue(3, [tf.float32, tf.string], shapes=[[], [2]])
+    add = q.enqueue_many([[1.0, 2.0], [["a", "b"], ["c", "d"]]])
+    one, rows = q.dequeue(), q.dequeue_many(1)
+    assert one[1].shape.as_list() == [2] and rows[1].shape.as_list() == [1, 2]
+    with tf.Session() as session, tf.Session() as other:
+        session.run(add)
+        assert session.run(q.size()) == 2 and other.run(q.size()) == 0
+        number, letters = session.run(one)
+        assert number == 1 and letters.tolist() == [b"a", b"b"]
+        assert session.run(rows)[1].tolist() == [[b"c", b"d"]]
+        session.run(q.close())
+        assert session.run(q.is_closed())
+        with pytest.raises(tf.errors.OutOfRangeError, match="insufficient elements"):
+            session.run(one)
+        with pytest.raises(tf.errors.CancelledError, match="closed"):
+            session.run(add)
+
+
+def test_random_shuffle_gives_tensorflows_order():
+    tf.set_random_seed(3)
+    q = tf.RandomShuffleQueue(30, 2, [tf.int32], shapes=[[]], seed=5)
+    with tf.Session() as session:
+        session.run(q.enqueue_many([list(range(10))]))
+        assert session.run(q.dequeue_many(6)).tolist() == [1, 9, 4, 2, 6, 0]
+        session.run(q.close())
+        assert session.run(q.dequeue_up_to(9)).tolist() == [8, 7, 5, 3]
+
+
+def test_padding_and_priority():
+    pads = tf.PaddingFIFOQueue(5, tf.int32, [[None]])
+    value = tf.placeholder(tf.int32, [None])
+    add = pads.enqueue(value)
+    first = tf.queue.PriorityQueue(5, tf.string, [[]])
+    with tf.Session() as session:
+        session.run(add, {value: [1]})
+        session.run(add, {value: [2, 3]})
+        assert session.run(pads.dequeue_many(2)).tolist() == [[1, 0], [2, 3]]
+        session.run(first.enqueue_many([[5, 1, 3], ["e", "a", "c"]]))
+        assert session.run(first.dequeue_many(3)[1]).tolist() == [b"a", b"c", b"e"]
+    with pytest.raises(ValueError, match="known rank"):
+        tf.PaddingFIFOQueue(5, tf.int32, [tf.TensorShape(None)])
+
+
+def test_names_and_mistakes():
+    q = tf.FIFOQueue(5, [tf.int32, tf.int32], [[], []], names=["a", "b"], name="q")
+    with tf.Session() as session:
+        session.run(q.enqueue({"a": 1, "b": 2}))
+        assert session.run(q.dequeue()) == {"a": 1, "b": 2}
+    assert q.name == "q" and q.dtypes == [tf.int32] * 2
+    with pytest.raises(ValueError, match="dictionary"):
+        q.enqueue([1, 2])
+    with pytest.raises(ValueError, match="names"):
+        tf.FIFOQueue(5, tf.int32).enqueue({"a": 1})
+    with pytest.raises(ValueError, match="same length"):
+        tf.FIFOQueue(5, [tf.int32], [[], []])
+    with pytest.raises(ValueError, match="not compatible|incompatible"):
+        tf.FIFOQueue(5, tf.int32, [[2]]).enqueue([[1, 2, 3]])
+
+
+def test_waits_end():
+    q = tf.FIFOQueue(1, tf.int32, [[]])
+    take = q.dequeue()
+    with tf.Session() as session, pytest.raises(tf.errors.DeadlineExceededError):
+        session.run(take, options=tf.RunOptions(timeout_in_ms=100))
+    session, raised = tf.Session(), []
+
+    def wait():
+        try:
+            session.run(take)
+        except tf.errors.CancelledError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    session.close()
+    thread.join(10)
+    assert not thread.is_alive() and (len(raised) == 1 or not raised)
+
+
+def test_queue_runners():
+    q = tf.FIFOQueue(4, tf.int64, [[]])
+    count = tf.Variable(0, dtype=tf.int64)
+    with tf.control_dependencies([tf.assert_less(count, tf.constant(10, tf.int64))]):
+        number = tf.assign_add(count, 1)
+    runner = tf.train.QueueRunner(q, [q.enqueue(number)])
+    tf.train.add_queue_runner(runner)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        coord = tf.train.Coordinator()
+        threads = tf.train.start_queue_runners(session, coord)
+        take = q.dequeue()
+        assert [int(session.run(take)) for _ in range(5)] == [1, 2, 3, 4, 5]
+        coord.request_stop()
+        coord.join(threads)
+    assert runner.name == q.name and coord.joined
+    with pytest.raises(ValueError, match="No default session"):
+        tf.train.start_queue_runners()
+
+
+def test_coordinator_raises_what_a_thread_raised():
+    coord = tf.train.Coordinator()
+
+    def fail():
+        with coord.stop_on_exception():
+            raise KeyError("lost")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    with pytest.raises(KeyError, match="lost"):
+        coord.join([thread])
+    coord.clear_stop()
+    assert not coord.should_stop()
+    coord.request_stop(tf.errors.OutOfRangeError(None, None, "end"))
+    coord.join([])
+    calls = []
+    again = tf.train.Coordinator()
+
+    def call():
+        calls.append(1)
+        if len(calls) == 3:
+            again.request_stop()
+
+    looper = tf.train.LooperThread.loop(again, None, call)
+    again.join([looper])
+    assert len(calls) == 3

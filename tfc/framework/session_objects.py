@@ -1,0 +1,52 @@
+"""What ops keep in a Session beside variables: objects of Python, such as queues, by name."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfc.base import errors
+
+_TURN = 0.05  # seconds between looks at the deadline and at whether the Session is closed
+
+
+@dataclass
+class SessionObjects:
+    """The objects of one Session."""
+
+    items: dict[str, Any] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    closed: bool = False
+
+    def get(self, key: str, make: Callable[[], Any]) -> Any:
+        """The object called `key`, made if there is none."""
+        with self.lock:
+            if key not in self.items:
+                self.items[key] = make()
+            return self.items[key]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a host op that uses objects. deadline: by `time.monotonic`, None for none."""
+
+    objects: SessionObjects
+    op: Any
+    deadline: float | None = None
+
+    def wait(self, condition: threading.Condition, ready: Callable[[], bool]) -> None:
+        """Wait, holding `condition`, until `ready()`. Ctrl-C, the deadline and closing the Session
+        end it.
+
+        Raises:
+          CancelledError: the Session was closed. DeadlineExceededError: the time is over.
+        """
+        while not ready():
+            if self.objects.closed:
+                raise errors.CancelledError(None, self.op, "Session has been closed.")
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                raise errors.DeadlineExceededError(None, self.op, "Timed out waiting for a queue")
+            condition.wait(_TURN)

@@ -1,0 +1,9 @@
+"""`tf.queue`: queues. Re-exports, nothing else."""
+
+from tfc.ops.queues.queue_classes import (
+    FIFOQueue,
+    PaddingFIFOQueue,
+    PriorityQueue,
+    QueueBase,
+    RandomShuffleQueue,
+)

@@ -1,0 +1,33 @@
+"""`tf.sparse`: sparse tensors. Re-exports, nothing else."""
+
+from tfc.framework.sparse_tensor import SparseTensor
+from tfc.ops.sparse.combine_functions import sparse_add as add
+from tfc.ops.sparse.combine_functions import sparse_concat as concat
+from tfc.ops.sparse.combine_functions import sparse_mask as mask
+from tfc.ops.sparse.combine_functions import sparse_maximum as maximum
+from tfc.ops.sparse.combine_functions import sparse_minimum as minimum
+from tfc.ops.sparse.combine_functions import sparse_split as split
+from tfc.ops.sparse.combine_functions import sparse_tensor_dense_matmul as matmul
+from tfc.ops.sparse.combine_functions import sparse_tensor_dense_matmul as sparse_dense_matmul
+from tfc.ops.sparse.functions import sparse_expand_dims as expand_dims
+from tfc.ops.sparse.functions import sparse_eye as eye
+from tfc.ops.sparse.functions import sparse_fill_empty_rows as fill_empty_rows
+from tfc.ops.sparse.functions import sparse_from_dense as from_dense
+from tfc.ops.sparse.functions import sparse_merge as merge
+from tfc.ops.sparse.functions import sparse_placeholder as placeholder
+from tfc.ops.sparse.functions import sparse_reorder as reorder
+from tfc.ops.sparse.functions import sparse_reset_shape as reset_shape
+from tfc.ops.sparse.functions import sparse_reshape as reshape
+from tfc.ops.sparse.functions import sparse_retain as retain
+from tfc.ops.sparse.functions import sparse_slice as slice
+from tfc.ops.sparse.functions import sparse_softmax as softmax
+from tfc.ops.sparse.functions import sparse_tensor_to_dense as to_dense
+from tfc.ops.sparse.functions import sparse_to_indicator as to_indicator
+from tfc.ops.sparse.functions import sparse_transpose as transpose
+from tfc.ops.sparse.reduce_functions import sparse_reduce_max as reduce_max
+from tfc.ops.sparse.reduce_functions import sparse_reduce_max_sparse as reduce_max_sparse
+from tfc.ops.sparse.reduce_functions import sparse_reduce_sum as reduce_sum
+from tfc.ops.sparse.reduce_functions import sparse_reduce_sum_sparse as reduce_sum_sparse
+from tfc.ops.sparse_segment_ops import sparse_segment_mean as segment_mean
+from tfc.ops.sparse_segment_ops import sparse_segment_sqrt_n as segment_sqrt_n
+from tfc.ops.sparse_segment_ops import sparse_segment_sum as segment_sum

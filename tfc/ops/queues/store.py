@@ -1,0 +1,136 @@
+"""The content of queues: elements are tuples of arrays, one for each component."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+from tfc.base import errors
+from tfc.framework.session_objects import Call
+from tfc.runtime import rng
+
+Element = tuple[np.ndarray, ...]
+
+
+class Fifo:
+    """First in, first out. capacity: how many elements it holds, -1 for any number."""
+
+    kind = "FIFOQueue"
+
+    def __init__(self, name: str, capacity: int):
+        self.name, self.capacity = name, capacity
+        self.condition = threading.Condition()
+        self.items: list[Any] = []
+        self.closed = False
+        self.cancelled = False
+
+    def put(self, element: Element) -> None:
+        self.items.append(element)
+
+    def take(self) -> Element:
+        element: Element = self.items.pop(0)
+        return element
+
+    def ready(self, count: int) -> bool:
+        """Whether `count` elements may be taken now."""
+        return len(self.items) >= count
+
+    def enqueue(self, call: Call, elements: list[Element]) -> None:
+        """Add elements, each as soon as there is room.
+
+        Raises:
+          CancelledError: the queue is closed, or was closed with its enqueues while this waited.
+        """
+        with self.condition:
+            if self.closed:
+                raise errors.CancelledError(None, call.op, f"{self.kind} '{self.name}' is closed.")
+            for element in elements:
+                call.wait(self.condition, lambda: self.cancelled or self._has_room())
+                if self.cancelled:
+                    raise errors.CancelledError(None, call.op, "Enqueue operation was cancelled")
+                self.put(element)
+                self.condition.notify_all()
+
+    def _has_room(self) -> bool:
+        return self.capacity < 0 or len(self.items) < self.capacity
+
+    def dequeue(self, call: Call, count: int, at_least: int) -> list[Element]:
+        """`count` elements; at least `at_least` once the queue is closed.
+
+        Raises:
+          OutOfRangeError: the queue is closed and holds fewer.
+        """
+        with self.condition:
+            call.wait(self.condition, lambda: self.closed or self.ready(count))
+            there = len(self.items)
+            if there < min(count, max(at_least, 1)):
+                raise errors.OutOfRangeError(
+                    None,
+                    call.op,
+                    f"{self.kind} '{self.name}' is closed and has insufficient elements "
+                    f"(requested {count}, current size {there})",
+                )
+            taken = [self.take() for _ in range(min(count, there))]
+            self.condition.notify_all()
+            return taken
+
+    def close(self, cancel_enqueues: bool) -> None:
+        """Take no further elements; end enqueues that wait, if wanted."""
+        with self.condition:
+            self.closed = True
+            self.cancelled = self.cancelled or cancel_enqueues
+            self.condition.notify_all()
+
+    def size(self) -> int:
+        with self.condition:
+            return len(self.items)
+
+
+class RandomShuffle(Fifo):
+    """Gives a random one of its elements; keeps `least` of them until it is closed."""
+
+    kind = "RandomShuffleQueue"
+
+    def __init__(self, name: str, capacity: int, least: int, seed: int, seed2: int):
+        super().__init__(name, capacity)
+        self.least = least
+        if seed == 0 and seed2 == 0:
+            seed, seed2 = (int.from_bytes(os.urandom(8), "little") for _ in range(2))
+        self._key = np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF], np.uint32)
+        self._counter = np.array([0, 0, seed2 & 0xFFFFFFFF, seed2 >> 32 & 0xFFFFFFFF], np.uint32)
+        self._words: list[int] = []
+
+    def ready(self, count: int) -> bool:
+        return len(self.items) >= count + self.least
+
+    def take(self) -> Element:
+        if not self._words:
+            self._words = rng.bits(self._key, self._counter, 4).tolist()
+            self._counter = rng.advance(self._counter, np.array([1], np.uint64))[0]
+        at = self._words.pop(0) % len(self.items)
+        element: Element = self.items[at]
+        self.items[at] = self.items[-1]
+        self.items.pop()
+        return element
+
+
+class Priority(Fifo):
+    """Gives the element whose first component is least; of equal ones the first."""
+
+    kind = "PriorityQueue"
+
+    def __init__(self, name: str, capacity: int):
+        super().__init__(name, capacity)
+        self._number = itertools.count()
+
+    def put(self, element: Element) -> None:
+        heapq.heappush(self.items, (int(element[0]), next(self._number), element))
+
+    def take(self) -> Element:
+        element: Element = heapq.heappop(self.items)[2]
+        return element
