@@ -35,13 +35,11 @@ REASONS = {
     "tf.nn.softmax_cross_entropy_with_logits_v2": "1.15 starts with _sentinel and has defaults",
     "tf.train.update_checkpoint_state": "save_relative_paths, which Saver passes, comes last",
 }
-# Differences that remain in convolutions, pools and diagonals: to be taken from here as they go.
+# Differences that remain in convolutions and pools: to be taken from here as they go.
 OPEN = {
-    "tf.linalg.diag", "tf.linalg.diag_part", "tf.linalg.set_diag", "tf.matrix_diag",
-    "tf.matrix_diag_part", "tf.matrix_set_diag", "tf.nn.avg_pool", "tf.nn.avg_pool2d",
-    "tf.nn.batch_norm_with_global_normalization", "tf.nn.conv2d_backprop_filter",
-    "tf.nn.conv3d_transpose", "tf.nn.convolution", "tf.nn.depthwise_conv2d", "tf.nn.max_pool",
-    "tf.nn.max_pool2d",
+    "tf.nn.avg_pool", "tf.nn.avg_pool2d", "tf.nn.batch_norm_with_global_normalization",
+    "tf.nn.conv2d_backprop_filter", "tf.nn.conv3d_transpose", "tf.nn.convolution",
+    "tf.nn.depthwise_conv2d", "tf.nn.max_pool",
 }  # fmt: skip
 
 

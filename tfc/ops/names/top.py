@@ -1,0 +1,68 @@
+"""Names of records, queues, sparse tensors and strings in `tf` itself. Re-exports, nothing else."""
+
+from tfc.ops.examples.features import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    SparseFeature,
+    VarLenFeature,
+    parse_example,
+    parse_single_example,
+)
+from tfc.ops.queues.queue_classes import (
+    FIFOQueue,
+    PaddingFIFOQueue,
+    PriorityQueue,
+    QueueBase,
+    RandomShuffleQueue,
+)
+from tfc.ops.sparse.combine_functions import (
+    sparse_add,
+    sparse_concat,
+    sparse_mask,
+    sparse_matmul,
+    sparse_maximum,
+    sparse_minimum,
+    sparse_split,
+    sparse_tensor_dense_matmul,
+)
+from tfc.ops.sparse.dense_ops import sparse_to_dense
+from tfc.ops.sparse.functions import (
+    sparse_fill_empty_rows,
+    sparse_merge,
+    sparse_placeholder,
+    sparse_reorder,
+    sparse_reset_shape,
+    sparse_reshape,
+    sparse_retain,
+    sparse_slice,
+    sparse_softmax,
+    sparse_tensor_to_dense,
+    sparse_to_indicator,
+    sparse_transpose,
+)
+from tfc.ops.sparse.reduce_functions import (
+    sparse_reduce_max,
+    sparse_reduce_max_sparse,
+    sparse_reduce_sum,
+    sparse_reduce_sum_sparse,
+)
+from tfc.ops.strings.file_ops import decode_compressed, matching_files, read_file, write_file
+from tfc.ops.strings.format_ops import regex_replace
+from tfc.ops.strings.functions import (
+    as_string,
+    decode_base64,
+    decode_raw,
+    encode_base64,
+    reduce_join,
+    string_join,
+    string_strip,
+    string_to_number,
+    substr,
+)
+from tfc.ops.strings.hash_ops import (
+    string_to_hash_bucket,
+    string_to_hash_bucket_fast,
+    string_to_hash_bucket_strong,
+)
+from tfc.ops.strings.record_ops import decode_csv
+from tfc.ops.strings.split_ops import string_split
