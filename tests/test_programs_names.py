@@ -40,6 +40,8 @@ def test_namespaces_hold_what_tf_holds(space):
         if space == "linalg" and name in ("diag", "diag_part"):
             assert found[name] is getattr(tf, f"matrix_{name}")
             continue
+        if space == "strings" and name == "split":  # tf.split cuts tensors, this cuts strings
+            continue
         other = getattr(tf, RENAMED.get(name, name), getattr(tf.nn, name, None))
         assert other is None or other is found[name], name
 

@@ -28,10 +28,10 @@ class _Driven(logging.Handler):
 _run_host_op = plan.run_host_op
 
 
-def _noted(op, values, store):
+def _noted(op, values, store, *deadline):
     if all(t.dtype.base_dtype != tfc.string for t in (*op.inputs, *op.outputs)):
         _note("host", op.type)
-    return _run_host_op(op, values, store)
+    return _run_host_op(op, values, store, *deadline)
 
 
 plan.run_host_op = _noted
