@@ -18,6 +18,7 @@ from tfc.client.state import VariableStore
 from tfc.framework.session_objects import Call
 from tfc.passes.arrays import Element, Elements
 from tfc.passes.lower import variable_of
+from tfc.passes.residuals import NotTaken
 
 
 def run_host_op(
@@ -70,13 +71,18 @@ def _as_array(value: Any, tensor: Any) -> np.ndarray:
     return np.asarray(value, dtype=dtype, order="C")
 
 
-def empty_arrays(arrays: Mapping[Any, Elements]) -> dict[Any, Elements]:
-    """The arrays that nothing was written to: later stages know them without a value."""
-    return {t: array for t, array in arrays.items() if not array.items}
+def empty_arrays(arrays: Mapping[Any, Elements | NotTaken]) -> dict[Any, Elements | NotTaken]:
+    """The arrays that nothing was written to, and what is never taken: later stages know them
+    without a value."""
+    return {t: a for t, a in arrays.items() if isinstance(a, NotTaken) or not a.items}
 
 
-def object_array(tensor: Any, array: Elements, values: Mapping[Any, np.ndarray]) -> np.ndarray:
+def object_array(
+    tensor: Any, array: Elements | NotTaken, values: Mapping[Any, np.ndarray]
+) -> np.ndarray:
     """The elements of `array` as one array of objects, None where nothing was written."""
+    if isinstance(array, NotTaken):
+        return np.empty((), object)
     whole = np.full(array.size, None, object)
     for k in array.items:
         whole[k] = values[Element(tensor, k)]

@@ -33,7 +33,7 @@ from tfc.passes.arrays import Elements
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
-from tfc.passes.residuals import residuals_among
+from tfc.passes.residuals import NotTaken, residuals_among
 
 Environment = dict[Tensor, np.ndarray]
 
@@ -59,7 +59,7 @@ class Stage:
     touches_variables: bool
     host_ops: list[Operation]  # run in this order after the function
     driven: dict[Operation, DrivenOp]  # those of them that have regions
-    arrays: dict[Tensor, Elements]  # TensorArrays that its results are the elements of
+    arrays: dict[Tensor, Elements | NotTaken]  # TensorArrays that its results are elements of
     rest: Branch | None
 
     def call(self, runtime: Runtime, values: Environment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,43 @@ _RULES: dict[str, Callable[..., np.ndarray | None]] = {
     "Equal": _compare(np.equal),
     "NotEqual": _compare(np.not_equal),
 }
+
+
+_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
+    "Add": operator.add,
+    "AddV2": operator.add,
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    "Maximum": max,
+    "Minimum": min,
+}
+
+
+def folded_value(tensor: Any) -> np.ndarray | None:
+    """What shape inference of ops makes of `tensor`: besides constants, an int32 or int64 that is
+    computed from static shapes (TensorFlow evaluates such subgraphs in its shape functions)."""
+    value = constant_value(tensor)
+    if value is not None or tensor.dtype.short not in ("i32", "i64"):
+        return value
+    if tensor.get_shape().ndims != 0:
+        return None
+    number = _folded(tensor, _DEPTH)
+    dtype = tensor.dtype.as_numpy_dtype
+    if number is None or not np.iinfo(dtype).min <= number <= np.iinfo(dtype).max:
+        return None
+    return np.array(number, dtype)
+
+
+def _folded(tensor: Tensor, depth: int) -> int | None:
+    """A scalar integer, as `folded_value` finds it."""
+    value = _value(tensor, depth)
+    if value is not None:
+        return int(value) if value.shape == () else None
+    how = _ARITHMETIC.get(tensor.op.type)
+    if how is None or depth == 0:
+        return _as_dimension(tensor, depth)
+    parts = [_folded(t, depth - 1) for t in tensor.op.inputs]
+    return None if None in parts else how(*(n for n in parts if n is not None))
 
 
 def constant_value_as_shape(tensor: Any) -> TensorShape:

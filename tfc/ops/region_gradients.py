@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tfc.base.shapes import TensorShape
 from tfc.framework.convert import convert_to_tensor
 from tfc.framework.gradients import gradients
 from tfc.framework.indexed_slices import IndexedSlices
@@ -34,15 +35,17 @@ def while_gradient(
     first = [apply("Sub", counter.outputs[0], 1)]
     first += [convert_to_tensor(dys[i]) for i in inexact]
     first += [apply("ZerosLike", t) for t in captured]
+    # what flows in may be known by a shape that only the last turn gave its variable
+    shapes = [t.get_shape() for t in (first[0], *(body.params[i] for i in inexact), *captured)]
     scope = graph.get_name_scope()
     go_on = Region(graph, f"{scope}/cond")
     with go_on:
-        go_on.params = _parameters(first)
+        go_on.params = _parameters(first, shapes)
         go_on.results = [apply("GreaterEqual", go_on.params[0], 0)]
     back = Region(graph, f"{scope}/body")
     back.source, back.forward = body, op
     with back:
-        index, *carried = back.params = _parameters(first)
+        index, *carried = back.params = _parameters(first, shapes)
         back.index = index
         dxs, sums = carried[: len(inexact)], carried[len(inexact) :]
         ys = [*(body.results[i] for i in inexact), *kept]
@@ -50,8 +53,8 @@ def while_gradient(
         xs = [*(body.params[i] for i in inexact), *captured]
         found = gradients(ys, xs, grad_ys=seeds, stop_gradients=captured)
         nexts = [
-            apply("ZerosLike", dx) if g is None else convert_to_tensor(g)
-            for g, dx in zip(found, dxs, strict=False)
+            _zeros(dx, x) if g is None else convert_to_tensor(g)
+            for g, dx, x in zip(found, dxs, xs, strict=False)
         ]
         totals = [_sum(s, g) for g, s in zip(found[len(dxs) :], sums, strict=True)]
         back.results = [apply("Sub", index, 1), *nexts, *totals]
@@ -100,6 +103,12 @@ def _flows(tensor: Tensor) -> bool:
     return not dtype.is_ref_dtype and (dtype.is_floating or dtype.is_complex)
 
 
+def _zeros(dx: Tensor, x: Tensor) -> Tensor:
+    """The gradient of a variable `x` that its next value, whose gradient is `dx`, does not depend
+    on. The two differ in shape only where an iteration may change it."""
+    return apply("ZerosLike", dx if x.get_shape().is_fully_defined() else x)
+
+
 def _sum(total: Tensor, gradient: Tensor | IndexedSlices | None) -> Tensor:
     """`total` with the gradient of one iteration. Of several parts each is added to the total by
     itself, so that one that is zero but for an entry costs that entry (`passes/accumulate.py`), as
@@ -116,8 +125,8 @@ def _sum(total: Tensor, gradient: Tensor | IndexedSlices | None) -> Tensor:
     return total
 
 
-def _parameters(like: Sequence[Tensor]) -> list[Tensor]:
+def _parameters(like: Sequence[Tensor], shapes: Sequence[TensorShape]) -> list[Tensor]:
     return [
-        apply("RegionParameter", T=t.dtype.base_dtype, known_shape=t.get_shape(), name="Identity")
-        for t in like
+        apply("RegionParameter", T=t.dtype.base_dtype, known_shape=shape, name="Identity")
+        for t, shape in zip(like, shapes, strict=True)
     ]

@@ -65,7 +65,10 @@ class ResidualAt(OpDef, sig="ResidualAt(values: T, index: int32, T: type) -> ent
         return entry(build, values, index)
 
     def host(values: Any, index: Any) -> Any:
-        return values[int(index)]
+        if values.dtype == object and not values.shape:
+            return values  # of a branch that is never taken
+        entry = values[int(index)]
+        return np.empty((), object) if entry is None else entry  # None: its branch was not taken
 
 
 class ResidualAtGrad(
@@ -90,6 +93,8 @@ class ResidualAtGrad(
         return p.dynamic_update_slice(build, zeros, one, *starts)
 
     def host(values: Any, index: Any, dy: Any) -> Any:
+        if values.dtype == object and not values.shape:
+            return values
         result = by_entries(np.zeros_like, values)
         result[int(index)] = dy
         return result

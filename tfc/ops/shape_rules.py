@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.shapes import TensorShape, shape_text
-from tfc.framework.tensor_util import constant_value, constant_value_as_shape
+from tfc.framework.tensor_util import constant_value_as_shape, folded_value
 
 Dims = list[int | None] | None
 
@@ -131,7 +131,7 @@ def broadcast_dims(a: Dims, b: Dims) -> Dims:
 
 def static_input(op: Any, index: int) -> np.ndarray | None:
     """The value of input `index` of the TensorFlow op, where the graph alone decides it."""
-    return constant_value(op.inputs[index])
+    return folded_value(op.inputs[index])
 
 
 def static_ints(op: Any, index: int) -> list[int] | None:

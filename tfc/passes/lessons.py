@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfc.base import errors
+
 LEAST_CAPACITY = 8
 # Codes of asserts; the op is the one that guessed.
 CAPACITY = "Capacity"  # a loop ran more often than there was room to keep; the text is how often
@@ -19,10 +21,12 @@ GUESSES = frozenset({CAPACITY, OUTSIDE})
 @dataclass
 class Lessons:
     """capacities: for loops that kept too little, the iterations to have room for. refused: ops
-    that may not guess again."""
+    that may not guess again. roomed: loops that have to guess, since the whole array is needed of
+    what they never change."""
 
     capacities: dict[Any, int] = field(default_factory=dict)
     refused: set[Any] = field(default_factory=set)
+    roomed: set[Any] = field(default_factory=set)
 
     def learn(self, code: str, op: Any, text: str) -> None:
         """Take in that a guess of `op` was wrong."""
@@ -30,6 +34,12 @@ class Lessons:
             self.capacities[op] = capacity_for(int(text))
         else:
             self.refused.add(op)
+
+    def make_room(self, op: Any) -> None:
+        """Have the loop `op` guess how often it runs. Raises InternalError if it had to already."""
+        if op in self.roomed:
+            raise errors.InternalError(None, op, f"'{op.name}' made no room for what it keeps")
+        self.roomed.add(op)
 
 
 def capacity_for(count: int) -> int:

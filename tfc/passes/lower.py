@@ -29,12 +29,11 @@ from tfc.ir.walk import above
 from tfc.passes.arrays import Element, Elements, stacked
 from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
-from tfc.passes.lower_errors import NeedsValue, NotNative
-from tfc.passes.residuals import Kept, Remade, counted_among, dense, residuals_among
-from tfc.passes.versions import NONE, Versions, versions_before
+from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
+from tfc.passes.residuals import Kept, NotTaken, Remade, counted_among, dense, residuals_among
+from tfc.passes.versions import NONE, Versions, handed_on, versions_before
 
-# A fed array of at most this many elements may join the signature when it decides a shape.
-STATIC_FEED_ELEMENTS = 4096
+STATIC_FEED_ELEMENTS = 4096  # a fed array up to this size may join the signature for a shape
 MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
 
 
@@ -77,7 +76,7 @@ class Lowered:
     driven: dict[Any, str]  # waiting ops with regions that Python drives, and why
     versions: dict[Any, Versions]  # writes that each lowered op depends on
     written: dict[str, int]  # number of the last write to each variable
-    arrays: dict[Any, Elements]  # TensorArrays that are asked for and no one value
+    arrays: dict[Any, Elements | NotTaken]  # what is asked for and no one value
 
 
 class Lowering(Builder):
@@ -195,27 +194,42 @@ def lower(
     written: Versions = NONE,
     ragged: Set[Any] = frozenset(),
     lessons: Lessons | None = None,
-    arrays: Mapping[Any, Elements] | None = None,
+    arrays: Mapping[Any, Elements | NotTaken] | None = None,
 ) -> Lowered:
     """Lower the ops that can run now.
 
     ops: in order; every input is made by one of them or is a key of `available` or `statics`.
     fetches: tensors whose values are asked for in the end.
     available: tensors that exist, by type; they become parameters.
-    statics: tensors that exist and are lowered as constants.
+    statics: tensors that are lowered as constants.
     variables: type of each variable's content before this stage; None or absent: uninitialised.
     versions, written: what earlier stages left (empty for the first).
-    ragged: tensors that exist as Python objects, such as arrays of several shapes.
+    ragged: tensors that are Python objects, such as arrays of several shapes.
     lessons: which guesses were wrong before.
-    arrays: TensorArrays that exist and are empty.
+    arrays: TensorArrays that exist and are empty, and what is never taken.
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
       InvalidArgumentError, ValueError: what an op's lowering finds wrong with its operands.
     """
-    build = Lowering(name, variables, written)
-    build.versions.update(versions or {})
-    build.values.update(arrays or {})
+    lessons = lessons or Lessons()
+    while True:
+        build = Lowering(name, variables, written)
+        build.versions, build.values = dict(versions or {}), dict(arrays or {})
+        build.ragged, build.lessons = ragged, lessons
+        try:
+            return _lowered(build, ops, fetches, available, statics)
+        except NeedsRoom as need:
+            lessons.make_room(need.owner)
+
+
+def _lowered(
+    build: Lowering,
+    ops: Sequence[Any],
+    fetches: Sequence[Any],
+    available: Mapping[Any, Type],
+    statics: Mapping[Any, np.ndarray],
+) -> Lowered:
     build.residuals, build.counted = residuals_among(ops), counted_among(ops)
     for tensor, array in statics.items():
         build.values[tensor] = as_constant(build, array)
@@ -224,7 +238,6 @@ def lower(
             value = build.values[tensor] = build.param(type)
             build.inputs.append(("tensor", tensor))
             build.available[value] = tensor
-    build.ragged, build.lessons = ragged, lessons or Lessons()
     waiting, wanted = _lower_ops(build, ops, fetches)
     outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
@@ -243,7 +256,7 @@ def lower(
         build.driven,
         build.versions,
         build.written,
-        {t: v for t in asked if isinstance(v := build.values.get(t), Elements)},
+        {t: v for t in asked if isinstance(v := build.values.get(t), Elements | NotTaken)},
     )
 
 
@@ -367,6 +380,8 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
         value = Ref(variable_of(tensor).name, build) if is_ref else build.values[tensor]
         if isinstance(value, Ref) and not is_ref:
             value = build.content(value.key, seen.get(value.key, 0))
+        elif tensor.dtype.is_ref_dtype and not is_ref:
+            value = handed_on(build, tensor, variable_of(tensor).name, value, seen)
         elif isinstance(value, Kept | Remade) and not op.defn.takes_kept:
             value = dense(build, value)
         if isinstance(value, Elements) and not op.defn.takes_arrays:

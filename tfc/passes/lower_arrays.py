@@ -19,7 +19,7 @@ from tfc.passes import residuals
 from tfc.passes.arrays import Elements, stacked, zeros
 from tfc.passes.lower_errors import NotNative
 from tfc.passes.matching import is_splat
-from tfc.passes.residuals import Kept, Remade
+from tfc.passes.residuals import Kept, NotTaken, Remade
 
 
 def dense(build: Any, array: Any) -> Any:
@@ -58,7 +58,7 @@ def storable(build: Any, value: Any) -> Any:
 
 def captured(build: Any, operand: Any) -> Any:
     """An operand as a region can take it; what is no value nor array (a reference) is not."""
-    if isinstance(operand, Value | Kept | Remade):
+    if isinstance(operand, Value | Kept | Remade | NotTaken):
         return operand
     return dense(build, operand) if isinstance(operand, Elements) else None
 

@@ -11,6 +11,15 @@ class NotNative(Exception):
     """An op with regions that cannot be native code; the text says why. Python drives it then."""
 
 
+class NeedsRoom(Exception):
+    """The whole array is needed of what the loop `owner` never changes, and how often that runs is
+    not known: lowered again, it makes room for a guess (`passes/lessons.py`)."""
+
+    def __init__(self, owner: Any):
+        super().__init__("how many entries a residual has is not known")
+        self.owner = owner
+
+
 class NeedsValue(Exception):
     """A lowering rule asked for the value of something that only running can tell."""
 

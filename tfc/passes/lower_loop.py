@@ -14,7 +14,7 @@ from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.lower_arrays import storable
 from tfc.passes.rematerialize import Recipe, invariant, recipes
-from tfc.passes.residuals import Kept, Level, Remade, content, kept
+from tfc.passes.residuals import NOT_TAKEN, Kept, Level, Remade, content, kept
 from tfc.passes.trip_count import trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
@@ -44,6 +44,8 @@ class Loop:
         """The loop's results, in the order of `start`; what it keeps goes to the Lowering."""
         build, op, body = self.build, self.op, self.body
         wanted = {t: storable(body, body.result(t)) for t in build.residuals.get(op, ())}
+        never = [t for t, value in wanted.items() if value is NOT_TAKEN]
+        build.kept.update((t, wanted.pop(t)) for t in never)
         outside = {t: self._unchanging(value) for t, value in wanted.items()}
         stored = {t: value for t, value in wanted.items() if outside[t] is None}
         again, values = self._split(stored)
@@ -53,13 +55,14 @@ class Loop:
         entries = None if count is None else max(count, 1)  # primitives cannot index into nothing
         if count is not None:
             build.counts[op] = self._countable(count)
-        elif stored:
-            entries = self._capacity([value.type for value in values])
+        elif stored or op in build.lessons.roomed:
+            fixed = [content(value) for value in outside.values() if value is not None]
+            entries = self._capacity([value.type for value in (*values, *fixed)])
         for tensor, value in outside.items():
             if value is not None:
-                build.kept[tensor] = kept(value, Level(entries, False))
+                build.kept[tensor] = kept(value, Level(entries, False, op))
         size = len(self.start)
-        if stored or (op in build.counted and count is None):
+        if stored or (count is None and (entries is not None or op in build.counted)):
             self._keep(values, entries or 1)
         results = self._emit()
         if count is None and len(results) > size:
@@ -186,6 +189,9 @@ def keep_of_branches(
     for tensor in build.residuals.get(op, ()):
         at = 0 if tensor.op._region is op.regions[0] else 1
         value = storable(branches[at], branches[at].result(tensor))
+        if value is NOT_TAKEN:
+            build.kept[tensor] = value
+            continue
         outside = unchanging(build, branches[at], value)
         if outside is not None:
             build.kept[tensor] = outside

@@ -30,11 +30,16 @@ from tfc.passes.lower import (
 )
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.lower_loop import Loop, keep_of_branches, remade
-from tfc.passes.residuals import Kept, counted_among, dense, residuals_among, with_values
+from tfc.passes.residuals import (
+    NOT_TAKEN,
+    Kept,
+    counted_among,
+    dense,
+    residuals_among,
+    with_values,
+)
 from tfc.passes.trip_count import leaves
-from tfc.passes.versions import newest, versions_before
-
-NOT_TAKEN = object()  # of a branch that is never taken, where nobody takes what is kept either
+from tfc.passes.versions import handed_on, newest, versions_before
 
 
 class _Touched(Exception):
@@ -168,7 +173,11 @@ class _Owner:
 
     def _read(self, tensor: Any, operand: Any) -> Any:
         """An operand; of a reference that a write returned, the content then: a region reads it."""
-        if not isinstance(operand, Ref) or not tensor.op.inputs:
+        if not isinstance(operand, Ref):
+            if operand is None or not tensor.dtype.is_ref_dtype:
+                return operand
+            return handed_on(self.build, tensor, variable_of(tensor).name, operand, self.seen)
+        if not tensor.op.inputs:
             return operand
         return self.build.content(operand.key, self.seen.get(operand.key, 0))
 

@@ -18,17 +18,19 @@ import numpy as np
 from tfc import prims as p
 from tfc.ir.builder import make_op
 from tfc.ir.core import Function, Type, Value
-from tfc.passes.lower_errors import NotNative
+from tfc.passes.lower_errors import NeedsRoom, NotNative
 from tfc.passes.regions import inline
 
 
 @dataclass(frozen=True)
 class Level:
     """A loop around a kept value: how many entries its array has (None: unknown), and whether the
-    value has an axis for them (if not, it is the same in every iteration)."""
+    value has an axis for them (if not, it is the same in every iteration). owner: the While, for
+    which room can be made if the entries are unknown."""
 
     entries: int | None
     stored: bool
+    owner: Any = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Kept:
         for axis, level in enumerate(self.levels):
             if not level.stored:
                 if level.entries is None:
-                    raise NotNative("how many entries a residual has is not known")
+                    raise NeedsRoom(level.owner)
                 shape.insert(axis, level.entries)
         return Type(self.value.type.dtype, tuple(shape))
 
@@ -67,8 +69,22 @@ class Remade:
         return Type(made.type.dtype, (self.entries, *made.type.shape))
 
 
+class NotTaken:
+    """What stands for a tensor of a branch that is never taken: nobody takes what is kept of it,
+    and its type need not be known."""
+
+    @property
+    def type(self) -> Type:
+        raise NotNative("a gradient needs what a branch kept that is never taken")
+
+
+NOT_TAKEN = NotTaken()
+
+
 def with_values(value: Any, change: Callable[[Value], Value]) -> Any:
     """`value`, which may be kept or remade, of other arrays."""
+    if value is NOT_TAKEN:
+        return value
     if isinstance(value, Kept):
         return Kept(change(value.value), value.levels)
     if isinstance(value, Remade):
@@ -125,6 +141,8 @@ def _all_entries(build: Any, remade: Remade) -> Value:
 
 def entry(build: Any, value: Any, index: Value) -> Any:
     """What was kept in iteration `index`."""
+    if value is NOT_TAKEN:
+        return value
     if isinstance(value, Remade):
         entries = [entry(build, arg, index) for arg in value.args]
         return inline(build, value.function, entries)[0]

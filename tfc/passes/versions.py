@@ -25,3 +25,14 @@ def newest(found: Sequence[Versions]) -> Versions:
             if merged.get(key, 0) < number:
                 merged[key] = number
     return merged
+
+
+def handed_on(build: Any, tensor: Any, key: str, value: Any, seen: Versions) -> Any:
+    """What a reader that depends on the writes `seen` finds behind a reference to variable `key`
+    whose content `value` an earlier stage handed on: that, unless it was overwritten since. What
+    is fed in the place of a reference stays."""
+    versions = build.versions.get(tensor.op)
+    number = seen.get(key, 0)
+    if versions is None or number <= versions.get(key, 0):
+        return value
+    return build.content(key, max(number, build.before.get(key, 0)))
