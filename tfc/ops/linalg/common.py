@@ -11,7 +11,6 @@ from tfc.base import errors
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
-from tfc.framework.tensor_util import constant_value
 from tfc.ops import shape_ops, shape_rules
 from tfc.ops.common import reduce_sum
 from tfc.ops.diag_ops import matrix_transpose
@@ -112,8 +111,3 @@ def sum_batches(grad: Tensor, x: Tensor, other: Tensor) -> Tensor:
     mine, others = shape_ops.shape(x), shape_ops.shape(other)
     axes = apply("BroadcastGradientArgs", mine[:-2], others[:-2])[0]
     return shape_ops.reshape(reduce_sum(grad, axes), mine)
-
-
-def static_or_none(value: Any) -> Array | None:
-    """The value of a tensor or a Python value, where the graph knows it."""
-    return constant_value(value) if isinstance(value, Tensor) else np.asarray(value)

@@ -151,10 +151,3 @@ def check_arrays(
             f"{s.text(shape.tolist())}",
         )
     return tuple(int(d) for d in shape)
-
-
-def in_order(rows: np.ndarray) -> np.ndarray:
-    """Where, in the order of places, each of these comes from; equal ones as they stood."""
-    if not rows.shape[1]:
-        return np.arange(len(rows))
-    return np.lexsort(rows.T[::-1])
