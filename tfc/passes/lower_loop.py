@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tfc.ir.builder import constant_value
 from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.lower_arrays import storable
-from tfc.passes.rematerialize import Recipe, invariant, recipes
+from tfc.passes.rematerialize import Invariants, Recipe, recipes
 from tfc.passes.residuals import NOT_TAKEN, Kept, Level, Remade, content, kept
 from tfc.passes.trip_count import trip_count
 
@@ -79,18 +80,23 @@ class Loop:
                 build.kept[tensor] = self._remade(recipe, arrays, entries)
         return results[:size]
 
+    @cached_property
+    def fixed(self) -> Invariants:
+        """The body's invariants, found when a gradient first asks."""
+        return Invariants(self.build, self.body)
+
     def _unchanging(self, value: Any) -> Any:
         """A value of the body as the same value outside, if nothing that changes goes into it."""
         found = unchanging(self.build, self.body, value)
         if found is None and isinstance(value, Value):
-            return invariant(self.build, self.body, value)
+            return self.fixed.outside(value)
         return found
 
     def _split(self, stored: Mapping[Any, Any]) -> tuple[dict[Value, Recipe], list[Value]]:
         """Of what gradients want: what is made again, and what has to be kept, each value once."""
         plain = [v for v in dict.fromkeys(stored.values()) if isinstance(v, Value)]
         # inside other regions an array is kept of it, so it would not be made again for long
-        again = {} if self.build.region_depth else recipes(self.body, plain)
+        again = recipes(self.fixed, plain) if plain and not self.build.region_depth else {}
         values = dict.fromkeys(content(v) for v in stored.values())
         needed = [v for v in values if v not in again]
         needed += [base for recipe in again.values() for base in recipe.bases]

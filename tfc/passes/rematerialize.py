@@ -7,14 +7,14 @@ again when an iteration is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tfc.ir.builder import make_op
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects
 from tfc.passes.matching import ELEMENTWISE
-from tfc.passes.regions import inline
 
 MOST_OPS = 8  # cheap ops that making one value again may take
 _FREE = frozenset({"const", "broadcast"})
@@ -36,20 +36,36 @@ class Recipe:
         return Function("again", (*self.bases, *self.fixed), self.ops, (self.value,))
 
 
-def invariant(build: Any, inner: Any, value: Value) -> Value | None:
-    """A value of the region `inner` that only captured values go into, computed outside; None if
-    others do."""
-    ops, leaves = _above(value, _is_pure)
-    if any(leaf not in inner.captured for leaf in leaves):
-        return None
-    function = Function("outside", tuple(leaves), tuple(ops), (value,))
-    return inline(build, function, [inner.captured[leaf] for leaf in leaves])[0]
+class Invariants:
+    """The values of a loop's body that nothing that changes goes into. The set is found once, and
+    each of them computed outside at most once: bodies are long."""
+
+    def __init__(self, build: Any, body: Any):
+        self._build = build
+        self._outside: dict[Value, Value] = dict(body.captured)
+        self._values = set(body.captured)
+        for op in body.ops:
+            if not has_effects(op) and all(v in self._values for v in op.operands):
+                self._values.update(op.results)
+
+    def __contains__(self, value: Value) -> bool:
+        return value in self._values
+
+    def outside(self, value: Value) -> Value | None:
+        """The same value outside; None if it may change."""
+        if value not in self._values:
+            return None
+        for op in _above(value, lambda op: op.results[0] not in self._outside)[0]:
+            operands = tuple(self._outside[v] for v in op.operands)
+            made = self._build.adopt(make_op(op.defn, operands, op.attrs, op.regions, op.loc))
+            self._outside.update(zip(op.results, made, strict=True))
+        return self._outside[value]
 
 
-def recipes(inner: Any, values: Sequence[Value]) -> dict[Value, Recipe]:
-    """For those of `values`, wanted of the region `inner`, that need not be kept: how each is made
-    of others. Their bases are to be kept, be they among `values` or not."""
-    made = {v: _recipe(inner, v) for v in values}
+def recipes(fixed: Invariants, values: Sequence[Value]) -> dict[Value, Recipe]:
+    """For those of `values`, wanted of a body with these invariants, that need not be kept: how
+    each is made of others. Their bases are to be kept, be they among `values` or not."""
+    made = {v: _recipe(fixed, v) for v in values}
     found = {v: recipe for v, recipe in made.items() if recipe is not None}
     kept = {v for v in values if v not in found}
     while True:
@@ -70,23 +86,21 @@ def _worth_keeping(missing: Mapping[Value, Sequence[Value]]) -> Value | None:
     return best if best is not None and saved[best] > 0 else None
 
 
-def _recipe(inner: Any, value: Value) -> Recipe | None:
-    """How few cheap ops make `value`; None if it takes others, or it is one of its own bases."""
-    ops, leaves = _above(value, _is_cheap)
-    if not ops or sum(op.defn.name not in _FREE for op in ops) > MOST_OPS or value in leaves:
+def _recipe(fixed: Invariants, value: Value) -> Recipe | None:
+    """How few cheap ops make `value`; None if it takes others, or more."""
+    left = MOST_OPS
+
+    def through(op: Op) -> bool:
+        nonlocal left
+        cheap = _is_cheap(op)
+        left -= cheap and op.defn.name not in _FREE
+        return cheap and left >= 0
+
+    ops, leaves = _above(value, through)
+    if not ops or left < 0:
         return None
-    fixed = tuple(leaf for leaf in leaves if _is_fixed(inner, leaf))
-    bases = tuple(leaf for leaf in leaves if leaf not in fixed)
-    return Recipe(value, tuple(ops), bases, fixed)
-
-
-def _is_fixed(inner: Any, value: Value) -> bool:
-    _, leaves = _above(value, _is_pure)
-    return all(leaf in inner.captured for leaf in leaves)
-
-
-def _is_pure(op: Op) -> bool:
-    return not has_effects(op)
+    known = tuple(leaf for leaf in leaves if leaf in fixed)
+    return Recipe(value, tuple(ops), tuple(v for v in leaves if v not in fixed), known)
 
 
 def _is_cheap(op: Op) -> bool:
@@ -94,19 +108,20 @@ def _is_cheap(op: Op) -> bool:
     return name in _FREE or (name in ELEMENTWISE and op.defn.cheap)
 
 
-def _above(value: Value, through: Any) -> tuple[list[Op], list[Value]]:
+def _above(value: Value, through: Callable[[Op], bool]) -> tuple[list[Op], list[Value]]:
     """The ops, in order, that `value` is computed by as far as `through` allows, and the values
-    that they start from."""
+    that they start from. An op that it allows is asked about once."""
     order: dict[Op, None] = {}
     leaves: dict[Value, None] = {}
     stack: list[tuple[Value, bool]] = [(value, False)]
     while stack:
         at, done = stack.pop()
         op = at.op
-        if op is None or not through(op):
-            leaves[at] = None
-        elif done:
+        if done:
+            assert op is not None
             order[op] = None
+        elif op is None or (op not in order and not through(op)):
+            leaves[at] = None
         elif op not in order:
             stack.append((at, True))
             stack.extend((v, False) for v in op.operands)
