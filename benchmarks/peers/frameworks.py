@@ -26,7 +26,10 @@ PEERS = {
     "tensorflow": Peer(("tensorflow-cpu", "tf_keras"), "tensorflow"),
     "torch": Peer((os.environ.get("PEERS_TORCH", "torch==2.13.0+cpu"), "numpy"), "torch"),
     "numba": Peer(("numba", "numpy"), "numba"),
+    "pytensor": Peer(("pytensor",), "pytensor"),
+    "numpy": Peer(("numpy",), "numpy"),
 }
+PLOT = Peer(("matplotlib",), "matplotlib")  # draws the results; no peer
 
 
 def python_of(name: str) -> Path:
@@ -43,7 +46,7 @@ def install(name: str) -> str | None:
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
         [str(python_of(name)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         *PEERS[name].packages],
+         *(PLOT if name == "plot" else PEERS[name]).packages],
     ):  # fmt: skip
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:

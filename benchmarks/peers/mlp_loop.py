@@ -21,6 +21,12 @@ def per(steps, **_):
     return steps
 
 
+def cost(batch, inputs, first, second, **_):
+    """(operations, bytes from memory) of a step."""
+    products = [inputs * first, first * second, second * CLASSES]
+    return 2 * batch * (3 * sum(products) - products[0]), 0
+
+
 def data(batch, inputs, first, second, steps):
     """Batches of images, of labels, and the weights and biases, layer by layer."""
     random = np.random.RandomState(3)

@@ -21,9 +21,14 @@ from typing import Any
 
 import numpy as np
 from frameworks import PEERS, install, python_of
+from limits import measured
 
 HERE = Path(__file__).resolve().parent
-ROWS = ("logistic", "mlp_loop", "lstm", "nbody", "nbody_gradient", "stencil", "stencil_gradient")
+ROWS = (
+    "add", "regression", "mlp", "mlp_loop", "mlp_adam", "softmax", "cnn", "cnn_inference", "heavy",
+    "cheap", "products", "lstm", "layer_norm", "logistic", "fresh", "transformer", "nbody",
+    "nbody_gradient", "stencil", "stencil_gradient",
+)  # fmt: skip
 REST = 0.05  # seconds between turns: threads that spin after their work have gone to sleep
 SLOW = 1.0  # an entry whose call takes more seconds has fewer rounds
 SLOW_ROUNDS = 2
@@ -41,7 +46,12 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"},
+            env={
+                **os.environ,
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "TF_USE_LEGACY_KERAS": "1",
+                "TF_XLA_FLAGS": "--tf_xla_cpu_global_jit",  # for Sessions that ask for it
+            },
         )
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -129,13 +139,14 @@ def ratio(slow: list[float], fast: list[float]) -> tuple[float, float, float]:
     return middle, low, high
 
 
-def best_of(times: dict[str, list[float]], ours: bool) -> str | None:
-    entries = [e for e in times if times[e] and e.startswith("tfc") == ours]
+def best_of(row: Any, times: dict[str, list[float]], ours: bool) -> str | None:
+    beside = getattr(row, "BESIDE", ())
+    entries = [e for e in times if times[e] and e.startswith("tfc") == ours and e not in beside]
     return min(entries, key=lambda e: statistics.median(times[e]), default=None)
 
 
-def line(row: Any, size: dict[str, int], times: dict[str, list[float]]) -> str:
-    """A row of the table."""
+def line(row: Any, size: dict[str, int], times: dict[str, list[float]], limit: float) -> str:
+    """A row of the table; `limit` in seconds."""
 
     def figure(entry: str) -> str:
         variant = entry.partition(", ")[2]
@@ -145,13 +156,47 @@ def line(row: Any, size: dict[str, int], times: dict[str, list[float]]) -> str:
     cells = [f"{row.TITLE}, {' '.join(f'{k}={v}' for k, v in size.items())}; {row.UNIT}"]
     for name in ("tfc", *PEERS):
         cells.append("; ".join(figure(e) for e in times if e.split(",")[0] == name) or "-")
-    ours, best = best_of(times, True), best_of(times, False)
+    ours, best = best_of(row, times, True), best_of(row, times, False)
     if ours and best:
         middle, low, high = ratio(times[best], times[ours])
         cells.append(f"**{middle:.2f}** ({low:.2f} to {high:.2f}), {best}")
     else:
         cells.append("-")
+    if ours and limit:
+        share = limit / statistics.median(times[ours])
+        cells.append(f"{limit * row.SCALE:.4g} ({share:.0%})")
+    else:
+        cells.append("-")
     return "| " + " | ".join(cells) + " |"
+
+
+def sizes_of(row: Any, count: int) -> list[dict[str, int]]:
+    """The first `count` of a row's sizes; where each is a list of them, all of those."""
+    found: list[dict[str, int]] = []
+    for size in row.SIZES[:count]:
+        found += [size] if isinstance(size, dict) else size
+    return found
+
+
+def bar(row: Any, size: dict[str, int], times: dict[str, list[float]], limit: float) -> Any:
+    """What the plot shows of a row: the medians of tfc, and of the best variant of each peer."""
+    best: dict[str, float] = {}
+    for entry in times:
+        name, value = entry.split(",")[0], times[entry] and statistics.median(times[entry])
+        if value and value < best.get(name, np.inf):
+            best[name] = value
+    label = f"{row.TITLE} {' '.join(map(str, size.values()))}"
+    return {"label": label, "seconds": best, "limit": limit}
+
+
+def plot(bars: list[Any], path: Path) -> None:
+    """Draw the bars with the library that has a virtual environment of its own for it."""
+    why = install("plot")
+    if why is None:
+        command = [str(python_of("plot")), str(HERE / "plot.py"), str(path)]
+        subprocess.run(command, input=json.dumps(bars), text=True, check=True)
+    else:
+        print(f"no plot: {why}", flush=True)
 
 
 def machine() -> str:
@@ -170,9 +215,11 @@ def main() -> None:
     parser.add_argument("--least", type=float, default=0.1, help="seconds of a round")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--clock", default="wall", choices=("wall", "cpu"))
+    parser.add_argument("--no-plot", action="store_true")
     parser.add_argument("--no-table", action="store_true", help="of what loops cost")
     args = parser.parse_args()
 
+    limits = measured()
     processes, versions = start(args.peers)
     today = datetime.date.today().isoformat()
     heads = [n if n == "tfc" else f"{n} {versions.get(n, 'left out')}" for n in ("tfc", *PEERS)]
@@ -183,14 +230,21 @@ def main() -> None:
         f"{args.clock} time; the last column is the best peer's time by ours, with the quartiles "
         "over the rounds: above 1, tfc is faster.",
         "",
-        f"| | {' | '.join(heads)} | best peer / tfc |",
-        "|---" * (len(PEERS) + 3) + "|",
+        f"The limit is what the machine takes for the arithmetic ({limits.operations / 1e9:.0f} "
+        f"GFLOP/s) or for reading inputs and writing results ({limits.bytes / 1e9:.1f} GB/s); in "
+        "brackets, the share of it that tfc reaches (more than 100% where data stays in cache).",
+        "",
+        f"| | {' | '.join(heads)} | best peer / tfc | limit |",
+        "|---" * (len(PEERS) + 4) + "|",
     ]
+    bars = []
     for name in args.rows:
         row = importlib.import_module(name)
-        for size in row.SIZES[: args.sizes]:
+        for size in sizes_of(row, args.sizes):
             times = timed(row, size, processes, args)
-            lines.append(line(row, size, times))
+            limit = limits.seconds(*row.cost(**size)) if hasattr(row, "cost") else 0.0
+            lines.append(line(row, size, times, limit))
+            bars.append(bar(row, size, times, limit))
             print(lines[-1], flush=True)
     for process in processes.values():
         process.end()
@@ -200,6 +254,8 @@ def main() -> None:
         )
         lines += said.stdout.rstrip().splitlines()
     args.results.write_text("\n".join(lines) + "\n")
+    if not args.no_plot:
+        plot(bars, args.results.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
