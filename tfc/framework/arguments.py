@@ -392,7 +392,7 @@ def _of_kind(attr: Attr, value: Any) -> Any:
             raise TypeError(f"Expected int for argument '{name}' not {value!r}.")
         try:
             return int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise TypeError(f"Expected int for argument '{name}' not {value!r}.") from None
     if kind == "float":
         if isinstance(value, numbers.Real | np.floating):

@@ -31,6 +31,8 @@ from tfc.framework.stack import get_default_graph
 
 ANY = (*dtypes.NUMBERS, "i1", "str", "resource", "variant")
 
+MOST_OUTPUTS = 1 << 20  # of an op
+
 _REGISTRY: dict[str, type[OpDef]] = {}
 _HOST_DTYPES = ("str", "resource", "variant")
 
@@ -123,11 +125,28 @@ class OpDef:
 
     @classmethod
     def run_lower(cls, build: Any, op: Operation, operands: Sequence[Any]) -> tuple[Any, ...]:
-        """Results of the `lower` rule, one per output."""
+        """Results of the `lower` rule, one per output.
+
+        Raises:
+          ValueError: shapes that the graph did not know are wrong.
+        """
         if cls.lower is None:
             raise errors.UnimplementedError(None, op, f"op {cls.name} has no native form")
-        results = call_rule(cls.lower, op, operands, build)
+        try:
+            results = call_rule(cls.lower, op, operands, build)
+        except (ValueError, IndexError, KeyError, TypeError, AttributeError):
+            cls._check_shapes(op, operands)  # says better what is wrong
+            raise
+        cls._check_shapes(op, operands)
         return _as_tuple(results, len(op.outputs))
+
+    @classmethod
+    def _check_shapes(cls, op: Operation, operands: Sequence[Any]) -> None:
+        """Raises ValueError if the shape rule does, now that all shapes are known."""
+        known = all(t.get_shape().is_fully_defined() for t in op.inputs)
+        if cls.shape is not None and not known:
+            shapes = [_shape_now(t, x) for t, x in zip(op.inputs, operands, strict=True)]
+            call_rule(cls.shape, op, shapes)
 
     @classmethod
     def run_host(cls, op: Operation, arrays: Sequence[Any], *call: Any) -> tuple[Any, ...]:
@@ -135,6 +154,12 @@ class OpDef:
         if cls.host is None:
             raise errors.UnimplementedError(None, op, f"op {cls.name} has no host form")
         return _as_tuple(call_rule(cls.host, op, arrays, *call), len(op.outputs))
+
+
+def _shape_now(tensor: Tensor, operand: Any) -> TensorShape:
+    """The shape of an operand of `lower`; what the graph knows where that is no one array."""
+    found = getattr(operand, "type", None)
+    return tensor.get_shape() if found is None else TensorShape(found.shape)
 
 
 def _as_tuple(results: Any, count: int) -> tuple[Any, ...]:
@@ -241,6 +266,10 @@ def _types_of(arg: Arg, attrs: dict[str, Any]) -> list[DType]:
     if arg.is_ref:
         dtype = dtype._as_ref
     count = 1 if arg.number_attr is None else attrs[arg.number_attr]
+    if count > MOST_OUTPUTS:
+        raise ValueError(
+            f"{arg.number_attr} = {count}, but an op has at most {MOST_OUTPUTS} outputs"
+        )
     return [dtype] * count
 
 

@@ -23,9 +23,9 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
         if op_seed is None:
             op_seed = graph.unseeded_random_ops
             graph.unseeded_random_ops += 1
-        seeds = graph.seed % _MAXINT32, op_seed % _MAXINT32
+        seeds = int(graph.seed) % _MAXINT32, int(op_seed) % _MAXINT32
     elif op_seed is not None:
-        seeds = DEFAULT_GRAPH_SEED, op_seed % _MAXINT32
+        seeds = DEFAULT_GRAPH_SEED, int(op_seed) % _MAXINT32
     else:
         return None, None
     return (0, _MAXINT32) if seeds == (0, 0) else seeds

@@ -14,6 +14,7 @@ def swapped_with_last(x: Tensor, axis: int) -> Any:
     computed."""
     known = x.get_shape().ndims
     if known is not None:
+        _check(axis, known)
         order = list(range(known))
         order[axis], order[-1] = order[-1], order[axis]
         return order
@@ -27,6 +28,7 @@ def moved_to_end(x: Tensor, axis: int) -> Any:
     """All axes of `x`, with `axis` after the others: a list, or a vector that is computed."""
     known = x.get_shape().ndims
     if known is not None:
+        _check(axis, known)
         order = list(range(known))
         order.append(order.pop(axis))
         return order
@@ -34,6 +36,11 @@ def moved_to_end(x: Tensor, axis: int) -> Any:
     at = axis % count
     spans = [apply("Range", 0, at, 1), apply("Range", at + 1, count, 1)]
     return apply("ConcatV2", [*spans, apply("ExpandDims", at, 0)], 0)
+
+
+def _check(axis: int, rank: int) -> None:
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of range for a tensor of rank {rank}")
 
 
 def _filled(like: Tensor, number: Tensor) -> Tensor:

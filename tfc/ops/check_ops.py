@@ -144,6 +144,8 @@ def _rank_check(
         number, known = constant_value(wanted), tensor.get_shape().ndims
         if number is not None and np.ndim(number) != 0:
             raise ValueError("Rank must be a scalar.")
+        if not wanted.dtype.is_integer:
+            raise TypeError(f"Rank must be an integer, but is of {wanted.dtype.name}")
         if number is not None and known is not None:
             if not fits(known, int(number)):
                 raise ValueError(

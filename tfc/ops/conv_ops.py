@@ -354,7 +354,10 @@ def _padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
 
 def _steps(value: Any, rank: int, data_format: str) -> list[int]:
     """Strides or dilations for every axis, from one number, one per spatial axis, or all."""
-    steps = [int(n) for n in value] if isinstance(value, (list, tuple)) else [int(value)]
+    try:
+        steps = [int(n) for n in value] if isinstance(value, (list, tuple)) else [int(value)]
+    except OverflowError:
+        raise ValueError(f"strides and dilations are integers, but got {value}") from None
     if len(steps) == rank:
         return steps
     spatial = steps * (rank - 2) if len(steps) == 1 else steps

@@ -201,12 +201,13 @@ def _tensor_scatter(name: str, kind: str, doc: str, grad: Any) -> None:
         def shape(
             tensor: TensorShape, indices: TensorShape, updates: TensorShape
         ) -> list[TensorShape]:
+            s.check_scatter_nd(s.with_rank_at_least(tensor, 1), indices, updates)
             return [tensor]
 
         def lower(build: Any, tensor: Value, indices: Value, updates: Value) -> Value:
             depth, batch = indices.type.shape[-1], indices.type.shape[:-1]
             expected = batch + tensor.type.shape[depth:]
-            if updates.type.shape != expected:
+            if depth > tensor.type.rank or updates.type.shape != expected:
                 raise invalid(
                     build,
                     f"updates must have shape {s.text(expected)}, not {s.text(updates.type.shape)}",

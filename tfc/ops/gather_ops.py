@@ -276,11 +276,8 @@ class ScatterNd(
     def shape(
         indices: TensorShape, updates: TensorShape, shape: TensorShape, *, op: Any
     ) -> list[TensorShape]:
-        dims, index, rows = s.static_dims(op, 2), s.dims_of(indices), s.dims_of(updates)
-        if dims is not None and index and index[-1] is not None and rows is not None:
-            s.merge_dims(index[:-1], rows[: len(index) - 1])
-            if None not in dims:
-                s.merge_dims(dims[index[-1] :], rows[len(index) - 1 :])
+        dims = s.static_dims(op, 2)
+        s.check_scatter_nd(dims, indices, updates)
         return [s.shape_of(dims)]
 
     def grad(op: Any, dy: Tensor) -> list[Any]:

@@ -43,6 +43,8 @@ def _concat_shape(values: Sequence[TensorShape], axis: list[int] | None) -> Tens
     count = ranks.pop()
     if axis is None:
         return s.unknown(count)
+    if len(axis) != 1:
+        raise ValueError(f"axis must be one number, but has {len(axis)} elements")
     if not -count <= axis[0] < count:
         raise ValueError(
             f"Expected concatenating dimensions in the range [{-count}, {count}), but got {axis[0]}"
@@ -290,6 +292,8 @@ def parallel_stack(values: Any, name: str | None = "parallel_stack") -> Tensor:
     """`values`, all of one known shape, stacked along a new first axis."""
     with name_scope(name, "parallel_stack") as scope:
         tensors = [convert_to_tensor(v) for v in values]
+        if not tensors:
+            raise ValueError("parallel_stack takes at least one tensor")
         dims = tensors[0].get_shape().as_list()
         wide = [opdef.apply("ExpandDims", t, 0) for t in tensors]
         return opdef.apply(

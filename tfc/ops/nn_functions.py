@@ -110,6 +110,8 @@ def bias_add(
 ) -> Tensor:
     """`value` plus `bias`, one number for each channel."""
     if data_format is not None:
+        if not isinstance(data_format, str):
+            raise ValueError(f"data_format must be a string, but got {data_format!r}")
         if data_format.startswith("NC"):
             data_format = "NCHW"
         elif data_format.startswith("N") and data_format.endswith("C"):

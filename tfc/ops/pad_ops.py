@@ -223,6 +223,8 @@ def pad(
     mode: CONSTANT fills with `constant_values`; REFLECT and SYMMETRIC mirror the tensor without
     and with its border.
     """
+    if not isinstance(mode, str):
+        raise ValueError(f"Unknown padding mode: {mode!r}")
     kind = mode.upper()
     if kind == "CONSTANT":
         is_zero = not isinstance(constant_values, Tensor) and np.all(np.equal(constant_values, 0))

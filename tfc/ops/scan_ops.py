@@ -40,7 +40,10 @@ def _arg_shape(
 
 def _define_arg(name: str, kind: str, what: str) -> Any:
     def lower(build: Any, x: Value, dimension: Value, *, output_type: DType, **_: Any) -> Value:
-        axis = int(build.static(dimension).ravel()[0])
+        if dimension.type.rank:
+            shape = shape_rules.text(dimension.type.shape)
+            raise invalid(build, f"dim must be a scalar, but received tensor of shape: {shape}")
+        axis = int(build.static(dimension))
         if not -x.type.rank <= axis < x.type.rank:
             raise invalid(
                 build,

@@ -107,7 +107,11 @@ def _nd_op(name: str, allowed: tuple[str, ...], what: str, combine: Callable[...
         T=allowed,
         Tindices=INDEX,
     ):
-        def shape(ref: TensorShape, *others: TensorShape) -> list[TensorShape]:
+        def shape(
+            ref: TensorShape, indices: TensorShape, updates: TensorShape
+        ) -> list[TensorShape]:
+            dims = shape_rules.with_rank_at_least(ref, 1)
+            shape_rules.check_scatter_nd(dims, indices, updates)
             return [ref]
 
         grad = no_gradient
@@ -116,7 +120,7 @@ def _nd_op(name: str, allowed: tuple[str, ...], what: str, combine: Callable[...
             old = build.read(ref)
             depth = indices.type.shape[-1]
             wanted = (*indices.type.shape[:-1], *old.type.shape[depth:])
-            if updates.type.shape != wanted:
+            if depth > old.type.rank or updates.type.shape != wanted:
                 raise invalid(
                     build,
                     f"updates must have shape {shape_text(wanted)} "

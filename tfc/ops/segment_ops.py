@@ -66,7 +66,9 @@ def _unsorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
         shape = _unsorted_shape
 
         def lower(build: Any, data: Value, segment_ids: Value, num: Value) -> Value:
-            count = int(build.static(num).ravel()[0])
+            if num.type.rank:
+                raise invalid(build, f"num_segments should be a scalar, not shape {num.type.shape}")
+            count = int(build.static(num))
             _check_ids(build, segment_ids, count)
             return _scattered(build, data, segment_ids, count, kind, _neutral(kind, data))
 

@@ -88,6 +88,33 @@ def merge_dims(a: Dims, b: Dims) -> Dims:
     return merged
 
 
+def check_scatter_nd(into: Dims, indices: TensorShape, updates: TensorShape) -> None:
+    """Raises ValueError if no rows of `updates` can have their places in `into` by `indices`."""
+    index, rows = with_rank_at_least(indices, 1), with_rank_at_least(updates, 1)
+    if into is not None and 0 in into and any(d is not None and product(d) for d in (index, rows)):
+        raise ValueError("Indices and updates specified for empty input")
+    if index is None or rows is None:
+        return
+    outer = len(index) - 1
+    try:
+        merge_dims(index[:-1], rows[:outer])
+    except ValueError as error:
+        raise ValueError(
+            f"Dimensions [0,{outer}) of indices[shape={text(index)}] must match dimensions "
+            f"[0,{outer}) of updates[shape={text(rows)}]: {error}"
+        ) from None
+    depth = index[-1]
+    if into is None or depth is None:
+        return
+    try:
+        merge_dims(into[depth:], rows[outer:])
+    except ValueError as error:
+        raise ValueError(
+            f"Dimensions [{depth},{len(into)}) of input[shape={text(into)}] must match dimensions "
+            f"[{outer},{len(rows)}) of updates[shape={text(rows)}]: {error}"
+        ) from None
+
+
 def product(dims: Sequence[int | None]) -> int | None:
     """The number of elements, or None if it is not known."""
     total = 1

@@ -159,6 +159,8 @@ def _batch_shape(
     dims = s.dims_of(input)
     if dims is None or block is None:
         return [s.unknown(None if dims is None else len(dims))]
+    if len(dims) <= len(block):
+        raise ValueError(f"input rank should be >= {len(block) + 1} instead of {len(dims)}")
     each = int(np.prod(block, dtype=np.int64))
     out = list(dims)
     if dims[0] is not None:

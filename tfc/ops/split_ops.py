@@ -195,7 +195,7 @@ def split(
         sizes = num_or_size_splits
     if num is None:
         tensor = sizes if isinstance(sizes, Tensor) else None
-        known = tensor.get_shape().as_list() if tensor is not None else [len(sizes)]
+        known = s.with_rank(tensor.get_shape(), 1) if tensor is not None else [len(sizes)]
         num = known[0]
     if num is None:
         raise ValueError(f"Cannot infer argument `num` from shape {known}")

@@ -247,7 +247,9 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
     Raises:
       ValueError: the first operand is not a scalar.
     """
-    base = x.dtype.base_dtype if hasattr(x, "dtype") else None
+    if not isinstance(x, Tensor | IndexedSlices) and not hasattr(x, "op"):
+        x = convert_to_tensor(x, name="x")
+    base = x.dtype.base_dtype
     factor = convert_to_tensor(scalar, dtype=base, name="scalar")
     rank = factor.get_shape().ndims
     if rank not in (None, 0):

@@ -19,6 +19,8 @@ Pairs = tuple[tuple[int, int], ...]
 
 def channels_first(data_format: str) -> bool:
     """Whether channels are the second axis: NCHW, NCDHW, NCW."""
+    if not isinstance(data_format, str):
+        raise ValueError(f"data_format must be a string, but got {data_format!r}")
     return data_format.startswith("NC")
 
 

@@ -131,6 +131,7 @@ def static_state_saving_rnn(
     Raises:
       ValueError: names and state are of two structures.
     """
+    check_cell("cell", cell)
     sizes = cell.state_size
     if nest.is_sequence(sizes) != nest.is_sequence(state_name):
         raise ValueError(

@@ -16,6 +16,8 @@ def completed(equation: str, count: int) -> tuple[list[str], str]:
     Raises:
       ValueError: the equation is none, or not one for `count` operands.
     """
+    if not isinstance(equation, str):
+        raise TypeError(f"an equation is a string, but got {equation!r}")
     text = equation.replace(" ", "").replace(ELLIPSIS, "0")
     if "0" in equation or not _FORM.match(text):
         raise ValueError(f"Subscripts have incorrect format: {equation}")

@@ -44,6 +44,8 @@ def number(value: Any, what: str) -> Number:
 def extent(x: Tensor, axis: int) -> Number:
     """The extent of an axis, counted from the end: a number where it is known."""
     dims = s.dims_of(x.get_shape())
+    if dims is not None and not -len(dims) <= axis < len(dims):
+        raise ValueError(f"axis {axis} is out of range for {x.name} of shape {x.get_shape()}")
     known = None if dims is None else dims[axis]
     return shape_of(x)[axis] if known is None else known
 

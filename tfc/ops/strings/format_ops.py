@@ -215,6 +215,8 @@ def string_format(
       ValueError: not as many placeholders as inputs.
     """
     parts: Sequence[Any] = inputs if isinstance(inputs, list | tuple) else [inputs]
+    if not isinstance(template, str):
+        raise TypeError(f"template must be a string, but got {template!r}")
     count = template.count(placeholder)
     if count != len(parts):
         raise ValueError(
