@@ -28,6 +28,7 @@ from tfc.framework import arguments, signature
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.signature import Arg, Signature
 from tfc.framework.stack import get_default_graph
+from tfc.ir.core import Value
 
 ANY = (*dtypes.NUMBERS, "i1", "str", "resource", "variant")
 
@@ -47,6 +48,7 @@ class OpDef:
     shape: ClassVar[Callable[..., Any] | None] = None
     grad: ClassVar[Callable[..., Any] | None] = None
     lower: ClassVar[Callable[..., Any] | None] = None
+    shape_holds_when_run: ClassVar[bool] = True  # false: TensorFlow's kernel takes more shapes
     host: ClassVar[Callable[..., Any] | None] = None
     assigns: ClassVar[Callable[..., Any] | None] = None  # new content of a string variable
     takes_session: ClassVar[bool] = False  # `host` takes a Call first: the objects of a Session
@@ -144,7 +146,7 @@ class OpDef:
     def _check_shapes(cls, op: Operation, operands: Sequence[Any]) -> None:
         """Raises ValueError if the shape rule does, now that all shapes are known."""
         known = all(t.get_shape().is_fully_defined() for t in op.inputs)
-        if cls.shape is not None and not known:
+        if cls.shape is not None and cls.shape_holds_when_run and not known:
             shapes = [_shape_now(t, x) for t, x in zip(op.inputs, operands, strict=True)]
             call_rule(cls.shape, op, shapes)
 
@@ -158,8 +160,7 @@ class OpDef:
 
 def _shape_now(tensor: Tensor, operand: Any) -> TensorShape:
     """The shape of an operand of `lower`; what the graph knows where that is no one array."""
-    found = getattr(operand, "type", None)
-    return tensor.get_shape() if found is None else TensorShape(found.shape)
+    return TensorShape(operand.type.shape) if isinstance(operand, Value) else tensor.get_shape()
 
 
 def _as_tuple(results: Any, count: int) -> tuple[Any, ...]:
