@@ -35,12 +35,6 @@ REASONS = {
     "tf.nn.softmax_cross_entropy_with_logits_v2": "1.15 starts with _sentinel and has defaults",
     "tf.train.update_checkpoint_state": "save_relative_paths, which Saver passes, comes last",
 }
-# Differences that remain in convolutions and pools: to be taken from here as they go.
-OPEN = {
-    "tf.nn.avg_pool", "tf.nn.avg_pool2d", "tf.nn.batch_norm_with_global_normalization",
-    "tf.nn.conv2d_backprop_filter", "tf.nn.conv3d_transpose", "tf.nn.convolution",
-    "tf.nn.depthwise_conv2d", "tf.nn.max_pool",
-}  # fmt: skip
 
 
 def tfc(*argv: str) -> tuple[int, str]:
@@ -119,5 +113,5 @@ def test_what_exists_has_tensorflows_signature():
     assert status == 0
     whole = json.loads(text)
     different = {e["name"] for e in whole["names"] if e["state"] == api.DIFFERENT}
-    assert different - set(REASONS) - OPEN == set()
+    assert different - set(REASONS) == set()
     assert set(REASONS) - different == set()

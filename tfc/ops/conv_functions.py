@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tfc.framework.deprecation import either
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import windows as w
-from tfc.ops.conv_ops import conv2d, conv2d_backprop_input, conv3d
-from tfc.ops.pool_functions import avg_pool, avg_pool3d, max_pool, max_pool3d
+from tfc.ops.conv_ops import conv2d, conv2d_backprop_input, conv3d, steps_of
 from tfc.ops.shape_ops import expand_dims, squeeze
 
 
@@ -32,7 +32,7 @@ def conv1d(
 ) -> Tensor:
     """The convolution of sequences [batch, width, channels] with a filter
     [width, channels, outputs]."""
-    value = input if value is None else value
+    value = either("input", input, "value", value)
     layout = data_format or "NWC"
     if layout not in ("NWC", "NHWC", "NCW", "NCHW"):
         raise ValueError('data_format must be "NWC" or "NCW".')
@@ -75,8 +75,8 @@ def conv2d_transpose(
     dilations: Any = None,
 ) -> Tensor:
     """The gradient of `conv2d` used as a layer: filter is [height, width, outputs, channels]."""
-    value = input if value is None else value
-    filter = filters if filter is None else filter
+    value = either("input", input, "value", value)
+    filter = either("filters", filters, "filter", filter)
     if data_format not in ("NCHW", "NHWC"):
         raise ValueError("data_format has to be either NCHW or NHWC.")
     with name_scope(name, "conv2d_transpose", [value, filter, output_shape]) as scope:
@@ -101,7 +101,7 @@ def conv2d_transpose(
 
 
 def conv3d_transpose(
-    value: Any = None,
+    value: Any,
     filter: Any = None,
     output_shape: Any = None,
     strides: Any = None,
@@ -110,19 +110,21 @@ def conv3d_transpose(
     name: str | None = None,
     input: Any = None,
     filters: Any = None,
+    dilations: Any = None,
 ) -> Tensor:
     """The gradient of `conv3d` used as a layer."""
-    value = input if value is None else value
-    filter = filters if filter is None else filter
+    value = either("input", input, "value", value)
+    filter = either("filters", filters, "filter", filter)
     with name_scope(name, "conv3d_transpose", [value, filter, output_shape]) as scope:
         return apply(
             "Conv3DBackpropInputV2",
             output_shape,
             filter,
             value,
-            strides=list(strides),
+            strides=steps_of(strides, 5, data_format),
             padding=padding,
             data_format=data_format,
+            dilations=steps_of(1 if dilations is None else dilations, 5, data_format),
             name=scope,
         )
 
@@ -151,9 +153,9 @@ def depthwise_conv2d_native(
 
 def depthwise_conv2d(
     input: Any,
-    filter: Any = None,
-    strides: Any = None,
-    padding: Any = None,
+    filter: Any,
+    strides: Any,
+    padding: Any,
     rate: Any = None,
     name: str | None = None,
     data_format: str | None = None,
@@ -161,7 +163,7 @@ def depthwise_conv2d(
 ) -> Tensor:
     """A convolution of each channel by itself, with holes of `rate` in the filter."""
     layout = data_format or "NHWC"
-    rate = dilations if rate is None else rate
+    rate = either("dilations", dilations, "rate", rate)
     with name_scope(name, "depthwise", [input, filter]) as scope:
         input = convert_to_tensor(input, name="tensor_in")
         filter = convert_to_tensor(filter, name="filter_in")
@@ -182,7 +184,7 @@ def separable_conv2d(
 ) -> Tensor:
     """`depthwise_conv2d`, then a 1 x 1 convolution with `pointwise_filter`."""
     layout = data_format or "NHWC"
-    rate = dilations if rate is None else rate
+    rate = either("dilations", dilations, "rate", rate)
     values = [input, depthwise_filter, pointwise_filter]
     with name_scope(name, "separable_conv2d", values) as scope:
         channels = depthwise_conv2d(
@@ -225,8 +227,8 @@ def atrous_conv2d_transpose(
 
 def convolution(
     input: Any,
-    filter: Any = None,
-    padding: Any = None,
+    filter: Any,
+    padding: Any,
     strides: Any = None,
     dilation_rate: Any = None,
     name: str | None = None,
@@ -235,8 +237,8 @@ def convolution(
     dilations: Any = None,
 ) -> Tensor:
     """A convolution over one, two or three axes, by the rank of `input`."""
-    filter = filters if filter is None else filter
-    rate = dilations if dilation_rate is None else dilation_rate
+    filter = either("filters", filters, "filter", filter)
+    rate = either("dilations", dilations, "dilation_rate", dilation_rate)
     with name_scope(name, "convolution", [input, filter]) as scope:
         input = convert_to_tensor(input, name="input")
         filter = convert_to_tensor(filter, name="filter")
@@ -262,49 +264,6 @@ def convolution(
         return call(
             input, filter, full[0], padding, data_format=layout, dilations=full[1], name=scope
         )
-
-
-def pool(
-    input: Any,
-    window_shape: Sequence[int],
-    pooling_type: str,
-    padding: str,
-    dilation_rate: Any = None,
-    strides: Any = None,
-    name: str | None = None,
-    data_format: str | None = None,
-    dilations: Any = None,
-) -> Tensor:
-    """Max or average pooling over one, two or three axes, by the length of `window_shape`.
-
-    Raises:
-      ValueError: another kind of pooling, or a dilated window.
-    """
-    rate = dilations if dilation_rate is None else dilation_rate
-    if rate is not None and any(n != 1 for n in _int_list(rate, 1)):
-        raise ValueError("dilated pooling windows are not supported")
-    if pooling_type not in ("MAX", "AVG"):
-        raise ValueError(f"pooling_type must be 'MAX' or 'AVG', not {pooling_type!r}")
-    with name_scope(name, f"{pooling_type.lower()}_pool", [input]) as scope:
-        input = convert_to_tensor(input, name="input")
-        first = data_format is not None and w.channels_first(data_format)
-        count = len(window_shape)
-        steps = _int_list(1 if strides is None else strides, count)
-        window = [int(n) for n in window_shape]
-        at = 2 if first else 1
-        if count == 1:
-            input, window, steps = expand_dims(input, at), [1, *window], [1, *steps]
-        layout = ("NCHW" if first else "NHWC") if count < 3 else ("NCDHW" if first else "NDHWC")
-        functions = (max_pool, max_pool3d) if pooling_type == "MAX" else (avg_pool, avg_pool3d)
-        result = functions[count == 3](
-            input,
-            w.from_last([1, *window, 1], layout),
-            w.from_last([1, *steps, 1], layout),
-            padding,
-            layout,
-            name=scope,
-        )
-        return squeeze(result, [at]) if count == 1 else result
 
 
 def max_pool_with_argmax(

@@ -344,7 +344,7 @@ def _named(value: Any, other: Any, first: str, second: str) -> Any:
     return found
 
 
-def _padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
+def padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
     """`padding` as the ops hold it: a name, or explicit pairs for every axis."""
     if isinstance(padding, (list, tuple)):
         flat = [int(n) for pair in padding for n in pair]
@@ -352,7 +352,7 @@ def _padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
     return {"padding": padding}
 
 
-def _steps(value: Any, rank: int, data_format: str) -> list[int]:
+def steps_of(value: Any, rank: int, data_format: str) -> list[int]:
     """Strides or dilations for every axis, from one number, one per spatial axis, or all."""
     try:
         steps = [int(n) for n in value] if isinstance(value, (list, tuple)) else [int(value)]
@@ -382,12 +382,12 @@ def conv2d(
         "Conv2D",
         input,
         filter,
-        strides=_steps(strides, 4, data_format),
+        strides=steps_of(strides, 4, data_format),
         use_cudnn_on_gpu=use_cudnn_on_gpu,
         data_format=data_format,
-        dilations=_steps(dilations, 4, data_format),
+        dilations=steps_of(dilations, 4, data_format),
         name=name,
-        **_padding_attrs(padding, data_format),
+        **padding_attrs(padding, data_format),
     )
 
 
@@ -410,12 +410,12 @@ def conv2d_backprop_input(
         input_sizes,
         filter,
         out_backprop,
-        strides=_steps(strides, 4, data_format),
+        strides=steps_of(strides, 4, data_format),
         use_cudnn_on_gpu=use_cudnn_on_gpu,
         data_format=data_format,
-        dilations=_steps(dilations, 4, data_format),
+        dilations=steps_of(dilations, 4, data_format),
         name=name,
-        **_padding_attrs(padding, data_format),
+        **padding_attrs(padding, data_format),
     )
 
 
@@ -423,8 +423,8 @@ def conv2d_backprop_filter(
     input: Any,
     filter_sizes: Any,
     out_backprop: Any,
-    strides: Any = None,
-    padding: Any = None,
+    strides: Any,
+    padding: Any,
     use_cudnn_on_gpu: bool = True,
     data_format: str = "NHWC",
     dilations: Any = (1, 1, 1, 1),
@@ -436,12 +436,12 @@ def conv2d_backprop_filter(
         input,
         filter_sizes,
         out_backprop,
-        strides=_steps(strides, 4, data_format),
+        strides=steps_of(strides, 4, data_format),
         use_cudnn_on_gpu=use_cudnn_on_gpu,
         data_format=data_format,
-        dilations=_steps(dilations, 4, data_format),
+        dilations=steps_of(dilations, 4, data_format),
         name=name,
-        **_padding_attrs(padding, data_format),
+        **padding_attrs(padding, data_format),
     )
 
 

@@ -13,8 +13,14 @@ from tfc.ops.conv_functions import (
     depthwise_conv2d,
     depthwise_conv2d_native,
     max_pool_with_argmax,
-    pool,
     separable_conv2d,
+)
+from tfc.ops.conv_gradient_functions import (
+    conv1d_transpose,
+    conv3d_backprop_filter,
+    conv_transpose,
+    depthwise_conv2d_native_backprop_filter,
+    depthwise_conv2d_native_backprop_input,
 )
 from tfc.ops.conv_ops import (
     conv2d,
@@ -95,6 +101,10 @@ from tfc.ops.sampling.losses import (
     nce_loss,
     sampled_softmax_loss,
 )
+from tfc.ops.space_functions import (
+    pool,
+    with_space_to_batch,
+)
 from tfc.ops.space_ops import (
     depth_to_space,
     space_to_batch,
@@ -115,6 +125,9 @@ from tfc.ops.xent_ops import (
 )
 
 avg_pool2d, silu = avg_pool, swish
+conv3d_backprop_filter_v2 = conv3d_backprop_filter
+depthwise_conv2d_backprop_filter = depthwise_conv2d_native_backprop_filter
+depthwise_conv2d_backprop_input = depthwise_conv2d_native_backprop_input
 
 __all__ = [
     "all_candidate_sampler",
@@ -130,12 +143,16 @@ __all__ = [
     "bias_add",
     "compute_accidental_hits",
     "conv1d",
+    "conv1d_transpose",
     "conv2d",
     "conv2d_backprop_filter",
     "conv2d_backprop_input",
     "conv2d_transpose",
     "conv3d",
+    "conv3d_backprop_filter",
+    "conv3d_backprop_filter_v2",
     "conv3d_transpose",
+    "conv_transpose",
     "convolution",
     "crelu",
     "ctc_beam_search_decoder",
@@ -144,7 +161,11 @@ __all__ = [
     "ctc_loss",
     "depth_to_space",
     "depthwise_conv2d",
+    "depthwise_conv2d_backprop_filter",
+    "depthwise_conv2d_backprop_input",
     "depthwise_conv2d_native",
+    "depthwise_conv2d_native_backprop_filter",
+    "depthwise_conv2d_native_backprop_input",
     "dilation2d",
     "dropout",
     "elu",
@@ -200,6 +221,7 @@ __all__ = [
     "top_k",
     "uniform_candidate_sampler",
     "weighted_cross_entropy_with_logits",
+    "with_space_to_batch",
     "xw_plus_b",
     "zero_fraction",
 ]

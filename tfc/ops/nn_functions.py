@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.framework.deprecation import either
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply, public_name
 from tfc.framework.tensor_util import constant_value
@@ -263,15 +264,17 @@ def batch_norm_with_global_normalization(
     v: Any = None,
     beta: Any = None,
     gamma: Any = None,
-    variance_epsilon: float = 1e-3,
-    scale_after_normalization: bool = True,
+    variance_epsilon: Any = None,
+    scale_after_normalization: Any = None,
     name: str | None = None,
     input: Any = None,
     mean: Any = None,
     variance: Any = None,
 ) -> Tensor:
     """`batch_normalization`, with the scale used only if asked for."""
-    t, m, v = (a if b is None else b for a, b in ((t, input), (m, mean), (v, variance)))
+    t = either("input", input, "t", t)
+    m = either("mean", mean, "m", m)
+    v = either("variance", variance, "v", v)
     scale = gamma if scale_after_normalization else None
     return batch_normalization(t, m, v, beta, scale, variance_epsilon, name)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfc.framework.deprecation import either
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import windows as w
@@ -13,30 +14,30 @@ from tfc.ops.shape_ops import expand_dims, squeeze
 
 
 def max_pool(
-    value: Any = None,
-    ksize: Any = None,
-    strides: Any = None,
-    padding: Any = None,
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
     data_format: str = "NHWC",
     name: str | None = None,
     input: Any = None,
 ) -> Tensor:
     """The largest element of each window of images [batch, height, width, channels]."""
-    value = input if value is None else value
+    value = either("input", input, "value", value)
     return _pool("MaxPool", value, ksize, strides, padding, data_format, name)
 
 
 def avg_pool(
-    value: Any = None,
-    ksize: Any = None,
-    strides: Any = None,
-    padding: Any = None,
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
     data_format: str = "NHWC",
     name: str | None = None,
     input: Any = None,
 ) -> Tensor:
     """The mean of each window of images [batch, height, width, channels]."""
-    value = input if value is None else value
+    value = either("input", input, "value", value)
     return _pool("AvgPool", value, ksize, strides, padding, data_format, name)
 
 
