@@ -15,17 +15,18 @@ STRINGS = {
     "StringLength", "EncodeBase64", "DecodeBase64", "DecodeCSV", "DecodeCompressed",
     "UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode", "UnicodeTranscode",
     "RaggedPlaces", "ParseExample", "ParseSingleExample",
-    "DecodePng", "EncodePng",
+    "DecodePng", "EncodePng", "Fact", "Fingerprint", "ParseTensor", "SerializeTensor",
 }  # fmt: skip
 SUMMARIES = {
     "ScalarSummary", "HistogramSummary", "ImageSummary", "MergeSummary", "TensorSummaryV2",
     "AudioSummaryV2",
 }  # fmt: skip
 FILES = {"ReadFile", "WriteFile", "MatchingFiles"}
-PYTHON = {"PyFunc", "PyFuncStateless", "Print", "Assert"}
+PYTHON = {"PyFunc", "PyFuncStateless", "Print", "PrintV2", "Assert", "Timestamp"}
 DATA_DEPENDENT = {
     "ComputeAccidentalHits", "CTCBeamSearchDecoder", "CTCGreedyDecoder", "DynamicPartition",
-    "ListDiff", "NonMaxSuppressionV3", "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps",
+    "EditDistance", "ListDiff",
+    "NonMaxSuppressionV3", "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps",
     "Unique", "UniqueWithCounts", "Where",
     "DenseToDenseSetOperation", "DenseToSparseSetOperation", "SetSize", "SparseAdd",
     "SparseFillEmptyRows", "SparseReduceMaxSparse", "SparseReduceSumSparse", "SparseSlice",

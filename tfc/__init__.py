@@ -2,8 +2,8 @@
 
 from typing import Any as _Any
 
-from tfc import contrib, examples, layers, losses, metrics, nn, summary, train
-from tfc.base import errors
+from tfc import contrib, examples, layers, losses, metrics, nn, summary, train, version
+from tfc.base import compat, errors, logging, resource_loader
 from tfc.base.dtypes import (
     DType,
     as_dtype,
@@ -40,6 +40,7 @@ from tfc.client.config import (
     RunOptions,
 )
 from tfc.client.session import InteractiveSession, Session
+from tfc.framework import nested as nest
 from tfc.framework.device import DeviceSpec
 from tfc.framework.gradient_registry import NoGradient, NotDifferentiable, RegisterGradient
 from tfc.framework.gradients import AggregationMethod, UnconnectedGradients, gradients
@@ -77,32 +78,6 @@ from tfc.framework.sparse_tensor import (
 from tfc.framework.template import make_template
 from tfc.framework.tensor_util import constant_value as get_static_value
 from tfc.framework.tensor_util import is_tensor
-from tfc.framework.v1_mode import (
-    disable_eager_execution,
-    disable_resource_variables,
-    disable_tensor_equality,
-    disable_v2_behavior,
-    disable_v2_tensorshape,
-    executing_eagerly,
-    resource_variables_enabled,
-)
-from tfc.framework.variable_lists import (
-    all_variables,
-    assert_variables_initialized,
-    global_variables,
-    global_variables_initializer,
-    initialize_all_variables,
-    initialize_local_variables,
-    initialize_variables,
-    is_variable_initialized,
-    local_variables,
-    local_variables_initializer,
-    model_variables,
-    moving_average_variables,
-    report_uninitialized_variables,
-    trainable_variables,
-    variables_initializer,
-)
 from tfc.framework.variable_scope import (
     AUTO_REUSE,
     VariableScope,
@@ -114,7 +89,9 @@ from tfc.framework.variable_scope import (
     variable_scope,
 )
 from tfc.framework.variables import Variable, VariableAggregation, VariableSynchronization
+from tfc.io import graph_util
 from tfc.io.import_graph import import_graph_def
+from tfc.io.tensor_values import make_ndarray, make_tensor_proto
 from tfc.ops import initializers
 from tfc.ops.array_ops import (
     boolean_mask,
@@ -301,7 +278,9 @@ from tfc.ops.names import (
     sparse,
     spectral,
     strings,
+    user_ops,
 )
+from tfc.ops.names.core import *
 from tfc.ops.names.top import *
 from tfc.ops.norm_ops import norm, random_crop, trace
 from tfc.ops.random_ops import (

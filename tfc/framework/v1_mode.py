@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from tfc.framework.graph import control_dependencies, get_name_scope, name_scope
+
+_resource_variables = False
+
 
 def disable_v2_behavior() -> None:
     """Nothing to do: graphs, sessions and TensorFlow 1's shapes and variables are all there is."""
@@ -20,7 +27,39 @@ def disable_tensor_equality() -> None:
 
 
 def disable_resource_variables() -> None:
-    """Nothing to do: variables are `VariableV2` ops."""
+    """Take `enable_resource_variables` back."""
+    global _resource_variables
+    _resource_variables = False
+
+
+def enable_resource_variables() -> None:
+    """What use_resource=True is for one variable, for all: variables are `VariableV2` ops still,
+    and what reads one sees the latest write that it depends on."""
+    global _resource_variables
+    _resource_variables = True
+
+
+def disable_control_flow_v2() -> None:
+    """Nothing to do: conditions and loops are named and run as TensorFlow 1's."""
+
+
+def control_flow_v2_enabled() -> bool:
+    """False."""
+    return False
+
+
+def executing_eagerly_outside_functions() -> bool:
+    """False."""
+    return False
+
+
+@contextmanager
+def init_scope() -> Iterator[None]:
+    """A context whose ops stand outside of all control dependencies, conditions and loops, in the
+    current name scope."""
+    scope = get_name_scope()
+    with control_dependencies(None), name_scope(scope + "/") if scope else nullcontext():
+        yield
 
 
 def executing_eagerly() -> bool:
@@ -29,5 +68,5 @@ def executing_eagerly() -> bool:
 
 
 def resource_variables_enabled() -> bool:
-    """False."""
-    return False
+    """Whether `enable_resource_variables` was called, and not taken back."""
+    return _resource_variables

@@ -125,3 +125,17 @@ def assert_variables_initialized(var_list: Iterable[Any] | None = None) -> Any:
         return None
     ranks = [apply("Rank", v._ref() if hasattr(v, "_ref") else v) for v in variables]
     return ranks[0] if len(ranks) == 1 else apply("Pack", ranks, name="stack")
+
+
+def tables_initializer(name: str = "init_all_tables") -> Operation:
+    """An op that initializes the lookup tables made so far."""
+    ops = get_collection(GraphKeys.TABLE_INITIALIZERS)
+    if not ops:
+        return apply_op("NoOp", name=name)
+    with name_scope(name, "group_deps", ops) as scope, control_dependencies(ops):
+        return apply_op("NoOp", name=scope)
+
+
+def initialize_all_tables(name: str = "init_all_tables") -> Operation:
+    """`tables_initializer` by its first name."""
+    return tables_initializer(name)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tfc.framework.graph import Graph
+from tfc.io.files import write_graph
 from tfc.io.graphdef import graph_to_proto
 from tfc.ops.examples.features import (
     FixedLenFeature,
@@ -12,9 +13,16 @@ from tfc.ops.examples.features import (
     parse_example,
     parse_single_example,
 )
+from tfc.ops.queues.queue_classes import (
+    PaddingFIFOQueue,
+    PriorityQueue,
+    QueueBase,
+    RandomShuffleQueue,
+)
 from tfc.ops.strings.file_ops import decode_compressed, matching_files, read_file, write_file
 from tfc.ops.strings.functions import decode_base64, decode_raw, encode_base64
 from tfc.ops.strings.record_ops import decode_csv
+from tfc.ops.strings.tensor_ops import parse_tensor, serialize_tensor
 
 
 def _as_graph_def(self: Graph, from_version: int | None = None, add_shapes: bool = False) -> Any:

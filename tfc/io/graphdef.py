@@ -10,8 +10,7 @@ from tfc.base.dtypes import DType, as_dtype
 from tfc.base.shapes import TensorShape
 from tfc.io.protos import message
 from tfc.ir.core import Literal
-
-_PRODUCER = 27  # the graph version of TensorFlow 1.15
+from tfc.version import GRAPH_DEF_VERSION
 
 
 def graph_to_proto(graph: Any, add_shapes: bool = True, first: int = 0) -> Any:
@@ -22,7 +21,7 @@ def graph_to_proto(graph: Any, add_shapes: bool = True, first: int = 0) -> Any:
     TensorBoard writes on the edges.
     """
     proto = message("GraphDef")()
-    proto.versions.producer = _PRODUCER
+    proto.versions.producer = GRAPH_DEF_VERSION
     for op in graph.get_operations()[first:]:
         node_def = op.node_def
         node = proto.node.add(

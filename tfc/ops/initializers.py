@@ -7,6 +7,9 @@ from tfc.framework.variable_lists import (
     local_variables_initializer as local_variables,
 )
 from tfc.framework.variable_lists import (
+    tables_initializer,
+)
+from tfc.framework.variable_lists import (
     variables_initializer as variables,
 )
 from tfc.ops.init_ops import Constant as constant
@@ -38,6 +41,7 @@ __all__ = [
     "orthogonal",
     "random_normal",
     "random_uniform",
+    "tables_initializer",
     "truncated_normal",
     "uniform_unit_scaling",
     "variables",

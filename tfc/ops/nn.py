@@ -33,6 +33,11 @@ from tfc.ops.ctc.decoders import (
     ctc_beam_search_decoder_v2,
     ctc_greedy_decoder,
 )
+from tfc.ops.ctc.dense import (
+    collapse_repeated,
+    ctc_loss_v2,
+    ctc_unique_labels,
+)
 from tfc.ops.ctc.loss import (
     ctc_loss,
 )
@@ -115,6 +120,13 @@ from tfc.ops.unary_api import (
     sigmoid,
     tanh,
 )
+from tfc.ops.weighted_functions import (
+    approx_max_k,
+    approx_min_k,
+    compute_average_loss,
+    scale_regularization_loss,
+    weighted_moments,
+)
 from tfc.ops.xent_ops import (
     log_poisson_loss,
     sigmoid_cross_entropy_with_logits,
@@ -131,6 +143,8 @@ depthwise_conv2d_backprop_input = depthwise_conv2d_native_backprop_input
 
 __all__ = [
     "all_candidate_sampler",
+    "approx_max_k",
+    "approx_min_k",
     "atrous_conv2d",
     "atrous_conv2d_transpose",
     "avg_pool",
@@ -141,7 +155,9 @@ __all__ = [
     "batch_norm_with_global_normalization",
     "batch_normalization",
     "bias_add",
+    "collapse_repeated",
     "compute_accidental_hits",
+    "compute_average_loss",
     "conv1d",
     "conv1d_transpose",
     "conv2d",
@@ -159,6 +175,8 @@ __all__ = [
     "ctc_beam_search_decoder_v2",
     "ctc_greedy_decoder",
     "ctc_loss",
+    "ctc_loss_v2",
+    "ctc_unique_labels",
     "depth_to_space",
     "depthwise_conv2d",
     "depthwise_conv2d_backprop_filter",
@@ -202,6 +220,7 @@ __all__ = [
     "relu_layer",
     "safe_embedding_lookup_sparse",
     "sampled_softmax_loss",
+    "scale_regularization_loss",
     "selu",
     "separable_conv2d",
     "sigmoid",
@@ -221,6 +240,7 @@ __all__ = [
     "top_k",
     "uniform_candidate_sampler",
     "weighted_cross_entropy_with_logits",
+    "weighted_moments",
     "with_space_to_batch",
     "xw_plus_b",
     "zero_fraction",

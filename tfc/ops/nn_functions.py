@@ -226,7 +226,7 @@ def moments(
         spread = apply("SquaredDifference", y, stop_gradient(mean))
         variance = reduction_ops.reduce_mean(spread, axes, keepdims=True, name="variance")
         if not keep:
-            axes_list = _axes_of(axes)
+            axes_list = moments_axes(axes)
             mean, variance = squeeze(mean, axes_list), squeeze(variance, axes_list)
         if half:
             kind = x.dtype.base_dtype
@@ -234,7 +234,8 @@ def moments(
         return mean, variance
 
 
-def _axes_of(axes: Any) -> list[int]:
+def moments_axes(axes: Any) -> list[int]:
+    """The axes of moments as numbers. Raises ValueError: they are not known."""
     value = constant_value(axes) if isinstance(axes, Tensor) else axes
     if value is None:
         raise ValueError("tf.nn.moments needs axes that are known when the graph is built")

@@ -2,6 +2,7 @@
 
 from typing import Any as _Any
 
+from tfc.io.files import write_graph
 from tfc.train.adagrad import AdadeltaOptimizer, AdagradOptimizer, ProximalAdagradOptimizer
 from tfc.train.adam import AdamOptimizer
 from tfc.train.checkpoint_reader import (
@@ -48,7 +49,9 @@ from tfc.train.learning_rate import (
     cosine_decay_restarts,
     exponential_decay,
     inverse_time_decay,
+    linear_cosine_decay,
     natural_exp_decay,
+    noisy_linear_cosine_decay,
     piecewise_constant,
     piecewise_constant_decay,
     polynomial_decay,
@@ -147,14 +150,17 @@ __all__ = [
     "global_step",
     "inverse_time_decay",
     "latest_checkpoint",
+    "linear_cosine_decay",
     "list_variables",
     "load_checkpoint",
     "load_variable",
     "natural_exp_decay",
+    "noisy_linear_cosine_decay",
     "piecewise_constant",
     "piecewise_constant_decay",
     "polynomial_decay",
     "remove_checkpoint",
     "start_queue_runners",
     "update_checkpoint_state",
+    "write_graph",
 ]

@@ -10,6 +10,7 @@ from tfc.base import dtypes
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import cast_ops, const_ops
+from tfc.ops.random_ops import random_normal
 
 
 def _prepared(learning_rate: Any, global_step: Any, *numbers: Any) -> tuple[Tensor, ...]:
@@ -201,3 +202,64 @@ def cosine_decay_restarts(
         pi = const_ops.constant(math.pi, dtype=dtype)
         cosine = 0.5 * apply("Pow", heights, restarts) * (1.0 + apply("Cos", pi * part))
         return apply("Mul", rate, (1 - floor) * cosine + floor, name=scope)
+
+
+def _linear_cosine(
+    rate: Tensor, step: Tensor, steps: Tensor, num_periods: Any, noise: Any = None
+) -> tuple[Tensor, Tensor]:
+    """(what is left of the steps, half a cosine of num_periods periods up to now)."""
+    dtype = rate.dtype.base_dtype
+    periods = cast_ops.cast(convert_to_tensor(num_periods, name="num_periods"), dtype)
+    now = apply("Minimum", step, steps)
+    left = (steps - now) / steps
+    if noise is not None:
+        left = left + noise(now, left)
+    turned = 2.0 * periods * (now / steps)
+    pi = const_ops.constant(math.pi, dtype=dtype)
+    return left, 0.5 * (1.0 + apply("Cos", pi * turned))
+
+
+def linear_cosine_decay(
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    num_periods: Any = 0.5,
+    alpha: Any = 0.0,
+    beta: Any = 0.001,
+    name: str | None = None,
+) -> Tensor:
+    """learning_rate * ((alpha + what is left of decay_steps) * a cosine + beta), where the cosine
+    goes from 1 to 0 in half a period."""
+    with name_scope(name, "LinearCosineDecay", [learning_rate, global_step]) as scope:
+        rate, step, steps = _prepared(learning_rate, global_step, decay_steps)
+        left, cosine = _linear_cosine(rate, step, steps, num_periods)
+        return apply("Mul", rate, (alpha + left) * cosine + beta, name=scope)
+
+
+def noisy_linear_cosine_decay(
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    initial_variance: Any = 1.0,
+    variance_decay: Any = 0.55,
+    num_periods: Any = 0.5,
+    alpha: Any = 0.0,
+    beta: Any = 0.001,
+    name: str | None = None,
+) -> Tensor:
+    """`linear_cosine_decay` with normal noise on what is left, of variance
+    initial_variance / (1 + global_step) ** variance_decay."""
+    with name_scope(name, "NoisyLinearCosineDecay", [learning_rate, global_step]) as scope:
+        rate, step, steps = _prepared(learning_rate, global_step, decay_steps)
+        dtype = rate.dtype.base_dtype
+        first, power = (
+            cast_ops.cast(convert_to_tensor(v, name=n), dtype)
+            for v, n in ((initial_variance, "initial_variance"), (variance_decay, "variance_decay"))
+        )
+
+        def noise(now: Tensor, left: Tensor) -> Tensor:
+            spread = apply("Sqrt", first / apply("Pow", 1.0 + now, power))
+            return random_normal(left.get_shape(), stddev=spread, dtype=dtype)
+
+        left, cosine = _linear_cosine(rate, step, steps, num_periods, noise)
+        return apply("Mul", rate, (alpha + left) * cosine + beta, name=scope)

@@ -61,7 +61,7 @@ class CTCLoss(
         rows = _rows(build, inputs, indices, values, attrs["preprocess_collapse_repeated"])
         skipped = _check_lengths(build, inputs, rows, lengths, attrs)
         merge = attrs["ctc_merge_repeated"]
-        return _loss_and_gradient(build, inputs, rows, lengths, skipped, merge)
+        return loss_and_gradient(build, inputs, rows, lengths, skipped, merge)
 
 
 def _check_operands(
@@ -89,7 +89,7 @@ def _check_operands(
 
 
 @dataclass
-class _Rows:
+class Rows:
     """The labels of each row: i32[batch, most], how many there are, how many were given."""
 
     labels: Value
@@ -97,7 +97,7 @@ class _Rows:
     given: Value
 
 
-def _rows(build: Any, inputs: Value, indices: Value, values: Value, collapse: bool) -> _Rows:
+def _rows(build: Any, inputs: Value, indices: Value, values: Value, collapse: bool) -> Rows:
     """Labels by row, without nulls (the last class) and, if `collapse`, without repetitions."""
     steps, batch, classes = inputs.type.shape
     size = values.type.size
@@ -129,7 +129,7 @@ def _rows(build: Any, inputs: Value, indices: Value, values: Value, collapse: bo
     index = p.concat(build, *at, dim=1)
     labels = p.scatter(build, start, index, values, dims=(0, 1), kind="set")
     ones = p.splat(build, 1, Type("i32", (size,)))
-    return _Rows(
+    return Rows(
         labels,
         _per_row(build, row, kept.to("i32").value, batch),
         _per_row(build, row, ones, batch),
@@ -163,7 +163,7 @@ def _shifted(build: Any, x: Value, dim: int, by: int, fill: Any) -> Value:
 
 
 def _check_lengths(
-    build: Any, inputs: Value, rows: _Rows, lengths: Value, attrs: dict[str, Any]
+    build: Any, inputs: Value, rows: Rows, lengths: Value, attrs: dict[str, Any]
 ) -> Term:
     """Fail where lengths do not fit; i1[batch]: rows without a loss."""
     steps = inputs.type.shape[0]
@@ -207,7 +207,7 @@ class _States:
     ends: Value  # whether a path may end in it
 
 
-def _states(build: Any, rows: _Rows, classes: int, merge: bool) -> tuple[Value, _States]:
+def _states(build: Any, rows: Rows, classes: int, merge: bool) -> tuple[Value, _States]:
     """(l', what its states allow)."""
     batch, most = rows.labels.type.shape
     blank = classes - 1
@@ -228,9 +228,10 @@ def _states(build: Any, rows: _Rows, classes: int, merge: bool) -> tuple[Value, 
     return labels, _States(*(t.value for t in parts))
 
 
-def _loss_and_gradient(
-    build: Any, inputs: Value, rows: _Rows, lengths: Value, skipped: Term, merge: bool
+def loss_and_gradient(
+    build: Any, inputs: Value, rows: Rows, lengths: Value, skipped: Term, merge: bool
 ) -> tuple[Value, Value]:
+    """(loss [batch], its gradient by `inputs`): 0 for the rows that are `skipped`."""
     steps, batch, classes = inputs.type.shape
     calc = Calc(build)
     labels, states = _states(build, rows, classes, merge)

@@ -104,7 +104,7 @@ def feature(data: bytes) -> tuple[str, np.ndarray] | None:
     numbers: list[Any] = []
     for at, kind, value in fields(body):
         if at == 1:
-            numbers += _floats(kind, value) if number == 2 else _ints(kind, value)
+            numbers += _floats(kind, value) if number == 2 else integers(kind, value)
     return name, np.array(numbers, np.float32 if number == 2 else np.int64)
 
 
@@ -114,7 +114,8 @@ def _floats(kind: int, value: Any) -> list[float]:
     return list(struct.unpack(f"<{len(value) // 4}f", value))
 
 
-def _ints(kind: int, value: Any) -> list[int]:
+def integers(kind: int, value: Any) -> list[int]:
+    """The signed integers of a field, one or packed. Raises ValueError: it is none."""
     if kind == 0:
         return [_signed(value)]
     if kind != 2:

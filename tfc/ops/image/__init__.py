@@ -9,6 +9,7 @@ from tfc.ops.image import (
     patch_ops,
     png_ops,
     resize_ops,
+    volume_patch_ops,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "patch_ops",
     "png_ops",
     "resize_ops",
+    "volume_patch_ops",
 ]

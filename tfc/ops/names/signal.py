@@ -25,4 +25,10 @@ from tfc.ops.signal.spectral_ops import (
     mdct,
     stft,
 )
-from tfc.ops.signal.window_ops import hamming_window, hann_window, vorbis_window
+from tfc.ops.signal.window_ops import (
+    hamming_window,
+    hann_window,
+    kaiser_bessel_derived_window,
+    kaiser_window,
+    vorbis_window,
+)

@@ -8,6 +8,10 @@ from tfc.ops.examples.features import (
     parse_example,
     parse_single_example,
 )
+from tfc.ops.identity_ops import grad_pass_through, guarantee_const, identity_n
+from tfc.ops.image.volume_patch_ops import extract_volume_patches
+from tfc.ops.print_ops import print_ as print
+from tfc.ops.print_ops import timestamp
 from tfc.ops.queues.queue_classes import (
     FIFOQueue,
     PaddingFIFOQueue,
@@ -26,6 +30,7 @@ from tfc.ops.sparse.combine_functions import (
     sparse_tensor_dense_matmul,
 )
 from tfc.ops.sparse.dense_ops import sparse_to_dense
+from tfc.ops.sparse.edit_ops import edit_distance
 from tfc.ops.sparse.functions import (
     sparse_fill_empty_rows,
     sparse_merge,
@@ -59,6 +64,7 @@ from tfc.ops.strings.functions import (
     string_to_number,
     substr,
 )
+from tfc.ops.strings.hash_ops import fingerprint_ as fingerprint
 from tfc.ops.strings.hash_ops import (
     string_to_hash_bucket,
     string_to_hash_bucket_fast,
@@ -66,3 +72,5 @@ from tfc.ops.strings.hash_ops import (
 )
 from tfc.ops.strings.record_ops import decode_csv
 from tfc.ops.strings.split_ops import string_split
+from tfc.ops.strings.tensor_ops import parse_tensor, serialize_tensor
+from tfc.ops.unravel_ops import unravel_index, where_v2

@@ -10,7 +10,10 @@ from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops.cast_ops import cast
 from tfc.ops.const_ops import constant, ones, ones_like
+from tfc.ops.join_ops import concat
+from tfc.ops.scan_ops import cumsum
 from tfc.ops.signal.frame_ops import Number, number, vector
+from tfc.ops.special.bessel import bessel_i0e
 
 
 def _checked(window_length: Any, dtype: Any) -> tuple[Number, Any]:
@@ -86,3 +89,47 @@ def vorbis_window(
         length, dtype = _checked(window_length, dtype)
         angles = math.pi / cast(length, dtype) * (_positions(length, dtype) + 0.5)
         return apply("Sin", (math.pi / 2.0) * apply("Square", apply("Sin", angles)))
+
+
+def kaiser_window(
+    window_length: Any,
+    beta: Any = 12.0,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+) -> Tensor:
+    """I0(beta sqrt(1 - (2 k / (n - 1) - 1)^2)) / I0(beta) for k below n = `window_length`, I0 being
+    the modified Bessel function of order 0.
+
+    Raises:
+      ValueError: `dtype` is no float, or the length no scalar integer.
+    """
+    with name_scope(name, "kaiser_window"):
+        length, dtype = _checked(window_length, dtype)
+        if not isinstance(length, Tensor) and length == 1:
+            return ones([1], dtype)
+        half = (cast(convert_to_tensor(length), dtypes.float32) - 1.0) / 2.0
+        at = cast(apply("Range", -half, half + 0.1, 1.0), dtype)
+        shape, half = cast(convert_to_tensor(beta), dtype), cast(half, dtype)
+        off = apply("Relu", 1.0 - apply("Square", at / half))
+        inner = shape * apply("Sqrt", off)
+        # I0(x) = exp(x) I0e(x), and I0e does not overflow
+        return apply("Exp", inner - shape) * (bessel_i0e(inner) / bessel_i0e(shape))
+
+
+def kaiser_bessel_derived_window(
+    window_length: Any,
+    beta: Any = 12.0,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
+) -> Tensor:
+    """The square roots of the running sums of a Kaiser window of half the length plus 1, over its
+    whole sum, and then the same backwards.
+
+    Raises:
+      ValueError: `dtype` is no float, or the length no scalar integer.
+    """
+    with name_scope(name, "kaiser_bessel_derived_window"):
+        length, dtype = _checked(window_length, dtype)
+        sums = cumsum(kaiser_window(length // 2 + 1, beta, dtype))
+        half = apply("Sqrt", sums[:-1] / sums[-1])
+        return concat([half, half[::-1]], axis=0)

@@ -5,6 +5,7 @@ from tfc.ops.sparse import (
     combine_ops,
     cwise_ops,
     dense_ops,
+    edit_ops,
     functions,
     order_ops,
     part_ops,

@@ -8,5 +8,6 @@ from tfc.ops.strings import (
     hash_ops,
     record_ops,
     split_ops,
+    tensor_ops,
     text_ops,
 )

@@ -12,6 +12,7 @@ from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import OpDef, apply
 from tfc.ops import shape_rules as s
+from tfc.ops.common import scalar
 from tfc.ops.strings import regex
 from tfc.ops.strings.common import each, invalid, same, scalar_text, shown, vector
 
@@ -102,6 +103,20 @@ class StaticRegexFullMatch(
     def host(op: Any, input: np.ndarray, *, pattern: str) -> np.ndarray:
         matcher = _matcher(op, regex.encoded(pattern))
         return each(lambda v: bool(matcher.fullmatch(regex.decoded(v))), input, np.bool_)
+
+
+class Fact(OpDef, sig="Fact() -> fact: string"):
+    """A fact about factorials."""
+
+    shape = scalar
+
+    def host() -> np.ndarray:
+        return vector([b"0! == 1"]).reshape(())
+
+
+def my_fact() -> Tensor:
+    """A string: what the factorial of 0 is. An example of an op, as in TensorFlow."""
+    return apply("Fact")
 
 
 class StringFormat(

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tfc.base.dtypes import NUMBERS
+from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor
 from tfc.framework.opdef import OpDef, apply
-from tfc.ops.strings.common import each, invalid, same
+from tfc.ops import shape_rules as s
+from tfc.ops.strings.common import each, invalid, same, shown
 from tfc.ops.strings.hashing import fingerprint, murmur, siphash
 
 
@@ -49,6 +52,51 @@ class StringToHashBucketStrong(
             raise invalid(op, "Key must have 2 elements")
         first, second = key
         return each(lambda v: siphash(v, (first, second)) % num_buckets, input, np.int64)
+
+
+class Fingerprint(
+    OpDef,
+    sig="Fingerprint(data: T, method: string) -> fingerprint: uint8",
+    T=(*NUMBERS, "i1", "str"),
+):
+    """FarmHash64 of each entry of the first axis, as 8 bytes, the lowest first."""
+
+    def shape(data: TensorShape, method: TensorShape, *, op: Any) -> list[TensorShape]:
+        known = s.static_input(op, 1)
+        if known is not None and known.shape == () and known.item() != b"farmhash64":
+            raise ValueError(f"Unsupported method: {shown(known.item())}")
+        dims = s.with_rank_at_least(data, 1)
+        return [s.shape_of([None if dims is None else dims[0], 8])]
+
+    def host(op: Any, data: np.ndarray, method: np.ndarray) -> np.ndarray:
+        if data.ndim == 0:
+            raise invalid(op, "`data` should have at least one dimension: []")
+        if method.shape != ():
+            raise invalid(op, f"`method` should be a scalar string: {list(method.shape)}")
+        if method.item() != b"farmhash64":
+            raise invalid(op, f"Unsupported fingerprint method: {shown(method.item())}")
+        rows = [_row_bytes(data[i : i + 1].ravel()) for i in range(len(data))]
+        return np.array(rows, np.uint8).reshape(len(rows), 8)
+
+
+def _row_bytes(row: np.ndarray) -> list[int]:
+    """The fingerprint of one entry; one of several strings is that of their fingerprints."""
+    if row.dtype == object and row.size == 1:
+        return list(fingerprint(row.item()).to_bytes(8, "little"))
+    if row.dtype == object:
+        whole = b"".join(fingerprint(text).to_bytes(8, "little") for text in row)
+    else:
+        whole = np.ascontiguousarray(row).tobytes()
+    return list(fingerprint(whole).to_bytes(8, "little"))
+
+
+def fingerprint_(data: Any, method: Any = "farmhash64", name: str | None = None) -> Tensor:
+    """A hash of each entry of the first axis, uint8[n, 8], which never changes.
+
+    Raises:
+      ValueError: a scalar. InvalidArgumentError: another method.
+    """
+    return apply("Fingerprint", data, method, name=name)
 
 
 def _at_least_one(op_name: str, num_buckets: Any) -> Any:
