@@ -163,7 +163,11 @@ def test_save_and_restore_into_another_session(tmp_path):
         sess.run([tf.assign(v, [3.0, 4.0]), tf.assign(n, 8)])
         prefix = saver.save(sess, str(tmp_path / "model.ckpt"))
         assert prefix == str(tmp_path / "model.ckpt")
-        assert sorted(os.listdir(tmp_path)) == ["checkpoint", "model.ckpt.safetensors"]
+        assert sorted(os.listdir(tmp_path)) == [
+            "checkpoint",
+            "model.ckpt.meta",
+            "model.ckpt.safetensors",
+        ]
     operations = len(tf.get_default_graph().get_operations())
     with tf.Session() as sess:
         saver.restore(sess, prefix)  # no initializer has run
@@ -253,15 +257,15 @@ def test_keep_all_and_keep_every_n_hours(tmp_path):
         everything = tf.train.Saver(max_to_keep=None)
         for step in range(7):
             everything.save(sess, str(tmp_path / "all"), global_step=step)
-        assert len(list(tmp_path.glob("all-*"))) == 7
+        assert len(list(tmp_path.glob("all-*.safetensors"))) == 7
         some = tf.train.Saver(max_to_keep=1, keep_checkpoint_every_n_hours=1e-9)
         for step in range(3):
             some.save(sess, str(tmp_path / "some"), global_step=step)
-        assert len(list(tmp_path.glob("some-*"))) == 3
+        assert len(list(tmp_path.glob("some-*.safetensors"))) == 3
         none = tf.train.Saver(max_to_keep=1)
         for step in range(3):
             none.save(sess, str(tmp_path / "one"), global_step=step)
-        assert [p.name for p in tmp_path.glob("one-*")] == ["one-2.safetensors"]
+        assert [p.name for p in tmp_path.glob("one-*.safetensors")] == ["one-2.safetensors"]
 
 
 def test_recover_last_checkpoints_goes_on_deleting(tmp_path):

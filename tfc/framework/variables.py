@@ -19,7 +19,13 @@ from tfc.framework.convert import (
     register_dense_tensor_like_type,
     register_tensor_conversion_function,
 )
-from tfc.framework.graph import GraphKeys, control_dependencies, device, name_scope
+from tfc.framework.graph import (
+    GraphKeys,
+    control_dependencies,
+    device,
+    get_default_graph,
+    name_scope,
+)
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
@@ -49,8 +55,9 @@ class Variable(Overloaded):
     """A variable with an initial value.
 
     initial_value: what converts to a tensor, or a function without arguments that returns it.
-    trainable: whether optimizers train it by default. collections: those it is added to; the
-    global variables by default. validate_shape: whether its shape is that of the initial value and
+    variable_def: a VariableDef message, which names its ops in the default graph (under the scope
+    import_scope), instead of all else. trainable: whether optimizers train it by default.
+    collections: those it is added to; the global variables by default. validate_shape: whether its shape is that of the initial value and
     stays so. dtype: what the initial value is converted to. expected_shape: checked against it.
     """
 
@@ -73,7 +80,10 @@ class Variable(Overloaded):
         shape: Any = None,
     ):
         if variable_def is not None:
-            raise NotImplementedError("variables from a VariableDef are not supported")
+            if initial_value is not None:
+                raise ValueError("variable_def and initial_value are mutually exclusive.")
+            self._take_ops(variable_def, import_scope)
+            return
         if initial_value is None:
             raise ValueError("initial_value must be specified.")
         if constraint is not None and not callable(constraint):
@@ -119,6 +129,22 @@ class Variable(Overloaded):
             self._initializer: Operation = assign.op
             with device(self._caching_device) if self._caching_device else nullcontext():
                 self._snapshot: Tensor = apply("Identity", self._variable, name="read")
+
+    def _take_ops(self, proto: Any, import_scope: str | None) -> None:
+        """Be the variable whose ops, which are in the default graph, a VariableDef names."""
+        graph = get_default_graph()
+
+        def element(name: str) -> Any:
+            return graph.as_graph_element(f"{import_scope}/{name}" if import_scope else name)
+
+        self._variable = element(proto.variable_name)
+        self._initializer = element(proto.initializer_name)
+        self._snapshot = element(proto.snapshot_name)
+        named = proto.initial_value_name
+        self._initial_value = element(named) if named else self._initializer.inputs[1]
+        self._trainable = bool(proto.trainable)
+        self._constraint = self._caching_device = self._save_slice_info = None
+        self._graph = graph
 
     # ---- what it is
 

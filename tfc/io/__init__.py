@@ -3,8 +3,10 @@
 from typing import Any
 
 from tfc.framework.graph import Graph
+from tfc.framework.variables import Variable
 from tfc.io.files import write_graph
 from tfc.io.graphdef import graph_to_proto
+from tfc.io.meta_graph import variable_from_proto, variable_to_proto
 from tfc.ops.examples.features import (
     FixedLenFeature,
     FixedLenSequenceFeature,
@@ -33,4 +35,6 @@ def _as_graph_def(self: Graph, from_version: int | None = None, add_shapes: bool
     return graph_to_proto(self, add_shapes, from_version or 0)
 
 
+Variable.to_proto = variable_to_proto  # type: ignore[attr-defined]
+Variable.from_proto = staticmethod(variable_from_proto)  # type: ignore[attr-defined]
 Graph.as_graph_def = _as_graph_def  # type: ignore[attr-defined]  # framework imports no protobuf

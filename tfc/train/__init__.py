@@ -56,6 +56,7 @@ from tfc.train.learning_rate import (
     piecewise_constant_decay,
     polynomial_decay,
 )
+from tfc.train.meta_graph import export_meta_graph, import_meta_graph
 from tfc.train.momentum import MomentumOptimizer
 from tfc.train.monitored_session import (
     ChiefSessionCreator,
@@ -141,6 +142,7 @@ __all__ = [
     "cosine_decay",
     "cosine_decay_restarts",
     "create_global_step",
+    "export_meta_graph",
     "exponential_decay",
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
@@ -148,6 +150,7 @@ __all__ = [
     "get_global_step",
     "get_or_create_global_step",
     "global_step",
+    "import_meta_graph",
     "inverse_time_decay",
     "latest_checkpoint",
     "linear_cosine_decay",

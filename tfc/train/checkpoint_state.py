@@ -208,14 +208,15 @@ def remove_checkpoint(
     checkpoint_format_version: int = 2,
     meta_graph_suffix: str = "meta",
 ) -> None:
-    """Delete the checkpoint of this prefix; nothing happens where there is none.
+    """Delete the checkpoint of this prefix and the meta graph beside it; nothing happens where
+    there is none.
 
-    A checkpoint is one file, and its format does not come in versions: the other arguments change
-    nothing.
+    The format of checkpoints does not come in versions: checkpoint_format_version changes nothing.
     """
-    path = os.fspath(checkpoint_prefix) + SUFFIX
-    if os.path.exists(path):
-        os.unlink(path)
+    prefix = os.fspath(checkpoint_prefix)
+    for path in (prefix + SUFFIX, f"{prefix}.{meta_graph_suffix}"):
+        if os.path.exists(path):
+            os.unlink(path)
 
 
 def _files_of(prefix: str) -> list[str]:

@@ -3,7 +3,7 @@
 A checkpoint is the file `PREFIX.safetensors`; the file `checkpoint` beside it is TensorFlow's. The
 Saver adds nothing to the graph: it fetches the variables, and to restore them it runs their
 initializers with the stored values fed in place of the initial ones. So it also works on a
-finalized graph. Meta graphs (`PREFIX.meta`) are not written.
+finalized graph. `PREFIX.meta` is the graph with its collections, for `import_meta_graph`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import errors
+from tfc.base import errors, logging
 from tfc.framework.graph import get_default_graph
+from tfc.io.protos import message
 from tfc.train.checkpoint_state import (
     checkpoint_exists,
     get_checkpoint_mtimes,
@@ -117,13 +118,14 @@ class Saver:
     ) -> str | None:
         """Write the variables' values in `sess` to a new checkpoint and delete what is too old.
 
-        The arguments about meta graphs change nothing, as none is written.
-
         Args:
           save_path: prefix of the files.
           global_step: number, tensor or variable that is put after the prefix.
           latest_filename: name of the file beside the checkpoint, instead of `checkpoint`.
           write_state: whether to write that file.
+          write_meta_graph: whether to write the graph, to the prefix, a dot and meta_graph_suffix;
+            strip_default_attrs is about it. A graph that no GraphDef can hold is left out, which
+            is logged.
 
         Returns:
           The checkpoint's prefix, or None where there are no variables.
@@ -155,6 +157,8 @@ class Saver:
         if not variables:
             return None
         write_tensors(prefix + SUFFIX, sess.run(variables))
+        if write_meta_graph:
+            self._write_graph(sess, f"{prefix}.{meta_graph_suffix}", strip_default_attrs)
         if write_state:
             gone = self._record(prefix)
             update_checkpoint_state(
@@ -165,8 +169,45 @@ class Saver:
                 save_relative_paths=self._relative,
             )
             for old in gone:
-                remove_checkpoint(old)
+                remove_checkpoint(old, meta_graph_suffix=meta_graph_suffix)
         return prefix
+
+    def _write_graph(self, sess: Any, path: str, strip_default_attrs: bool) -> None:
+        try:
+            with sess.graph.as_default():
+                self.export_meta_graph(path, strip_default_attrs=strip_default_attrs)
+        except TypeError as error:
+            logging.warning("%s is not written: %s", path, error)
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """The options of this Saver as a SaverDef message."""
+        return message("SaverDef")(
+            max_to_keep=self._max_to_keep or 0,
+            keep_checkpoint_every_n_hours=self._keep_seconds / 3600,
+            version=2,
+        )
+
+    as_saver_def = to_proto
+
+    def export_meta_graph(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        collection_list: Sequence[str] | None = None,
+        as_text: bool = False,
+        export_scope: str | None = None,
+        clear_devices: bool = False,
+        clear_extraneous_savers: bool = False,
+        strip_default_attrs: bool = False,
+        save_debug_info: bool = False,
+    ) -> Any:
+        """The MetaGraphDef of the default graph with the options of this Saver, which is also
+        written to `filename`. See `tf.train.export_meta_graph`."""
+        from tfc.train.meta_graph import export_meta_graph
+
+        return export_meta_graph(
+            filename, None, None, self.to_proto(), collection_list, as_text, None, export_scope,
+            clear_devices, clear_extraneous_savers, strip_default_attrs, save_debug_info,
+        )  # fmt: skip
 
     def restore(self, sess: Any, save_path: str | os.PathLike[str]) -> None:
         """Give the variables the values of a checkpoint; they need not be initialized.
