@@ -55,10 +55,11 @@ class Variable(Overloaded):
     """A variable with an initial value.
 
     initial_value: what converts to a tensor, or a function without arguments that returns it.
-    variable_def: a VariableDef message, which names its ops in the default graph (under the scope
-    import_scope), instead of all else. trainable: whether optimizers train it by default.
-    collections: those it is added to; the global variables by default. validate_shape: whether its shape is that of the initial value and
+    trainable: whether optimizers train it by default. collections: those it is added to; the
+    global variables by default. validate_shape: whether its shape is that of the initial value and
     stays so. dtype: what the initial value is converted to. expected_shape: checked against it.
+    variable_def: instead of all of them, a VariableDef message, which names ops that are in the
+    default graph, under the scope import_scope.
     """
 
     def __init__(

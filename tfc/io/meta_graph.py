@@ -154,7 +154,7 @@ def to_meta_graph(
         meta.saver_def.CopyFrom(saver_def)
     keys = graph.get_all_collection_keys() if collection_list is None else collection_list
     for key in keys:
-        if not key.startswith("__"):
+        if not key.startswith("__") and key != GraphKeys.SAVERS:  # which are made anew
             _add_collection(meta, key, graph.get_collection(key), prefix)
     return meta
 

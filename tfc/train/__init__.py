@@ -71,12 +71,14 @@ from tfc.train.optimizer import Optimizer
 from tfc.train.rmsprop import RMSPropOptimizer
 from tfc.train.saver import Saver
 from tfc.train.scaffold import Scaffold
+from tfc.train.session_manager import SessionManager
 from tfc.train.session_run_hook import (
     SessionRunArgs,
     SessionRunContext,
     SessionRunHook,
     SessionRunValues,
 )
+from tfc.train.supervisor import Supervisor, basic_train_loop
 from tfc.train.training_util import (
     assert_global_step,
     create_global_step,
@@ -127,6 +129,7 @@ __all__ = [
     "Scaffold",
     "SecondOrStepTimer",
     "SessionCreator",
+    "SessionManager",
     "SessionRunArgs",
     "SessionRunContext",
     "SessionRunHook",
@@ -135,15 +138,17 @@ __all__ = [
     "StepCounterHook",
     "StopAtStepHook",
     "SummarySaverHook",
+    "Supervisor",
     "WorkerSessionCreator",
     "add_queue_runner",
     "assert_global_step",
+    "basic_train_loop",
     "checkpoint_exists",
     "cosine_decay",
     "cosine_decay_restarts",
     "create_global_step",
-    "export_meta_graph",
     "exponential_decay",
+    "export_meta_graph",
     "generate_checkpoint_state_proto",
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
