@@ -89,7 +89,7 @@ from tfc.framework.variable_scope import (
     variable_scope,
 )
 from tfc.framework.variables import Variable, VariableAggregation, VariableSynchronization
-from tfc.io import graph_util
+from tfc.io import graph_util, python_io
 from tfc.io.import_graph import import_graph_def
 from tfc.io.tensor_values import make_ndarray, make_tensor_proto
 from tfc.ops import initializers

@@ -48,6 +48,14 @@ class DeviceSpec:
         mine = {k: v for k, v in self.__dict__.items() if v is not None}
         return replace(other, **mine)
 
+    def make_merged_spec(self, dev: DeviceSpec) -> DeviceSpec:
+        """This one, with the parts that `dev` names put in their place."""
+        return dev.merged_into(self)
+
+    def replace(self, **kwargs: Any) -> DeviceSpec:
+        """This one with other parts. Raises TypeError: there is no such part."""
+        return replace(self, **kwargs)
+
     def to_string(self) -> str:
         text = ""
         if self.job is not None:

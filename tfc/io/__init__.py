@@ -7,6 +7,12 @@ from tfc.framework.variables import Variable
 from tfc.io.files import write_graph
 from tfc.io.graphdef import graph_to_proto
 from tfc.io.meta_graph import variable_from_proto, variable_to_proto
+from tfc.io.records import (
+    TFRecordCompressionType,
+    TFRecordOptions,
+    TFRecordWriter,
+    tf_record_iterator,
+)
 from tfc.ops.examples.features import (
     FixedLenFeature,
     FixedLenSequenceFeature,

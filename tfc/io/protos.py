@@ -11,9 +11,11 @@ from typing import Any
 # message -> module of tensorboard.compat.proto
 MESSAGES = {
     "AttrValue": "attr_value",
+    "ClusterDef": "cluster",
     "Event": "event",
     "GraphDef": "graph",
     "HistogramProto": "histogram",
+    "JobDef": "cluster",
     "MetaGraphDef": "meta_graph",
     "NameAttrList": "attr_value",
     "NodeDef": "node_def",

@@ -3,6 +3,7 @@
 from typing import Any as _Any
 
 from tfc.io.files import write_graph
+from tfc.io.records import summary_iterator
 from tfc.train.adagrad import AdadeltaOptimizer, AdagradOptimizer, ProximalAdagradOptimizer
 from tfc.train.adam import AdamOptimizer
 from tfc.train.checkpoint_reader import (
@@ -21,6 +22,7 @@ from tfc.train.checkpoint_state import (
     remove_checkpoint,
     update_checkpoint_state,
 )
+from tfc.train.cluster import ClusterSpec, replica_device_setter
 from tfc.train.coordinator import (
     Coordinator,
     LooperThread,
@@ -89,11 +91,15 @@ from tfc.train.training_util import (
 
 
 def __getattr__(name: str) -> _Any:
-    """The messages of records, which `import tfc` does not load."""
+    """The messages of records and clusters, which `import tfc` does not load."""
     from tfc.io import example_protos
 
     if name in example_protos.MESSAGES:
         return example_protos.message(name)
+    if name in ("ClusterDef", "JobDef", "SaverDef"):
+        from tfc.io.protos import message
+
+        return message(name)
     raise AttributeError(f"module 'tfc.train' has no attribute {name!r}")
 
 
@@ -105,6 +111,7 @@ __all__ = [
     "CheckpointSaverListener",
     "CheckpointState",
     "ChiefSessionCreator",
+    "ClusterSpec",
     "Coordinator",
     "ExponentialMovingAverage",
     "FeedFnHook",
@@ -168,7 +175,9 @@ __all__ = [
     "piecewise_constant_decay",
     "polynomial_decay",
     "remove_checkpoint",
+    "replica_device_setter",
     "start_queue_runners",
+    "summary_iterator",
     "update_checkpoint_state",
     "write_graph",
 ]
