@@ -15,7 +15,8 @@ STRINGS = {
     "StringLength", "EncodeBase64", "DecodeBase64", "DecodeCSV", "DecodeCompressed",
     "UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode", "UnicodeTranscode",
     "RaggedPlaces", "ParseExample", "ParseSingleExample",
-    "DecodePng", "EncodePng", "Fact", "Fingerprint", "ParseTensor", "SerializeTensor",
+    "DecodePng", "EncodePng", "DecodeJpeg", "DecodeAndCropJpeg",
+    "ExtractJpegShape", "Fact", "Fingerprint", "ParseTensor", "SerializeTensor",
 }  # fmt: skip
 SUMMARIES = {
     "ScalarSummary", "HistogramSummary", "ImageSummary", "MergeSummary", "TensorSummaryV2",

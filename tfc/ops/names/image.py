@@ -30,6 +30,7 @@ from tfc.ops.image.color_functions import (
     yiq_to_rgb,
     yuv_to_rgb,
 )
+from tfc.ops.image.jpeg_ops import decode_and_crop_jpeg, decode_jpeg, extract_jpeg_shape
 from tfc.ops.image.layout_functions import (
     central_crop,
     crop_to_bounding_box,
