@@ -14,7 +14,7 @@ STRINGS = {
     "StaticRegexFullMatch", "StringFormat", "StringLower", "StringUpper", "StringStrip",
     "StringLength", "EncodeBase64", "DecodeBase64", "DecodeCSV", "DecodeCompressed",
     "UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode", "UnicodeTranscode",
-    "RaggedPlaces", "ParseExample", "ParseSingleExample",
+    "RaggedPlaces", "ParseExample", "ParseSingleExample", "ParseSingleSequenceExample",
     "DecodePng", "EncodePng", "DecodeJpeg", "DecodeAndCropJpeg",
     "ExtractJpegShape", "Fact", "Fingerprint", "ParseTensor", "SerializeTensor",
 }  # fmt: skip

@@ -135,3 +135,86 @@ def test_broken_messages_raise_and_nothing_else():
                 wire.feature(part)
         except ValueError:
             pass
+
+
+# ---- sequences
+
+
+def sequence(context: dict, lists: dict) -> bytes:
+    """A SequenceExample; a feature is a list of numbers or of bytes."""
+
+    def made(values: list) -> tf.train.Feature:
+        if values and isinstance(values[0], bytes):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+        if values and isinstance(values[0], float):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    steps = {key: tf.train.FeatureList(feature=map(made, rows)) for key, rows in lists.items()}
+    return tf.train.SequenceExample(
+        context=tf.train.Features(feature={key: made(v) for key, v in context.items()}),
+        feature_lists=tf.train.FeatureLists(feature_list=steps),
+    ).SerializeToString()
+
+
+def test_parse_single_sequence_example():
+    data = sequence(
+        {"n": [3], "words": [b"a", b"b"]},
+        {"rows": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "tags": [[7], [], [8, 9]]},
+    )
+    context, lists = tf.parse_single_sequence_example(
+        data,
+        {
+            "n": tf.FixedLenFeature([], tf.int64),
+            "m": tf.FixedLenFeature([2], tf.float32, [0.5, 1.5]),
+            "words": tf.VarLenFeature(tf.string),
+            "nothing": tf.VarLenFeature(tf.int64),
+        },
+        {
+            "rows": tf.FixedLenSequenceFeature([2], tf.float32),
+            "tags": tf.VarLenFeature(tf.int64),
+            "absent": tf.FixedLenSequenceFeature([], tf.string, allow_missing=True),
+        },
+        example_name="first",
+    )
+    assert context["n"].shape == () and context["m"].shape == (2,)
+    assert lists["rows"].shape.as_list() == [None, 2]
+    assert lists["absent"].shape.as_list() == [None]
+    with tf.Session() as session:
+        context, lists = session.run([context, lists])
+    assert context["n"] == 3 and context["m"].tolist() == [0.5, 1.5]
+    words, nothing = context["words"], context["nothing"]
+    assert words.values.tolist() == [b"a", b"b"] and words.indices.tolist() == [[0], [1]]
+    assert words.dense_shape.tolist() == [2] and nothing.dense_shape.tolist() == [0]
+    assert lists["rows"].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert lists["tags"].indices.tolist() == [[0, 0], [2, 0], [2, 1]]
+    assert lists["tags"].values.tolist() == [7, 8, 9]
+    assert lists["tags"].dense_shape.tolist() == [3, 2]
+    assert lists["absent"].shape == (0,)
+
+
+def test_errors_of_sequences():
+    parse = tf.io.parse_single_sequence_example
+    data = sequence({"n": [1]}, {"rows": [[1], [2, 3]]})
+    one, rows = tf.FixedLenFeature([], tf.int64), tf.FixedLenSequenceFeature([], tf.int64)
+    for call, match in (
+        (lambda: parse(data), "Missing features"),
+        (lambda: parse(data, {"n": rows}), "Unsupported"),
+        (lambda: parse(data, None, {"n": one}), "Unsupported"),
+        (
+            lambda: parse(data, None, {"rows": tf.FixedLenSequenceFeature([], tf.int64, True, 0)}),
+            "must be None",
+        ),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call()
+    for (context, lists), match in (
+        (({"m": one}, None), "required but could not be found"),
+        ((None, {"none": rows}), "required but could not be found"),
+        ((None, {"rows": rows}), "Index: 1.*expected"),
+        ((None, {"rows": tf.VarLenFeature(tf.float32)}), "Data types don't match"),
+    ):
+        with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match=match):
+            session.run(parse(data, context, lists, example_name="x"))
+    with tf.Session() as session, pytest.raises(tf.errors.InvalidArgumentError, match="parse"):
+        session.run(parse(b"\x01", {"n": one}))

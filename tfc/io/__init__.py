@@ -21,6 +21,7 @@ from tfc.ops.examples.features import (
     parse_example,
     parse_single_example,
 )
+from tfc.ops.examples.sequence_ops import parse_single_sequence_example
 from tfc.ops.image.jpeg_ops import decode_and_crop_jpeg, decode_jpeg, extract_jpeg_shape
 from tfc.ops.image.png_ops import decode_png, encode_png, is_jpeg
 from tfc.ops.queues.queue_classes import (

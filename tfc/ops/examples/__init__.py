@@ -1,3 +1,3 @@
 """Records of features: Example messages, read without protobuf."""
 
-from tfc.ops.examples import features, parse_ops
+from tfc.ops.examples import features, parse_ops, sequence_ops

@@ -53,7 +53,7 @@ class SparseFeature(NamedTuple):
 _TYPES = ("float32", "int64", "string")
 
 
-class _Wanted:
+class Wanted:
     """Features sorted by what the op does with them: keys in order, sparse and dense."""
 
     def __init__(self, features: Mapping[str, Any], sequence: bool = False):
@@ -144,7 +144,7 @@ def parse_example(
     """
     if not features:
         raise ValueError("Missing: features was None or empty.")
-    wanted = _Wanted(features)
+    wanted = Wanted(features)
     with name_scope(name, "ParseExample", [serialized, example_names]):
         names = [] if example_names is None else example_names
         names = convert_to_tensor(names, dtypes.string, "names")
@@ -172,7 +172,7 @@ def parse_single_example(
     """
     if not features:
         raise ValueError("Missing features.")
-    wanted = _Wanted(features)
+    wanted = Wanted(features)
     with name_scope(name, "ParseSingleExample", [serialized, example_names]):
         parts = apply(
             "ParseSingleExample",
@@ -187,7 +187,7 @@ def parse_single_example(
         return _results(wanted, parts, 1)
 
 
-def _results(wanted: _Wanted, parts: Any, rank: int) -> dict[str, Any]:
+def _results(wanted: Wanted, parts: Any, rank: int) -> dict[str, Any]:
     """The tensors of an op's outputs by key."""
     places, values, shapes, dense = parts
     every = zip(places, values, shapes, strict=True)

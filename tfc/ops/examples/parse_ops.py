@@ -19,7 +19,7 @@ def _keys(arrays: Sequence[np.ndarray]) -> list[bytes]:
     return [array.item() for array in arrays]
 
 
-def _feature(op: Any, where: str, key: bytes, data: bytes | None, dtype: DType) -> Any:
+def feature_values(op: Any, where: str, key: bytes, data: bytes | None, dtype: DType) -> Any:
     """The values of a feature as an array, None where it is missing.
 
     Raises:
@@ -55,7 +55,7 @@ def dense_feature(
 ) -> np.ndarray:
     """A feature of fixed length in its shape; the default where it is missing. A shape whose first
     extent is unknown takes as many rows as there are."""
-    values = _feature(op, where, key, data, dtype)
+    values = feature_values(op, where, key, data, dtype)
     dims: Any = shape.as_list()
     if dims and dims[0] is None:
         row = int(np.prod([d or 0 for d in dims[1:]], dtype=np.int64))
@@ -150,10 +150,10 @@ class ParseExample(
         shapes: list[Any] = []
         for key, dtype in zip(sparse_keys, sparse_types, strict=True):
             rows = [
-                _feature(op, w, key, r.get(key), dtype)
+                feature_values(op, w, key, r.get(key), dtype)
                 for w, r in zip(wheres, records, strict=True)
             ]
-            part = _sparse(rows, dtype)
+            part = sparse_rows(rows, dtype)
             for group, item in zip((places, values, shapes), part, strict=True):
                 group.append(item)
         dense = []
@@ -168,7 +168,7 @@ class ParseExample(
         return [*places, *values, *shapes, *dense]
 
 
-def _sparse(rows: list[Any], dtype: DType) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sparse_rows(rows: list[Any], dtype: DType) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of different lengths (None: empty) as the parts of a sparse matrix."""
     kind = dtype.as_numpy_dtype
     rows = [np.empty(0, kind) if row is None else row for row in rows]
@@ -220,7 +220,7 @@ class ParseSingleExample(
         shapes: list[Any] = []
         for name, dtype in zip(sparse_keys, sparse_types, strict=True):
             key = name.encode()
-            found = _feature(op, "", key, record.get(key), dtype)
+            found = feature_values(op, "", key, record.get(key), dtype)
             found = np.empty(0, dtype.as_numpy_dtype) if found is None else found
             places.append(np.arange(len(found), dtype=np.int64)[:, None])
             values.append(found)

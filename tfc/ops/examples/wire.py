@@ -129,3 +129,13 @@ def integers(kind: int, value: Any) -> list[int]:
 
 def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
+
+
+def feature_lists(data: bytes) -> dict[bytes, list[bytes]]:
+    """The lists of Feature messages of a SequenceExample, by key; its context is what `example`
+    gives. Raises ValueError: it is none."""
+    result: dict[bytes, list[bytes]] = {}
+    for part in _messages(data, 2):
+        for key, body in _map(part).items():
+            result[key] = list(_messages(body, 1))
+    return result

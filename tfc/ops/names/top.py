@@ -8,6 +8,7 @@ from tfc.ops.examples.features import (
     parse_example,
     parse_single_example,
 )
+from tfc.ops.examples.sequence_ops import parse_single_sequence_example
 from tfc.ops.identity_ops import grad_pass_through, guarantee_const, identity_n
 from tfc.ops.image.volume_patch_ops import extract_volume_patches
 from tfc.ops.print_ops import print_ as print
