@@ -168,11 +168,6 @@ def test_custom_getters_nest() -> None:
         tf.get_variable("v", [1], custom_getter=3)
 
 
-def test_partitioners_are_refused() -> None:
-    with pytest.raises(NotImplementedError, match="asks for a partitioner"):
-        tf.get_variable("v", [4], partitioner=lambda **kwargs: [2])
-
-
 def test_templates_share() -> None:
     layer = tf.make_template("layer", lambda x: x * tf.get_variable("w", []))
     layer(tf.constant(1.0))

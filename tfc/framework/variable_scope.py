@@ -426,3 +426,39 @@ def variable_op_scope(
         use_resource=use_resource,
         constraint=constraint,
     )
+
+
+def create_partitioned_variables(
+    shape: Sequence[int],
+    slicing: Sequence[int],
+    initializer: Any,
+    dtype: Any = dtypes.float32,
+    trainable: bool = True,
+    collections: Sequence[Any] | None = None,
+    name: str | None = None,
+    reuse: Any = None,
+) -> list[Any]:
+    """The parts of one variable, `slicing` of them along each axis, of which one may be above 1.
+
+    Raises:
+      ValueError: shape and slicing do not fit, or there are parts along several axes.
+    """
+    if len(shape) != len(slicing):
+        raise ValueError(
+            "The 'shape' and 'slicing' of a partitioned Variable must have the length: shape: "
+            f"{shape}, slicing: {slicing}"
+        )
+    if len(shape) < 1:
+        raise ValueError(f"A partitioned Variable must have rank at least 1: shape: {shape}")
+    with variable_scope(name, "PartitionedVariable", reuse=reuse) as scope, name_scope(None):
+        whole = default_store().get(
+            scope.name,
+            shape=shape,
+            dtype=dtype,
+            initializer=initializer,
+            trainable=trainable,
+            collections=collections,
+            reuse=scope.reuse,
+            partitioner=lambda **unused: list(slicing),
+        )
+    return list(whole)

@@ -19,6 +19,14 @@ from tfc.framework.graph import (
     get_default_graph,
     name_scope,
 )
+from tfc.framework.opdef import apply
+from tfc.framework.partitioned import (
+    PartitionedVariable,
+    PartitionInfo,
+    SaveSliceInfo,
+    check_partitions,
+    slices,
+)
 from tfc.framework.variables import Variable
 
 _KEY = ("__variable_store",)
@@ -45,6 +53,7 @@ class VariableStore:
 
     def __init__(self) -> None:
         self.variables: dict[str, Variable] = {}
+        self.partitioned: dict[str, PartitionedVariable] = {}
         self.scope_counts: dict[str, int] = {}
 
     def open_scope(self, name: str) -> None:
@@ -127,13 +136,23 @@ class VariableStore:
         constraint: Callable[..., Any] | None = None,
         synchronization: Any = None,
         aggregation: Any = None,
-    ) -> Variable:
-        if partitioner is not None:
-            raise NotImplementedError(
-                f"variable {name!r} asks for a partitioner; partitioned variables are not supported"
-            )
+    ) -> Any:
         dtype = dtypes.as_dtype(dtype).base_dtype
         wanted = TensorShape(None) if shape is None else as_shape(shape)
+        again = reuse is True and name in self.partitioned
+        if again or (partitioner is not None and wanted.ndims != 0):
+            options = {
+                "regularizer": regularizer, "trainable": trainable, "collections": collections,
+                "caching_device": caching_device, "validate_shape": validate_shape,
+                "constraint": constraint,
+            }  # fmt: skip
+            return self._in_parts(name, partitioner, wanted, dtype, initializer, reuse, options)
+        if f"{name}/part_0" in self.variables:
+            raise ValueError(
+                "No partitioner was provided, but a partitioned version of the variable was "
+                f"found: {name}/part_0. Perhaps a variable of the same name was already created "
+                "with partitioning?"
+            )
         if name in self.variables:
             if reuse is False or reuse is None:
                 raise ValueError(_exists(self.variables[name]))
@@ -158,6 +177,87 @@ class VariableStore:
         if regularizer is not None:
             _regularize(variable, name, regularizer)
         return variable
+
+    def _in_parts(
+        self,
+        name: str,
+        partitioner: Any,
+        shape: TensorShape,
+        dtype: DType,
+        initializer: Any,
+        reuse: Any,
+        options: dict[str, Any],
+    ) -> PartitionedVariable:
+        """The variable called `name` in the parts that the partitioner says: found, or made."""
+        whole = None if initializer is None or callable(initializer) else initializer
+        if whole is not None:
+            whole = convert_to_tensor(whole, dtype)
+            shape = shape.merge_with(whole.get_shape())
+        if name in self.partitioned:
+            return self._found_in_parts(name, shape, dtype, reuse)
+        if reuse is True or not callable(partitioner):
+            raise ValueError(
+                f"PartitionedVariable {name} does not exist"
+                if reuse is True
+                else f"Partitioner must be callable, but received: {partitioner}"
+            )
+        if not shape.is_fully_defined():
+            raise ValueError(
+                f"Shape of a new partitioned variable ({name}) must be fully defined, but instead "
+                f"was {shape}."
+            )
+        dims: Any = shape.as_list()
+        counts = check_partitions(partitioner(shape=shape, dtype=dtype), shape)
+        if any(n > d for n, d in zip(counts, dims, strict=True)):
+            raise ValueError(f"more parts than elements of {name}: {counts} of {shape}")
+        parts = []
+        for i, (offset, size) in enumerate(slices(dims, counts)):
+            full_name = f"{name}/part_{i}"
+            start = initializer
+            if whole is not None:
+                with name_scope(f"{full_name}/PartitionedInitializer/"):
+                    start = apply("Slice", whole, offset, size)
+            elif isinstance(start, type):
+                start = start(dtype=dtype)
+            if callable(start):
+                start = _of_part(start, PartitionInfo(dims, offset))
+            given = None if whole is not None else size
+            part = self._find_or_make(full_name, given, dtype, start, reuse=reuse, **options)
+            part._save_slice_info = SaveSliceInfo(name, dims, offset, size)
+            parts.append(part)
+        made = self.partitioned[name] = PartitionedVariable(name, shape, dtype, parts, counts)
+        return made
+
+    def _found_in_parts(
+        self, name: str, shape: TensorShape, dtype: DType, reuse: Any
+    ) -> PartitionedVariable:
+        found = self.partitioned[name]
+        if not reuse:
+            raise ValueError(
+                f"Partitioned variable with name {name} already exists. Did you mean to set "
+                "reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
+            )
+        if not shape.is_compatible_with(found.get_shape()) or dtype != found.dtype:
+            raise ValueError(
+                f"Trying to reuse partitioned variable {name}, but specified {dtype.name} "
+                f"{shape} and found {found.dtype.name} {found.get_shape()}."
+            )
+        return found
+
+
+def _of_part(initializer: Callable[..., Any], info: PartitionInfo) -> Callable[..., Any]:
+    """An initializer of a part, which is told of the whole if it takes that."""
+    try:
+        parameters = inspect.signature(initializer).parameters
+    except (TypeError, ValueError):
+        return initializer
+    if "partition_info" not in parameters:
+        return initializer
+
+    def told(shape: Any, dtype: Any = None) -> Any:
+        return initializer(shape, dtype=dtype, partition_info=info)
+
+    return told
 
 
 def _exists(variable: Variable) -> str:

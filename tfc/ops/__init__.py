@@ -1,6 +1,7 @@
 """TensorFlow's ops. Importing this package defines them all, and puts the operators on Tensor."""
 
 from tfc.framework.graph import Tensor
+from tfc.framework.partitioned import PartitionedVariable
 from tfc.framework.variables import Variable
 from tfc.ops import (
     activation_ops,
@@ -72,6 +73,15 @@ from tfc.ops import (
     xent_ops,
 )
 
-operators.install(Variable)
-for owner, getitem in ((Tensor, array_ops.getitem), (Variable, variable_ops.variable_getitem)):
+
+def _getitem_of_parts(variable: PartitionedVariable, key: object) -> Tensor:
+    return array_ops.getitem(variable.as_tensor(), key)
+
+
+operators.install(Variable, PartitionedVariable)
+for owner, getitem in (
+    (Tensor, array_ops.getitem),
+    (Variable, variable_ops.variable_getitem),
+    (PartitionedVariable, _getitem_of_parts),
+):
     setattr(owner, "__getitem__", getitem)  # noqa: B010  (assigning to a method is no mypy way)

@@ -7,6 +7,7 @@ from typing import Any
 from tfc.base import dtypes
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
+from tfc.framework.partitioned import PartitionedVariable
 from tfc.framework.sparse_tensor import SparseTensor
 from tfc.ops.cast_ops import cast
 from tfc.ops.const_ops import identity
@@ -31,7 +32,7 @@ def embedding_lookup(
     Raises:
       ValueError: no shards, or another strategy.
     """
-    shards = list(params) if isinstance(params, (list, tuple)) else [params]
+    shards = list(params) if isinstance(params, (list, tuple, PartitionedVariable)) else [params]
     if not shards:
         raise ValueError(f"Need at least one param, not {params!r}")
     with name_scope(name, "embedding_lookup", [*shards, ids]) as scope:
@@ -113,7 +114,7 @@ def embedding_lookup_sparse(
       TypeError: ids or weights are not sparse. ValueError: another combiner.
     """
     combiner = _checked_combiner(combiner, sp_ids, sp_weights)
-    shards = list(params) if isinstance(params, (list, tuple)) else [params]
+    shards = list(params) if isinstance(params, (list, tuple, PartitionedVariable)) else [params]
     with name_scope(name, "embedding_lookup_sparse", [*shards, sp_ids.values]) as scope:
         segments = cast(sp_ids.indices[:, 0], dtypes.int32)
         rows = embedding_lookup(shards, sp_ids.values, partition_strategy, max_norm=max_norm)

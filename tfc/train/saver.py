@@ -9,6 +9,7 @@ finalized graph. `PREFIX.meta` is the graph with its collections, for `import_me
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from tfc.base import errors, logging
+from tfc.base.shapes import TensorShape
 from tfc.framework.graph import get_default_graph
+from tfc.framework.partitioned import PartitionedVariable
 from tfc.io.protos import message
 from tfc.train.checkpoint_state import (
     checkpoint_exists,
@@ -26,6 +29,7 @@ from tfc.train.checkpoint_state import (
 )
 from tfc.train.tensor_file import SUFFIX, TensorFile, write_tensors
 
+_PART_NUMBER = re.compile(r"/part_\d+$")
 _MISSING = (
     "Restoring from checkpoint failed. This is most likely due to a Variable name or other graph "
     "key that is missing from the checkpoint. Please ensure that you have not altered the graph "
@@ -156,7 +160,7 @@ class Saver:
         variables = self._built()
         if not variables:
             return None
-        write_tensors(prefix + SUFFIX, sess.run(variables))
+        write_tensors(prefix + SUFFIX, _whole(variables, sess.run(variables)))
         if write_meta_graph:
             self._write_graph(sess, f"{prefix}.{meta_graph_suffix}", strip_default_attrs)
         if write_state:
@@ -232,9 +236,11 @@ class Saver:
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
         _check_session(sess)
         with TensorFile(save_path + SUFFIX) as file:
+            stored = {name: _stored_name(name, v) for name, v in variables.items()}
             for name, variable in variables.items():
-                self._check_stored(name, variable, file)
-            values = {name: file.read(name) for name in variables}
+                self._check_stored(stored[name], variable, file)
+            read = {name: file.read(name) for name in set(stored.values())}
+            values = {name: _part(read[stored[name]], v) for name, v in variables.items()}
         for batch in _without_shared_initial_values(variables):
             feeds = {}
             for name, variable in batch.items():
@@ -259,6 +265,8 @@ class Saver:
                 f"original dtype {dtype.name}",
             )
         expected = variable.get_shape()
+        if _slice_of(variable) is not None:
+            expected = TensorShape(_slice_of(variable).full_shape)
         if self._reshape and expected.is_fully_defined():
             fits = int(np.prod(shape, dtype=object)) == expected.num_elements()
         else:
@@ -322,7 +330,7 @@ def _by_name(var_list: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     else:
         pairs = [(_name_of(variable), variable) for variable in var_list]
     named: dict[str, Any] = {}
-    for name, variable in pairs:
+    for name, variable in _parts_of(pairs):
         _name_of(variable)
         if named.get(name, variable) is not variable:
             raise ValueError(f"At least two variables have the same name: {name}")
@@ -330,7 +338,53 @@ def _by_name(var_list: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     return dict(sorted(named.items()))
 
 
+def _parts_of(pairs: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
+    """The pairs, with the parts of those variables that are in parts under names of their own."""
+    for name, variable in pairs:
+        if isinstance(variable, PartitionedVariable):
+            yield from ((f"{name}/part_{i}", part) for i, part in enumerate(variable))
+        else:
+            yield name, variable
+
+
+def _stored_name(name: str, variable: Any) -> str:
+    """The name in the file: parts of one variable stand there as one, in its name."""
+    info = _slice_of(variable)
+    return name if info is None else _PART_NUMBER.sub("", name)
+
+
+def _whole(variables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored: values by name, parts put together."""
+    stored: dict[str, Any] = {}
+    for name, variable in variables.items():
+        info, key = _slice_of(variable), _stored_name(name, variable)
+        if info is None:
+            stored[key] = values[name]
+            continue
+        array = np.asarray(values[name])
+        whole = stored.setdefault(key, np.zeros(info.full_shape, array.dtype))
+        whole[_place(info)] = array
+    return stored
+
+
+def _slice_of(variable: Any) -> Any:
+    """Which part of a whole a variable is; None for a whole."""
+    return getattr(variable, "_save_slice_info", None)
+
+
+def _place(info: Any) -> tuple[slice, ...]:
+    pairs = zip(info.var_offset, info.var_shape, strict=True)
+    return tuple(slice(at, at + size) for at, size in pairs)
+
+
+def _part(stored: np.ndarray, variable: Any) -> np.ndarray:
+    info = _slice_of(variable)
+    return stored if info is None else stored.reshape(info.full_shape)[_place(info)]
+
+
 def _name_of(variable: Any) -> str:
+    if isinstance(variable, PartitionedVariable):
+        return variable.name
     if not (hasattr(variable, "initializer") and hasattr(variable, "op")):
         raise TypeError(f"Variable to save is not a Variable: {variable!r}")
     return variable.op.name

@@ -4,6 +4,11 @@ Re-exports, nothing else."""
 from tfc.base.dimensions import dimension_at_index, dimension_value
 from tfc.base.logging import get_logger
 from tfc.framework.gradient_registry import NotDifferentiable as no_gradient
+from tfc.framework.partitioned import (
+    fixed_size_partitioner,
+    min_max_variable_partitioner,
+    variable_axis_size_partitioner,
+)
 from tfc.framework.v1_mode import (
     control_flow_v2_enabled,
     disable_control_flow_v2,
@@ -37,6 +42,7 @@ from tfc.framework.variable_lists import (
     trainable_variables,
     variables_initializer,
 )
+from tfc.framework.variable_scope import create_partitioned_variables
 from tfc.version import (
     GIT_VERSION,
     GRAPH_DEF_VERSION,
