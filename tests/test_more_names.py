@@ -204,8 +204,24 @@ def test_no_gradient_is_an_alias() -> None:
         (tf.io.parse_tensor, tf.parse_tensor),
         (tf.io.serialize_tensor, tf.serialize_tensor),
         (tf.graph_util.import_graph_def, tf.import_graph_def),
+        (tf.train.queue_runner.QueueRunner, tf.train.QueueRunner),
+        (tf.train.queue_runner.add_queue_runner, tf.train.add_queue_runner),
+        (tf.train.queue_runner.start_queue_runners, tf.train.start_queue_runners),
+        (tf.math.special.bessel_i0, tf.math.bessel_i0),
+        (tf.math.special.bessel_i0e, tf.math.bessel_i0e),
+        (tf.math.special.bessel_i1, tf.math.bessel_i1),
+        (tf.math.special.bessel_i1e, tf.math.bessel_i1e),
     ]
     assert all(a is b for a, b in pairs)
+
+
+def test_messages() -> None:
+    info = tf.TensorInfo(name="x:0", dtype=1)
+    assert tf.TensorInfo.FromString(info.SerializeToString()) == info
+    log = tf.LogMessage(level=20, message="a")
+    assert tf.LogMessage.FromString(log.SerializeToString()).message == "a"
+    saver = tf.train.SaverDef(max_to_keep=3)
+    assert tf.train.SaverDef.FromString(saver.SerializeToString()).max_to_keep == 3
 
 
 def test_tensor_protos() -> None:

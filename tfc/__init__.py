@@ -451,11 +451,13 @@ _MESSAGES = (
     "Event",
     "GraphDef",
     "HistogramProto",
+    "LogMessage",
     "MetaGraphDef",
     "NameAttrList",
     "SessionLog",
     "Summary",
     "SummaryMetadata",
+    "TensorInfo",
 )
 
 

@@ -4,6 +4,7 @@ from typing import Any as _Any
 
 from tfc.io.files import write_graph
 from tfc.io.records import summary_iterator
+from tfc.train import queue_runner
 from tfc.train.adagrad import AdadeltaOptimizer, AdagradOptimizer, ProximalAdagradOptimizer
 from tfc.train.adam import AdamOptimizer
 from tfc.train.checkpoint_reader import (
@@ -174,6 +175,7 @@ __all__ = [
     "piecewise_constant",
     "piecewise_constant_decay",
     "polynomial_decay",
+    "queue_runner",
     "remove_checkpoint",
     "replica_device_setter",
     "start_queue_runners",

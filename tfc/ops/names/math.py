@@ -14,6 +14,7 @@ from tfc.ops.compare_ops import (
     not_equal,
 )
 from tfc.ops.confusion_ops import confusion_matrix
+from tfc.ops.names import special
 from tfc.ops.nn_functions import (
     in_top_k,
     l2_normalize,
