@@ -215,6 +215,20 @@ def test_no_gradient_is_an_alias() -> None:
     assert all(a is b for a, b in pairs)
 
 
+def test_names_from_before() -> None:
+    for module, name, new in (
+        (tf, "mul", "tf.multiply"),
+        (tf, "scalar_summary", "tf.summary.scalar"),
+        (tf.train, "SummaryWriter", "tf.summary.FileWriter"),
+        (tf, "nothing", None),
+    ):
+        assert not hasattr(module, name)
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'") as info:
+            getattr(module, name)
+        text = str(info.value)
+        assert text.endswith(f"renamed it to {new}" if new else "'nothing'")
+
+
 def test_messages() -> None:
     info = tf.TensorInfo(name="x:0", dtype=1)
     assert tf.TensorInfo.FromString(info.SerializeToString()) == info

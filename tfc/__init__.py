@@ -471,4 +471,6 @@ def __getattr__(name: str) -> _Any:
         from tfc import testing
 
         return testing
-    raise AttributeError(f"module 'tfc' has no attribute {name!r}")
+    from tfc.base.renamed import no_attribute
+
+    raise no_attribute("tfc", name)

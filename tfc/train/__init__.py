@@ -101,7 +101,9 @@ def __getattr__(name: str) -> _Any:
         from tfc.io.protos import message
 
         return message(name)
-    raise AttributeError(f"module 'tfc.train' has no attribute {name!r}")
+    from tfc.base.renamed import no_attribute
+
+    raise no_attribute("tfc.train", name)
 
 
 __all__ = [
