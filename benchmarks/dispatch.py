@@ -1,4 +1,5 @@
-"""What one Session.run costs: `a + b` of two fed scalars, and a linear regression step."""
+"""What one Session.run costs: `a + b` of two fed scalars, and a linear regression step; natively
+dispatched, through `make_callable`, and through the Python method. And a result of 40 MB."""
 
 from __future__ import annotations
 
@@ -8,23 +9,48 @@ import numpy as np
 from timing import in_turns, ratio, report
 
 import tfc as tf
+from tfc.base.options import options
+from tfc.codegen import array_pool
 
 
-def make_add():
+def session(native: bool) -> tf.Session:
+    options.fast_run = int(native)
+    return tf.Session()
+
+
+def make_add(how: str):
     a, b = tf.placeholder(tf.float32, []), tf.placeholder(tf.float32, [])
     total = a + b
-    sess = tf.Session()
+    sess = session(how != "python")
     x, y = np.float32(1), np.float32(2)
+    if how == "callable":
+        call = sess.make_callable(total, [a, b])
+        return lambda: call(x, y)
     return lambda: sess.run(total, {a: x, b: y})
 
 
-def make_regression(x: np.ndarray, y: np.ndarray):
+def make_large(kept: bool):
+    """10 million elements; the memory of the last result is used again if it is `kept`."""
+    x = tf.placeholder(tf.float32, [None])
+    y = tf.nn.relu((2.0 * x + 1.0) * x - 3.0)
+    sess, value = session(True), np.ones(10_000_000, np.float32)
+
+    def run() -> None:
+        pool = array_pool.the_pool()
+        if pool is not None and not kept:
+            pool.trim()
+        sess.run(y, {x: value})
+
+    return run
+
+
+def make_regression(x: np.ndarray, y: np.ndarray, native: bool = True):
     features = tf.placeholder(tf.float32, [None])
     targets = tf.placeholder(tf.float32, [None])
     slope, intercept = tf.Variable(0.0), tf.Variable(0.0)
     loss = tf.reduce_mean(tf.squared_difference(features * slope + intercept, targets))
     train_op = tf.train.GradientDescentOptimizer(0.01).minimize(loss)
-    sess = tf.Session()
+    sess = session(native)
     sess.run(tf.global_variables_initializer())
     fetches = [train_op, loss]
     return lambda: sess.run(fetches, {features: x, targets: y})
@@ -51,18 +77,26 @@ def main() -> None:
     x = random.standard_normal(100).astype(np.float32)
     y = (3 * x + 1).astype(np.float32)
     a, b = np.float32(1), np.float32(2)
-    functions = [
-        make_add(),
-        lambda: np.add(a, b),
-        make_regression(x, y),
-        make_numpy_regression(x, y),
-    ]
-    add, bare_add, step, numpy_step = in_turns(functions, args.rounds, 0.02)
-    report("Session.run(a + b)", add)
-    report("np.add(a, b)", bare_add)
-    report("linear regression step, 100 points", step)
-    report("linear regression step in numpy", numpy_step)
+    functions = {
+        "Session.run(a + b)": make_add("native"),
+        "make_callable of a + b": make_add("callable"),
+        "Session.run(a + b), in Python": make_add("python"),
+        "np.add(a, b)": lambda: np.add(a, b),
+        "linear regression step, 100 points": make_regression(x, y),
+        "linear regression step, in Python": make_regression(x, y, native=False),
+        "linear regression step in numpy": make_numpy_regression(x, y),
+        "relu((2x+1)x-3) of 10 million": make_large(kept=True),
+        "the same into fresh memory": make_large(kept=False),
+    }
+    times = dict(zip(functions, in_turns(list(functions.values()), args.rounds, 0.02), strict=True))
+    for name, column in times.items():
+        report(name, column)
+    add, _, python_add, bare, step, python_step, numpy_step, kept, fresh = times.values()
+    print(f"a + b against np.add: {ratio(bare, add)}")
+    print(f"a + b against the Python method: {ratio(python_add, add)}")
     print(f"regression against numpy: {ratio(numpy_step, step)}")
+    print(f"regression against the Python method: {ratio(python_step, step)}")
+    print(f"memory used again against fresh memory: {ratio(fresh, kept)}")
 
 
 if __name__ == "__main__":

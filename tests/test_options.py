@@ -31,6 +31,8 @@ GIVEN = {
     "shuffle": ("5", 5),
     "cache": ("off", "off"),
     "wait": ("passive", "passive"),
+    "fast_run": ("0", 0),
+    "array_pool": ("5", 5),
 }
 
 

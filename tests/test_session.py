@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 import tfc as tf
+from tfc.base.options import options
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
+
+
+@pytest.fixture(autouse=True, params=["python", "native"])
+def _dispatch(request, monkeypatch):
+    """Each test in Sessions that Python runs, and in Sessions that native code runs if it can."""
+    monkeypatch.setattr(options, "fast_run", 0 if request.param == "python" else 2)
 
 
 def test_scalar_types_and_values():

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +20,12 @@ from tfc.base.target import ALIGNMENT, Target
 from tfc.cache import default_cache
 from tfc.codegen import module, native_rt
 from tfc.codegen.target import host
-from tfc.ir.core import Function
+from tfc.ir.core import Function, Op
 from tfc.ir.walk import all_functions
 from tfc.passes import pipeline
 from tfc.passes.options import PassOptions, Record
+from tfc.passes.parallel import estimated_ns
+from tfc.prims.contract_plan import hero_of
 from tfc.prims.effects import MAX_PAYLOAD
 from tfc.runtime import memory
 
@@ -69,6 +73,7 @@ class StopFlag:
 
 
 _NEVER = StopFlag()
+FLOPS_PER_NS = 100.0  # of one core, at most
 
 
 class _Context:
@@ -91,6 +96,20 @@ class _Context:
         self.address = ctypes.addressof(self.slots)
 
 
+class LentContext:
+    """A context for native callers, which put the addresses into the buffer table themselves; for
+    one of them at a time. `record`: the CONTEXT of `codegen/dispatch/layout.py`."""
+
+    def __init__(self, context: _Context, function: int, threads: int):
+        self._context = context
+        context.slots[4] = native_rt.parallel_for_address(threads)
+        self.record = np.array([0, function, context.address], np.int64)
+
+    def slot(self, index: int) -> int:
+        """Where the address of parameter `index`, or of result `index - parameters`, stands."""
+        return ctypes.addressof(self._context.table) + 8 * index
+
+
 @dataclass
 class Executable:
     """One native function, callable with the addresses of its buffers."""
@@ -101,6 +120,7 @@ class Executable:
     donated: dict[int, int]  # result -> parameter whose buffer it is written to
     _entry: Any = None
     _free: list[_Context] = field(default_factory=list)
+    _lent: LentContext | None = None
 
     def __post_init__(self) -> None:
         prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
@@ -121,10 +141,7 @@ class Executable:
             commit.
           Cancelled: `stop` was set, with the same consequences.
         """
-        try:
-            context = self._free.pop()
-        except IndexError:
-            context = _Context(self._buffers, self.code.arena, self.code.constants)
+        context = self._context()
         table = context.table
         for index, address in enumerate(addresses):
             table[index] = address
@@ -140,6 +157,25 @@ class Executable:
             raise error
         self._free.append(context)
 
+    def _context(self) -> _Context:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return _Context(self._buffers, self.code.arena, self.code.constants)
+
+    def lent(self, threads: int) -> LentContext:
+        """The one context that native callers share."""
+        if self._lent is None:
+            self._lent = LentContext(self._context(), self.code.address, threads)
+        return self._lent
+
+    @functools.cached_property
+    def estimated_ns(self) -> float:
+        """About how long a run takes on one core, without loops."""
+        functions = all_functions(self.function)
+        kernels = (op for f in functions for op in f.ops if op.defn.name == "fusion")
+        return sum(max(estimated_ns(op), _product_ns(op)) for op in kernels)
+
     def _error(self, status: int, record: Any) -> Exception:
         if status == module.CANCELLED:
             return Cancelled()
@@ -147,6 +183,16 @@ class Executable:
         shorts = [type.dtype for type in failed.payload]
         text = failed.message.format(*_payload(record, shorts), i=record[1])
         return AssertFailed(failed.code, failed.op, text)
+
+
+def _product_ns(kernel: Op) -> float:
+    """At least how long a kernel takes that multiplies matrices: [m,k] by [k,n] is [m,n], so the
+    root of the product of the three sizes is the number of multiplications."""
+    if kernel.attr("hero") not in ("dot", "conv", "conv_grad_input", "conv_grad_filter"):
+        return 0.0
+    hero = hero_of(kernel)
+    sizes = [v.type.size for v in (*hero.operands, *hero.results)]
+    return 2 * math.sqrt(math.prod(sizes)) / FLOPS_PER_NS
 
 
 def _payload(record: Any, shorts: Sequence[str]) -> list[Any]:

@@ -27,6 +27,12 @@ OPTIONS: dict[str, Option] = {
     "fuel": Option("TFC_FUEL", None, int, "rewrites that may fire per function; bisects a bad one"),
     "shuffle": Option("TFC_SHUFFLE", None, int, "seed that permutes ops between passes"),
     "cache": Option("TFC_CACHE", "", str, "folder of machine code kept between runs, or off"),
+    "fast_run": Option(
+        "TFC_FAST_RUN", 1, int, "native dispatch of Session.run; 0: never, 2: from the first run on"
+    ),
+    "array_pool": Option(
+        "TFC_ARRAY_POOL", 256, int, "MiB of large fetched arrays kept to be used again; 0: none"
+    ),
     "wait": Option(
         "TFC_WAIT",
         "auto",
@@ -47,6 +53,8 @@ class Options:
     fuel: int | None
     shuffle: int | None
     cache: str
+    fast_run: int
+    array_pool: int
     wait: str
 
     def __init__(self, environment: Mapping[str, str] = os.environ):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+from tfc.codegen.dispatch.layout import Kind
 from tfc.framework.graph import Graph
 from tfc.framework.indexed_slices import IndexedSlices, IndexedSlicesValue
 from tfc.framework.operation import Operation, Tensor
@@ -28,6 +29,25 @@ def fetch_key(fetch: Any) -> Hashable:
     if isinstance(fetch, (list, tuple)):
         return kind, tuple(map(fetch_key, fetch))
     return fetch if isinstance(fetch, Hashable) else (kind, id(fetch))
+
+
+def flat_form(graph: Graph, fetch: Any) -> tuple[Kind, list[Any], list[Any]] | None:
+    """A fetch as native dispatch knows it: its kind, the objects in it (of a dict, keys and values
+    in turn), and the graph elements they stand for. None if it is nested, or made of several."""
+    kind = _KINDS.get(type(fetch), Kind.LEAF)
+    if kind is Kind.LEAF:
+        leaves = [fetch]
+    else:
+        leaves = list(fetch.values() if kind is Kind.DICT else fetch)
+    compound = (list, tuple, Mapping, SparseTensor, RaggedTensor, IndexedSlices)
+    if any(isinstance(leaf, compound) for leaf in leaves):
+        return None
+    elements = [graph.as_graph_element(x, allow_tensor=True, allow_operation=True) for x in leaves]
+    items = [x for pair in fetch.items() for x in pair] if kind is Kind.DICT else leaves
+    return kind, items, elements
+
+
+_KINDS: dict[type, Kind] = {list: Kind.LIST, tuple: Kind.TUPLE, dict: Kind.DICT}
 
 
 class Fetches:

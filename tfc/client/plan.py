@@ -24,7 +24,7 @@ from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
 from tfc.client.interrupt import check_deadline
 from tfc.client.runtime import Runtime, WrongGuess, call_native
 from tfc.client.stage_cache import StageCache
-from tfc.client.state import VariableStore, address_of, aligned_empty
+from tfc.client.state import VariableStore, address_of, aligned_empty, fetched_empty
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
@@ -61,6 +61,12 @@ class Stage:
     driven: dict[Operation, DrivenOp]  # those of them that have regions
     arrays: dict[Tensor, Elements | NotTaken]  # TensorArrays that its results are elements of
     rest: Branch | None
+    offers: int = 0  # to native dispatch
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing is left to do after the native function."""
+        return self.rest is None and not self.host_ops and not self.arrays
 
     def call(self, runtime: Runtime, values: Environment) -> None:
         """Run the native function. What it writes of variables is theirs when it returns."""
@@ -169,7 +175,7 @@ class Branch:
         with runtime.lock:
             return self._compile(runtime, values)
 
-    def _key(self, runtime: Runtime, values: Environment) -> Any:
+    def _key(self, runtime: Runtime, values: Mapping[Tensor, np.ndarray]) -> Any:
         if self._generation != runtime.store.generation:
             self._generation = runtime.store.generation
             self._types = tuple(runtime.store.types(self.variables).values())
@@ -284,6 +290,7 @@ class Plan:
         used = {t for op in self.ops for t in op.inputs}
         used.update(self.tensors)
         self.root = Branch(self, self.ops, [t for t in fed if t in used])
+        self.direct = not self.string_feeds  # native dispatch may know how to run it
 
     def of_region(self, region: Region, fed: Sequence[Tensor], kept: Sequence[Tensor]) -> Plan:
         """The plan of a region of one of the ops: its results, and the tensors `kept`. What it is
@@ -291,6 +298,24 @@ class Plan:
         plan = Plan([*region.results, *kept], fed, region_ops(region, kept))
         plan.string_feeds = []
         return plan
+
+    def compile(self, runtime: Runtime, values: Environment) -> bool:
+        """Compile the first stage for these values; false if it is there."""
+        with runtime.lock:
+            runtime.check_open()
+            if self.stage_of(runtime, values) is not None:
+                return False
+            self.root._compile(runtime, values)
+        return True
+
+    def stage_of(self, runtime: Runtime, fed: Mapping[Tensor, np.ndarray]) -> Stage | None:
+        """The first stage for these values, if it is there and no value decides a shape."""
+        root = self.root
+        self.direct = self.direct and not root.statics
+        if not self.direct:
+            return None
+        found: Stage | None = root.stages.get(root._key(runtime, fed))
+        return found
 
     def describe(self, inputs: Sequence[tuple[str, Any]]) -> str:
         """One line that names this plan in dumps."""
@@ -410,7 +435,7 @@ def _is_ready(op: Operation, known: Mapping[Tensor, Any], rest: Mapping[Operatio
 
 def _new_array(graph: Graph, output: Output) -> np.ndarray:
     """Memory for a result. Raises ResourceExhaustedError if there is not enough."""
-    make = aligned_empty if output.is_variable else np.empty
+    make = aligned_empty if output.is_variable else fetched_empty
     try:
         return make(output.shape, output.dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more than a size can say

@@ -6,8 +6,11 @@ what is new is compiled, what is known is called. Two Sessions share nothing but
 
 from __future__ import annotations
 
+import inspect
 import operator
+import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,21 +18,25 @@ from typing import Any
 import numpy as np
 
 from tfc.base.options import options as process_options
+from tfc.cache import default_cache
 from tfc.client.batches import Batches
 from tfc.client.config import ConfigProto, RunOptions
+from tfc.client.fast_run import Call, FastCallable, FastRuns, calls_of, flat_call, is_direct
 from tfc.client.feeds import feed_arrays, feed_entries
-from tfc.client.fetches import Fetches, fetch_key
+from tfc.client.fetches import Fetches, fetch_key, flat_form
 from tfc.client.loop_plan import LoopFeeds, LoopPlan
 from tfc.client.plan import Plan
 from tfc.client.run_loop import LoopResult, LoopRun, drive
 from tfc.client.runtime import Runtime, Statistics
 from tfc.client.state import VariableStore
+from tfc.codegen import array_pool, dispatch
 from tfc.framework import session_stack, stack
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.stack import get_default_graph
 from tfc.passes.options import PassOptions
 from tfc.passes.repeat import Stops
+from tfc.runtime import python_abi
 from tfc.runtime.pool import available_cores
 
 
@@ -42,6 +49,9 @@ class BaseSession:
       config: a ConfigProto; `intra_op_parallelism_threads` bounds the cores a kernel uses, and
         `operation_timeout_in_ms` the time of a run.
     """
+
+    # The first slot is where native dispatch looks for the Session's entries.
+    __slots__ = ("__dict__", "__weakref__", "_dispatch")
 
     def __init__(
         self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
@@ -67,6 +77,11 @@ class BaseSession:
         self._plans: dict[Any, Plan] = {}
         self._loops: dict[Any, LoopPlan] = {}
         self._graph_version = self._graph.mutations
+        self._callables: weakref.WeakSet[FastRuns] = weakref.WeakSet()
+        self._fast: FastRuns | None = None
+        if process_options.fast_run and not self._timeout:
+            self._fast = FastRuns(self._graph, self._runtime, install)
+        self._dispatch = None if self._fast is None else self._fast.table
 
     @property
     def graph(self) -> Graph:
@@ -83,7 +98,12 @@ class BaseSession:
     @property
     def statistics(self) -> Statistics:
         """Cache hits and misses, seconds spent compiling, host stages run."""
-        return self._runtime.statistics
+        counts = self._runtime.statistics
+        if self._fast is not None:
+            native = self._fast.new_runs()
+            counts.hits += native
+            counts.native_calls += native
+        return counts
 
     def run(
         self,
@@ -109,16 +129,50 @@ class BaseSession:
         self._check_open()
         fetched = self._fetches_of(fetches)
         values = feed_arrays(self._graph, feed_dict)
-        return fetched.rebuild(self._run_elements(fetched, values, options))
+
+        def calls(keys: Sequence[Tensor]) -> list[Call]:
+            return calls_of(self._graph, fetched, fetches, feed_dict, keys, values)
+
+        return fetched.rebuild(self._run_elements(fetched, values, options, self._fast, calls))
+
+    def _attempt(self, elements: Sequence[Any], values: Mapping[Tensor, np.ndarray]) -> Any:
+        """The values of `elements`, from a native entry; NotImplemented if there is none. Native
+        code takes this method's place."""
+        return NotImplemented
 
     def _run_elements(
-        self, fetched: Fetches, values: dict[Tensor, np.ndarray], options: Any = None
-    ) -> list[Any]:
-        plan = self._plan_of(fetched, tuple(values))
-        timed = self._timeout or options is not None
-        runtime = self._runtime_of(options) if timed else self._runtime
-        arrays = plan.run(runtime, values)
-        return [_as_user_value(a) for a in arrays]
+        self,
+        fetched: Fetches,
+        values: dict[Tensor, np.ndarray],
+        options: Any,
+        entries: FastRuns | None,
+        calls: Callable[[Sequence[Tensor]], Sequence[Call]],
+    ) -> Any:
+        """The values of the fetched elements. `entries`: the native ones that may take over next
+        time; `calls` says, of the fed tensors, what they are to know the run by."""
+        mutations = self._graph_version
+        known: Any = NotImplemented
+        if options is None:
+            known = self._attempt(fetched.elements, values)
+            if known is not NotImplemented and not (entries and entries.is_time_to_look()):
+                return known
+        keys = tuple(values)
+        plan = self._plan_of(fetched, keys)
+        if known is NotImplemented:
+            timed = self._timeout or options is not None
+            runtime = self._runtime_of(options) if timed else self._runtime
+            if entries and plan.direct and process_options.fast_run > 1:
+                new = plan.compile(runtime, values)
+                flat = [flat_call(fetched, keys)]
+                entries.offer(lambda: flat, plan, values, mutations, eager=True)
+                known = self._attempt(fetched.elements, values)
+                if new and known is not NotImplemented:
+                    runtime.statistics.hits -= 1  # this run has found nothing
+            if known is NotImplemented:
+                known = [_as_user_value(a) for a in plan.run(runtime, values)]
+        if entries and plan.direct:
+            entries.offer(lambda: calls(keys), plan, values, mutations)
+        return known
 
     def _runtime_of(self, options: Any) -> Runtime:
         """The runtime of one run, with its deadline. Raises TypeError if `options` are none."""
@@ -129,11 +183,16 @@ class BaseSession:
             return self._runtime
         return replace(self._runtime, deadline=time.monotonic() + timeout / 1000)
 
-    def _fetches_of(self, fetches: Any) -> Fetches:
-        if self._graph_version != self._graph.mutations:
+    def _follow_graph(self) -> None:
+        """Forget what was made of the graph before it was changed."""
+        version = self._graph.mutations
+        if self._graph_version != version:
             self._plans.clear()
             self._loops.clear()
-            self._graph_version = self._graph.mutations
+            self._graph_version = version
+
+    def _fetches_of(self, fetches: Any) -> Fetches:
+        self._follow_graph()
         key = fetch_key(fetches)
         found = self._fetches.get(key)
         if found is None:
@@ -243,6 +302,11 @@ class BaseSession:
         self._check_open()
         fetched = self._fetches_of(fetches)
         keys = [self._graph.as_graph_element(f, allow_operation=False) for f in feed_list or ()]
+        form = flat_form(self._graph, fetches)
+        entries: FastRuns | None = None
+        if self._fast is not None and len(set(keys)) == len(keys) and install():
+            entries = FastRuns(self._graph, self._runtime, install, self._fast.runs)
+            self._callables.add(entries)
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs.keys() - ({"options", "run_metadata"} if accept_options else set()):
@@ -253,10 +317,20 @@ class BaseSession:
                     f"but got {len(args)}"
                 )
             self._check_open()
+            self._follow_graph()
             values = feed_arrays(self._graph, dict(zip(keys, args, strict=True)))
-            return fetched.rebuild(self._run_elements(fetched, values, kwargs.get("options")))
+            direct = all(is_direct(v, values[k]) for k, v in zip(keys, args, strict=True))
 
-        return call
+            mine = entries if form is not None and direct else self._fast
+
+            def calls(fed: Sequence[Tensor]) -> list[Call]:
+                return [Call(*form, fed) if form and mine is entries else flat_call(fetched, fed)]
+
+            return fetched.rebuild(
+                self._run_elements(fetched, values, kwargs.get("options"), mine, calls)
+            )
+
+        return call if entries is None else FastCallable(entries.table, call).call
 
     def close(self) -> None:
         """Free the variables and compiled plans. A closed Session cannot run.
@@ -271,6 +345,11 @@ class BaseSession:
         self._plans.clear()
         self._loops.clear()
         self._fetches.clear()
+        if self._fast is not None:
+            self._fast.clear()
+        for entries in self._callables:
+            entries.clear()
+        array_pool.trim()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -328,6 +407,33 @@ class InteractiveSession(BaseSession):
             if self._pushed_graph:
                 _remove_last(stack.graphs.stack, self._graph)
         super().close()
+
+
+_python_run = BaseSession.run
+_install_lock = threading.RLock()  # finalizers may come back
+_RUN_DOC = f"""run($self, fetches, feed_dict=None, options=None, run_metadata=None)
+--
+
+{inspect.cleandoc(BaseSession.run.__doc__ or "")}"""
+
+
+def install() -> bool:
+    """Put native dispatch in front of `run`, unless that has been done, or somebody has replaced
+    the method; `call` of FastCallable and `_attempt` become native too. False: not here."""
+    if python_abi.problem():
+        return False
+    with _install_lock:
+        if "call" not in FastCallable.__dict__:
+            found = dispatch.load(_python_run, default_cache())
+            methods = (
+                (BaseSession, "_attempt", "attempt", "_attempt($self, elements, values)\n--\n\n"),
+                (BaseSession, "run", "run", _RUN_DOC),
+                (FastCallable, "call", "run_callable", "The values of what was fetched."),
+            )
+            for owner, name, function, doc in methods:
+                if name != "run" or owner.__dict__[name] is _python_run:
+                    setattr(owner, name, dispatch.method(owner, found[function], name, doc))
+    return True
 
 
 def _pass_options() -> PassOptions:

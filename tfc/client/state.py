@@ -6,6 +6,7 @@ Hidden state of ops (the counters of random number generators) lives here too, u
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from tfc.base import dtypes
+from tfc.base.cells import Cell
 from tfc.base.target import ALIGNMENT
+from tfc.cache import default_cache
+from tfc.codegen import array_pool
 from tfc.framework.session_objects import SessionObjects
 from tfc.ir.core import Type
 
@@ -25,6 +29,22 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     raw = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -raw.__array_interface__["data"][0] % ALIGNMENT
     return raw[start : start + nbytes].view(dtype).reshape(shape)
+
+
+def pool_for(shape: tuple[int, ...], dtype: np.dtype) -> array_pool.ArrayPool | None:
+    """Where the memory of an array comes from that is fetched; None: from numpy."""
+    if math.prod(shape) * dtype.itemsize < array_pool.LEAST:
+        return None
+    return array_pool.the_pool(default_cache())
+
+
+def fetched_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array that leaves the Session."""
+    pool = pool_for(shape, dtype)
+    if pool is None:
+        return np.empty(shape, dtype)
+    with pool.current():
+        return np.empty(shape, dtype)
 
 
 def address_of(array: np.ndarray) -> int:
@@ -43,16 +63,23 @@ class Buffer:
 
 
 class VariableStore:
-    """Contents by key. `generation` changes whenever a variable appears or changes its type."""
+    """Contents by key. `generation` changes whenever a variable appears or changes its type, and
+    when the store is closed; native code reads it in `generation_cell`."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, Buffer] = {}
+        self._cells: dict[str, Cell] = {}
         self.generation = 0
+        self.generation_cell = Cell()
         self.closed = False
         self.objects = SessionObjects()
 
     def get(self, key: str) -> Buffer | None:
         return self._buffers.get(key)
+
+    def cell(self, key: str) -> Cell:
+        """What always holds the address of the content of `key`, as long as that has one."""
+        return self._cells[key]
 
     def __getitem__(self, key: str) -> Buffer:
         return self._buffers[key]
@@ -67,8 +94,10 @@ class VariableStore:
         type = Type(dtypes.short_of(array.dtype), array.shape)
         old = self._buffers.get(key)
         if old is None or old.type != type:
-            self.generation += 1
+            self._next_generation()
         address = 0 if array.dtype == object else address_of(array)
+        # before the old content may go: native code may look at any time
+        self._cells.setdefault(key, Cell()).value = address
         self._buffers[key] = Buffer(array, address, type)
 
     def put_missing(self, initial: Mapping[str, np.ndarray]) -> None:
@@ -81,7 +110,11 @@ class VariableStore:
 
     def close(self) -> None:
         """Free all contents, for good."""
+        self.closed = True
+        self._next_generation()
         self._buffers.clear()
         self.objects.closed = True
+
+    def _next_generation(self) -> None:
         self.generation += 1
-        self.closed = True
+        self.generation_cell.value = self.generation

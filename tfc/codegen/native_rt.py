@@ -19,6 +19,7 @@ import sys
 import threading
 
 from tfc.base.options import options
+from tfc.base.target import Target
 from tfc.codegen import native
 from tfc.codegen.module import ObjectStore
 from tfc.codegen.pool_text import runtime_text
@@ -45,15 +46,21 @@ def _make_pool(objects: ObjectStore | None) -> pool.Pool:
     target = host()
     machine = target.triple.partition("-")[0].replace("arm64", "aarch64")
     text = runtime_text(machine, sys.platform, MOST_THREADS)
+    code = object_code(text, target, objects)
+    names = [f"parallel_for_{n}" for n in range(1, MOST_THREADS + 1)]
+    _loaded.append(native.load(code, [*names, "set_spins", "workers", "reset"], {}))
+    return pool.Pool(_loaded[0].addresses, options.wait)
+
+
+def object_code(text: str, target: Target, objects: ObjectStore | None) -> bytes:
+    """The object file of a module's text, from `objects` if it is there."""
     key = hashlib.sha256((target.key + "\0" + text).encode()).hexdigest()
     code = objects.get(key) if objects else None
     if code is None:
         code = native.compile_object(text, target, {})
         if objects:
             objects.put(key, code)
-    names = [f"parallel_for_{n}" for n in range(1, MOST_THREADS + 1)]
-    _loaded.append(native.load(code, [*names, "set_spins", "workers", "reset"], {}))
-    return pool.Pool(_loaded[0].addresses, options.wait)
+    return code
 
 
 def parallel_for_address(threads: int) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from tfc.base.cells import Cell
 from tfc.base.location import user_location
 from tfc.base.shapes import shape_text
 from tfc.framework import opdef, stack
@@ -66,7 +67,7 @@ class Graph(ScopeStacks, CollectionStore):
         self._finalized = False
         self._unfeedable: set[Tensor] = set()
         self._unfetchable: set[Any] = set()
-        self.mutations = 0
+        self.mutations_cell = Cell()
         self.seed: int | None = None
         self.unseeded_random_ops = 0  # ops that took their op seed from the graph seed
         self._original_op: Operation | None = None
@@ -165,7 +166,12 @@ class Graph(ScopeStacks, CollectionStore):
 
     def _mutated(self) -> None:
         """Something other than appending has changed what a run may rely on."""
-        self.mutations += 1
+        self.mutations_cell.value += 1
+
+    @property
+    def mutations(self) -> int:
+        """How often something other than appending has changed the graph."""
+        return self.mutations_cell.value
 
     # ---- what is in it
 
@@ -282,6 +288,7 @@ class Graph(ScopeStacks, CollectionStore):
 
     def prevent_feeding(self, tensor: Tensor) -> None:
         self._unfeedable.add(tensor)
+        self._mutated()
 
     def is_feedable(self, tensor: Tensor) -> bool:
         return tensor not in self._unfeedable

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from tfc.base.options import OPTIONS, options
 from tfc.codegen import target
+from tfc.runtime import python_abi
 from tfc.runtime.pool import available_cores
 from tfc.version import VERSION
 
@@ -25,6 +26,7 @@ def run(out: TextIO) -> int:
         "CPU": f"{target.cpu_model()} ({host.cpu})",
         "vector width": f"{host.vector_bits} bits",
         "threads": str(options.threads or available_cores()),
+        "native dispatch": f"off: {problem}" if (problem := python_abi.problem()) else "on",
     }
     for name, option in OPTIONS.items():
         value = getattr(options, name)

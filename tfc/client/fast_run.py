@@ -1,0 +1,393 @@
+"""Runs that Python does not see: the native entries of a Session.
+
+`Session.run` is a Python method until a signature is met again. Then the code of
+`codegen/dispatch` takes its place in the class, in front of it: it looks for an *entry* that is
+what was asked for, and if there is one it calls the compiled function and makes the results,
+else it calls the Python method with the same arguments. A call that the native code could not
+know (a list to be converted, a name as a key, nested fetches) comes back to it from the Python
+method as `attempt`, with converted values and flat fetches.
+
+What can be an entry is decided here, in `_bound`: a plan of one stage, of native code only, without
+loops (those watch for signals) and without values that decide shapes, which writes each variable
+where it lies. Sessions with a time limit have no entries. An entry holds the addresses of cells,
+not of variables: a variable may get other memory. It is good as long as the graph is not changed
+but by appending and no variable appears or changes its type; the native code looks at both counts
+in each run, and entries that are out of date are thrown away here. `close` changes the latter.
+
+Entries are records that `codegen/dispatch/layout.py` describes, in arrays that the `_Entry` keeps,
+together with all objects whose addresses are in them: an object that is held cannot be another one
+at the same address. The native code holds the `_Entry` while it runs it. There are at most
+MOST_ENTRIES; then one that was not used lately goes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfc import compiler
+from tfc.client.fetches import Fetches, flat_form
+from tfc.client.plan import Plan, Stage
+from tfc.client.runtime import Runtime
+from tfc.client.state import pool_for
+from tfc.codegen.dispatch.layout import Entry, Feed, Kind, Number, Output, Table
+from tfc.framework.graph import Graph
+from tfc.framework.operation import Tensor
+
+MOST_ENTRIES = 128
+LONG_NS = 10_000.0  # of a function's estimated time, from which on the GIL is released
+_NUMBERS: dict[type, Number] = {
+    np.float32: Number.FLOAT32,
+    np.float64: Number.FLOAT64,
+    np.bool_: Number.BOOL,
+}
+_TAKEN: dict[Number, tuple[type, ...]] = {
+    Number.NONE: (),
+    Number.FLOAT32: (float, np.float64, int),
+    Number.FLOAT64: (float, int),
+    Number.INTEGER: (int,),
+    Number.BOOL: (bool,),
+}
+"""The types whose values native code converts, beside the numpy scalar of the dtype itself."""
+MOST_OFFERS = 8  # of a stage; later only each OFFER_EVERY-th one is looked at
+OFFER_EVERY = 64
+HELPED = 32  # runs through `attempt` from one look to the next
+
+
+class Call(NamedTuple):
+    """What an entry is for. items: the objects that are fetched (of a dict, keys and values).
+    elements: what they stand for. keys: the fed tensors, in order."""
+
+    kind: Kind
+    items: Sequence[Any]
+    elements: Sequence[Any]
+    keys: Sequence[Tensor]
+
+
+def flat_call(fetched: Fetches, keys: Sequence[Tensor]) -> Call:
+    """What the Python method makes of any run."""
+    return Call(Kind.LIST, fetched.elements, fetched.elements, keys)
+
+
+def calls_of(
+    graph: Graph,
+    fetched: Fetches,
+    fetches: Any,
+    feed_dict: Any,
+    keys: Sequence[Tensor],
+    values: Mapping[Tensor, np.ndarray],
+) -> list[Call]:
+    """What a run may be known by: as it was called, if native code can make out the structure of
+    the fetches and take the values as they are; then what the Python method makes of it."""
+    form = flat_form(graph, fetches)
+    direct = not feed_dict or (
+        type(feed_dict) is dict
+        and tuple(feed_dict) == tuple(keys)
+        and all(is_direct(value, values[key]) for key, value in feed_dict.items())
+    )
+    flat = flat_call(fetched, keys)
+    return [flat] if form is None or not direct else [Call(*form, keys), flat]
+
+
+def is_direct(value: Any, array: np.ndarray) -> bool:
+    """Whether native code takes a fed value, which was converted to `array`, without help."""
+    if value is array:
+        return True
+    kind = type(value)
+    return array.ndim == 0 and (
+        kind is array.dtype.type or kind in _TAKEN[_conversion(array.dtype)]
+    )
+
+
+def _conversion(dtype: np.dtype) -> Number:
+    """How Python numbers become elements of `dtype`."""
+    return Number.INTEGER if dtype.kind in "iu" else _NUMBERS.get(dtype.type, Number.NONE)
+
+
+class FastRuns:
+    """The entries of a Session, or those of one callable. `table`: what native code is given."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        runtime: Runtime,
+        install: Callable[[], bool],
+        runs: np.ndarray | None = None,
+    ):
+        """install: makes native dispatch ready; false if it cannot be had. runs: where native runs
+        are counted, if not here."""
+        self._runtime, self._install = runtime, install
+        self._mutations = graph.mutations_cell
+        self.table = np.zeros(len(Table), np.int64)
+        self.table[Table.MUTATIONS] = self._mutations.address
+        self.table[Table.GENERATION] = runtime.store.generation_cell.address
+        self.runs = np.zeros(1, np.int64) if runs is None else runs
+        self._told = self._helped = 0
+        self._entries: dict[Any, _Entry] = {}  # the newest one is last, and first in the chain
+        # Never waited for: finalizers that run in the middle of it may come back here.
+        self._lock = threading.Lock()
+
+    def is_time_to_look(self) -> bool:
+        """Now and then true. A run that Python made known to native code is to be offered as it is
+        then: it may be one that needs no help."""
+        self._helped += 1
+        return self._helped % HELPED == 0
+
+    def new_runs(self) -> int:
+        """Native runs since the last time this was asked."""
+        now, before = int(self.runs[0]), self._told
+        self._told = now
+        return now - before
+
+    def clear(self) -> None:
+        """Forget all entries, unless somebody is adding one, which will be out of date."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._clear()
+            finally:
+                self._lock.release()
+
+    def _clear(self) -> None:
+        self.table[Table.FIRST] = 0
+        self._entries.clear()
+
+    def offer(
+        self,
+        calls: Callable[[], Sequence[Call]],
+        plan: Plan,
+        fed: Mapping[Tensor, np.ndarray],
+        mutations: int,
+        eager: bool = False,
+    ) -> None:
+        """Make an entry for the first of `calls` that has none. They are what `plan` runs, which
+        was made when the graph had been changed `mutations` times. Not if its stage is met for the
+        first time, unless `eager`; and seldom if it has been offered often: it is then something
+        else that keeps native code from it."""
+        store = self._runtime.store
+        now = (self._mutations.value, store.generation)
+        stage = plan.stage_of(self._runtime, fed)
+        if stage is None or now[0] != mutations:
+            return
+        stage.offers += 1
+        if not eager and (
+            stage.offers == 1 or (stage.offers > MOST_OFFERS and stage.offers % OFFER_EVERY)
+        ):
+            return
+        wanted = calls()
+        bound = _bound(stage, wanted[0]) if self._install() else None
+        if bound is None:
+            plan.direct = False
+            return
+        if self._lock.acquire(blocking=False):
+            try:
+                self._forget_old(now)
+                any(self._add(call, bound, fed) for call in wanted)
+            finally:
+                self._lock.release()
+
+    def _forget_old(self, now: tuple[int, int]) -> None:
+        """Entries are for the graph and the variables as they are `now`."""
+        if now != (self.table[Table.MUTATIONS_THEN], self.table[Table.GENERATION_THEN]):
+            self._clear()
+            self.table[Table.MUTATIONS_THEN], self.table[Table.GENERATION_THEN] = now
+
+    def _add(self, call: Call, bound: _Bound, fed: Mapping[Tensor, np.ndarray]) -> bool:
+        """Make an entry for `call`; false if there is one already."""
+        key = _key(call, fed)
+        known = self._entries.get(key)
+        if known is not None:
+            if known.is_for(bound.stage):
+                return False
+            self._remove(key)
+        if len(self._entries) >= MOST_ENTRIES:
+            self._evict()
+        entry = _Entry(call, bound, fed, self._runtime, self.runs)
+        entry.record[Entry.NEXT] = self.table[Table.FIRST]
+        self.table[Table.FIRST] = entry.address
+        self._entries[key] = entry
+        return True
+
+    def _evict(self) -> None:
+        """Remove the oldest entry that was not used since all had been."""
+        unused = [key for key, entry in self._entries.items() if not entry.record[Entry.USED]]
+        if not unused:
+            for entry in self._entries.values():
+                entry.record[Entry.USED] = 0
+            unused = list(self._entries)
+        self._remove(unused[0])
+
+    def _remove(self, key: Any) -> None:
+        """Take an entry out of the chain: whoever pointed to it points to the one behind it."""
+        gone = self._entries.pop(key)
+        holder, field = self.table, int(Table.FIRST)
+        for entry in reversed(self._entries.values()):
+            if holder[field] == gone.address:
+                break
+            holder, field = entry.record, int(Entry.NEXT)
+        holder[field] = gone.record[Entry.NEXT]
+
+
+class FastCallable:
+    """What `make_callable` returns the method `call` of, which is native. The slots are where the
+    native code looks for the entries, and for the function that does what it cannot."""
+
+    __slots__ = ("__weakref__", "_dispatch", "_python")
+
+    call: Callable[..., Any]
+
+    def __init__(self, table: np.ndarray, python: Callable[..., Any]):
+        self._dispatch, self._python = table, python
+
+
+class _Bound(NamedTuple):
+    """How a call's elements and feeds are those of a stage's native function."""
+
+    stage: Stage
+    executable: compiler.Executable
+    places: dict[Any, int]  # fed tensor or variable -> parameter
+    results: dict[Tensor, int]  # tensor -> output
+
+
+def _bound(stage: Stage, call: Call) -> _Bound | None:
+    """None if native code cannot run `stage` alone."""
+    executable = stage.executable
+    if executable is None or executable.has_loops or not stage.is_last:
+        return None
+    places = {what: k for k, (_, what) in enumerate(stage.inputs)}
+    results = {}
+    for k, output in enumerate(stage.outputs):
+        if output.donor is not None:
+            if stage.inputs[output.donor][0] != "variable":
+                return None
+        elif output.is_variable or output.dtype == object:
+            return None
+        else:
+            results[output.what] = k
+    if any(kind == "tensor" and what not in call.keys for kind, what in stage.inputs):
+        return None
+    if any(isinstance(e, Tensor) and e not in results for e in call.elements):
+        return None  # fed, or made in Python
+    return _Bound(stage, executable, places, results)
+
+
+def _key(call: Call, fed: Mapping[Tensor, np.ndarray]) -> Any:
+    types = tuple((fed[t].dtype, fed[t].shape) for t in call.keys)
+    return call.kind, tuple(map(id, call.items)), tuple(map(id, call.keys)), types
+
+
+class _Entry:
+    """An ENTRY record, and what must live as long as it."""
+
+    __slots__ = ("_kept", "_stage", "address", "record")
+
+    def __init__(
+        self,
+        call: Call,
+        bound: _Bound,
+        fed: Mapping[Tensor, np.ndarray],
+        runtime: Runtime,
+        runs: np.ndarray,
+    ):
+        self._stage = bound.stage
+        self._kept: list[Any] = [call, runtime, runs]
+        lent = bound.executable.lent(runtime.threads)
+        feeds = [w for t in call.keys for w in self._feed(t, fed[t], bound.places.get(t), lent)]
+        variables = self._variables(bound, runtime, lent)
+        fresh = [k for k, output in enumerate(bound.stage.outputs) if output.donor is None]
+        first = self._words([w for k in fresh for w in self._output(bound.stage, k, lent)])
+        at = {k: first + 8 * len(Output) * n for n, k in enumerate(fresh)}
+        results = [at[bound.results[e]] if isinstance(e, Tensor) else 0 for e in call.elements]
+        self._kept += [*call.items, *call.keys]
+        lock, unlock = runtime.lock.acquire, runtime.lock.release
+        self._kept += [lock, unlock]
+        fields = {
+            Entry.OWNER: id(self),
+            Entry.KIND: call.kind,
+            Entry.ITEMS_COUNT: len(call.elements),
+            Entry.ITEMS: self._words([id(item) for item in call.items]),
+            Entry.RESULTS: self._words(results),
+            Entry.FEEDS_COUNT: len(call.keys),
+            Entry.FEEDS: self._words(feeds),
+            Entry.VARIABLES_COUNT: len(variables) // 2,
+            Entry.VARIABLES: self._words(variables),
+            Entry.OUTPUTS_COUNT: len(fresh),
+            Entry.OUTPUTS: first,
+            Entry.CONTEXT: lent.record.ctypes.data,
+            Entry.LOCK: id(lock) if bound.stage.touches_variables else 0,
+            Entry.UNLOCK: id(unlock),
+            Entry.LONG: int(bound.executable.estimated_ns >= LONG_NS),
+            Entry.RUNS: runs.ctypes.data,
+        }
+        self.record = np.array([fields.get(field, 0) for field in Entry], np.int64)
+        self.address = self.record.ctypes.data
+
+    def is_for(self, stage: Stage) -> bool:
+        """Whether the entry runs `stage`, and is to be used again."""
+        return self._stage is stage and not self.record[Entry.FAILED]
+
+    def _words(self, values: Sequence[int]) -> int:
+        """The address of memory that holds `values`."""
+        array = np.array([*values, 0], np.int64)
+        self._kept.append(array)
+        return int(array.ctypes.data)
+
+    def _cell(self) -> int:
+        """The address of room for one element."""
+        return self._words([0, 0])
+
+    def _feed(
+        self, tensor: Tensor, array: np.ndarray, place: int | None, lent: compiler.LentContext
+    ) -> list[int]:
+        """A FEED. One that the function does not take is checked all the same."""
+        dtype = array.dtype
+        limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+        self._kept += [dtype, dtype.type]
+        fields = {
+            Feed.KEY: id(tensor),
+            Feed.DESCR: id(dtype),
+            Feed.NUMBER: dtype.num,
+            Feed.RANK: array.ndim,
+            Feed.DIMS: self._words(array.shape),
+            Feed.SLOT: self._cell() if place is None else lent.slot(place),
+            Feed.SCALAR: id(dtype.type),
+            Feed.CONVERSION: _conversion(dtype),
+            Feed.LEAST: int(limits.min) if limits else 0,
+            Feed.MOST: min(int(limits.max), 2**63 - 1) if limits else 0,
+            Feed.CELL: self._cell(),
+        }
+        return [int(fields.get(field, 0)) for field in Feed]
+
+    def _variables(self, bound: _Bound, runtime: Runtime, lent: compiler.LentContext) -> list[int]:
+        """A VARIABLE for each parameter and each result in a parameter's buffer."""
+        stage, words = bound.stage, []
+        count = len(stage.inputs)
+        taken = [(k, what) for k, (kind, what) in enumerate(stage.inputs) if kind == "variable"]
+        taken += [
+            (count + k, stage.inputs[output.donor][1])
+            for k, output in enumerate(stage.outputs)
+            if output.donor is not None
+        ]
+        for place, key in taken:
+            cell = runtime.store.cell(key)
+            self._kept.append(cell)
+            words += [cell.address, lent.slot(place)]
+        return words
+
+    def _output(self, stage: Stage, number: int, lent: compiler.LentContext) -> list[int]:
+        """An OUTPUT."""
+        output = stage.outputs[number]
+        dtype = np.dtype(output.dtype)
+        pool = pool_for(output.shape, dtype)
+        self._kept += [dtype, pool]
+        fields = {
+            Output.DESCR: id(dtype),
+            Output.RANK: len(output.shape),
+            Output.DIMS: self._words(output.shape),
+            Output.SLOT: lent.slot(len(stage.inputs) + number),
+            Output.CELL: self._cell(),
+            Output.HANDLER: id(pool.handler) if pool else 0,
+        }
+        return [fields.get(field, 0) for field in Output]

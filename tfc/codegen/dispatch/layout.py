@@ -1,0 +1,115 @@
+"""The records that native dispatch reads, as 8-byte fields by position.
+
+`client/fast_run.py` fills them, the code of `dispatch_text.py` walks them. A TABLE belongs to a
+Session (or to a callable of it) and heads a chain of ENTRYs. An ENTRY is one signature: what was
+fetched, a FEED for each fed tensor, a VARIABLE for each place of the buffer table that holds a
+variable's address, an OUTPUT for each array that is made, and the CONTEXT that the native function
+is called with.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+
+
+class _Fields(IntEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last: list[int]) -> int:
+        return count
+
+
+class Table(_Fields):
+    """What a Session's entries rely on, and the first of them."""
+
+    MUTATIONS = auto()  # address of the graph's count of mutations
+    MUTATIONS_THEN = auto()  # what it was when the entries were made
+    GENERATION = auto()  # address of the variable store's generation
+    GENERATION_THEN = auto()
+    FIRST = auto()  # entry, or 0
+
+
+class Kind(IntEnum):
+    """What the object that is fetched is."""
+
+    LEAF = 0
+    LIST = 1
+    TUPLE = 2
+    DICT = 3
+
+
+class Entry(_Fields):
+    """One signature of a run."""
+
+    NEXT = auto()  # entry, or 0
+    OWNER = auto()  # the Python object that keeps all that is referred to here
+    KIND = auto()
+    ITEMS_COUNT = auto()
+    ITEMS = auto()  # objects: what is fetched; of a dict, (key, value) pairs
+    RESULTS = auto()  # for each item the address of its OUTPUT, or 0 for an Operation
+    FEEDS_COUNT = auto()
+    FEEDS = auto()
+    VARIABLES_COUNT = auto()
+    VARIABLES = auto()
+    OUTPUTS_COUNT = auto()
+    OUTPUTS = auto()
+    CONTEXT = auto()
+    LOCK = auto()  # bound `acquire` of the Session's lock, or 0: no variable is touched
+    UNLOCK = auto()  # bound `release`
+    LONG = auto()  # 1: the GIL is released around the call
+    FAILED = auto()  # 1: it ended in an error, and is not to be used any more
+    USED = auto()  # 1: since Python last looked
+    RUNS = auto()  # address of a count of the runs that succeeded
+
+
+class Context(_Fields):
+    """What one call at a time may use."""
+
+    BUSY = auto()  # 1: a call is in flight
+    FUNCTION = auto()  # i32 (ptr slots)
+    SLOTS = auto()
+
+
+class Number(IntEnum):
+    """How a Python number becomes an element."""
+
+    NONE = 0  # not here
+    FLOAT32 = 1
+    FLOAT64 = 2
+    INTEGER = 3
+    BOOL = 4
+
+
+class Feed(_Fields):
+    """A fed tensor, and the type of its value."""
+
+    KEY = auto()  # the Tensor
+    DESCR = auto()  # dtype object
+    NUMBER = auto()  # of the dtype
+    RANK = auto()
+    DIMS = auto()  # address of i64s
+    SLOT = auto()  # where in the buffer table the address of the data goes
+    SCALAR = auto()  # numpy's type of one element
+    CONVERSION = auto()  # Number
+    LEAST = auto()  # of integers
+    MOST = auto()
+    CELL = auto()  # where a converted number is put
+    VALUE = auto()  # the object that was fed, while the call is in flight
+
+
+class Variable(_Fields):
+    """A place of the buffer table that holds the address of a variable."""
+
+    CELL = auto()  # where the address stands
+    SLOT = auto()
+
+
+class Output(_Fields):
+    """A result that leaves as an array or a numpy scalar."""
+
+    DESCR = auto()
+    RANK = auto()
+    DIMS = auto()
+    SLOT = auto()
+    CELL = auto()  # of a scalar: where the function writes it
+    HANDLER = auto()  # of a large array: numpy's allocator for it; else 0
+    OBJECT = auto()  # what was made, while the call is in flight
