@@ -24,6 +24,7 @@ from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops
 from tfc.passes.fresh import overwritten, room
 from tfc.passes.fuse_merge import merge_kernels
+from tfc.passes.fuse_rows import merge_rows
 from tfc.passes.kernels import (
     HEROES,
     Site,
@@ -55,7 +56,8 @@ REPEAT_CHEAP, REPEAT_COSTLY = 2.0, 1.0
 @dataclass(eq=False)
 class Kernel:
     """A kernel under construction. `order`: see above. `shape`: of its results and iteration
-    space. `ops`: what it computes; `donated`: one of them is a variable's new value."""
+    space. `ops`: what it computes; `donated`: one of them is a variable's new value. `rows`: the
+    space of a kernel that goes row by row. `roots`: `root`, and those of kernels it took over."""
 
     order: int
     shape: Ints
@@ -64,9 +66,16 @@ class Kernel:
     root: Site = field(default_factory=lambda: Site(1, root=True))
     donated: bool = False
     plain: bool = True
+    rows: Ints | None = None
+    roots: list[Site] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.roots.append(self.root)
 
     @property
     def name(self) -> str:
+        if self.rows is not None:
+            return "rows"
         return "loop" if self.hero is None else str(self.hero.defn.name)
 
 
@@ -287,6 +296,7 @@ def fuse(fn: Function, options: PassOptions) -> Function:
     partition.run()
     if not plainest:
         merge_kernels(partition, MOST_OPS, MOST_RESULTS)
+        merge_rows(partition, MOST_RESULTS)
     return _emit(partition, options)
 
 

@@ -23,7 +23,7 @@ CANDIDATES = 8  # kernels of one space that are tried, latest first: keeps the p
 
 def merge_kernels(partition: Partition, most_ops: int, most_results: int) -> None:
     """Merge what may and should be; `partition.kernels` stays sorted by order."""
-    merger = _Merger(partition, most_ops, most_results)
+    merger = Merger(partition, most_ops, most_results)
     spaces: dict[Hashable, list[Kernel]] = {}
     for kernel in partition.kernels:
         for group in [spaces.setdefault(key, []) for key in _spaces(kernel)]:
@@ -47,7 +47,9 @@ def _spaces(kernel: Kernel) -> Iterator[Hashable]:
         yield "results", kernel.shape
 
 
-class _Merger:
+class Merger:
+    """What is known of the kernels that are left, and how two of them become one."""
+
     def __init__(self, partition: Partition, most_ops: int, most_results: int):
         self.partition, self.most_ops, self.most_results = partition, most_ops, most_results
         self.alive: dict[Kernel, None] = dict.fromkeys(partition.kernels)
@@ -57,7 +59,7 @@ class _Merger:
         for value, readers in partition.reads.items():
             home = partition.home.get(value)
             for kernel, sites in readers.items():
-                if value.op in kernel.ops and None not in sites:
+                if kernel not in self.alive or (value.op in kernel.ops and None not in sites):
                     continue
                 self.inputs[kernel].add(value)
                 if home is not None:
@@ -68,18 +70,33 @@ class _Merger:
         """Merge `first` into `second` if that is legal and pays."""
         if first.order > second.order or first.donated != second.donated:
             return False
-        if len(first.ops) + len(second.ops) > self.most_ops:
-            return False
-        if self._results(first) + self._results(second) > self.most_results:
+        if self._too_large(first, second):
             return False
         if not (self._feeds(first, second) or self._share(first, second)):
             return False
-        late = all(k.order > second.order for k in self.after[first] if k is not second)
-        early = all(k.order < first.order for k in self.before[second] if k is not first)
-        if not late and not early:
+        order = self._order(first, second)
+        if order is None:
             return False
-        self._merge(first, second, second.order if late else first.order)
+        self._merge(first, second, order)
+        for value in self.inputs[second]:
+            sites = self.partition.reads[value][second]
+            if first.root in sites:  # both are over the same space
+                sites.remove(first.root)
+                sites.add(second.root)
         return True
+
+    def _too_large(self, first: Kernel, second: Kernel) -> bool:
+        if len(first.ops) + len(second.ops) > self.most_ops:
+            return True
+        return self._results(first) + self._results(second) > self.most_results
+
+    def _order(self, first: Kernel, second: Kernel) -> int | None:
+        """The place of both as one kernel; None if a third may stand between them."""
+        if all(k.order > second.order for k in self.after[first] if k is not second):
+            return second.order
+        if all(k.order < first.order for k in self.before[second] if k is not first):
+            return first.order
+        return None
 
     def _results(self, kernel: Kernel) -> int:
         home = self.partition.home
@@ -117,6 +134,7 @@ class _Merger:
                     home[result] = second
         second.ops = {**first.ops, **second.ops}
         second.hero = first.hero or second.hero
+        second.roots += first.roots
         second.plain = first.plain and second.plain
         second.order = order
         self.inputs[second] |= self.inputs.pop(first)
@@ -130,6 +148,5 @@ class _Merger:
         for value in self.inputs[second]:
             sites = self.partition.reads[value]
             if first in sites:
-                moved = {second.root if s is first.root else s for s in sites.pop(first)}
-                sites[second] = sites.get(second, set()) | moved
+                sites[second] = sites.get(second, set()) | sites.pop(first)
         del self.alive[first]

@@ -22,6 +22,7 @@ from tfc.passes.matching import ELEMENTWISE
 from tfc.prims.control import CONTROL
 from tfc.prims.indexmap import operand_maps
 from tfc.prims.kernel_info import source_of_memory
+from tfc.prims.row_plan import row_plan
 
 Ints = tuple[int, ...]
 SAME = "same"  # read at the index of the result
@@ -198,6 +199,8 @@ def in_place_operands(kernel: Op) -> list[set[int]]:
     """For each result of a fusion, the operands whose buffer it may overwrite: all that the kernel
     reads of them are the elements at the index that it is about to write, in bytes as well."""
     region = kernel.regions[0]
+    if kernel.attr("hero") == "rows":
+        return _taken_by_rows(kernel)
     found: dict[Value, set[Site]] = {}
     root = Site(1, root=True)
     for value in region.results:
@@ -224,6 +227,38 @@ def in_place_operands(kernel: Op) -> list[set[int]]:
                 if found.get(param, set()) <= {root}
                 and param.type.size == result.type.size
                 and param.type.shape == result.type.shape
+                and _width(param) == width
+            }
+        )
+    return good
+
+
+def _taken_by_rows(kernel: Op) -> list[set[int]]:
+    """For each result of a kernel of rows: only what the last pass writes lies where no later pass
+    reads."""
+    region, plan = kernel.regions[0], row_plan(kernel)
+    found: dict[Value, set[Site | None]] = {}
+    full, even = Site(1, root=True), Site(1)
+    for value in region.results:
+        found.setdefault(value, set()).add(full if value.type.shape == plan.shape else even)
+    for op in reversed(region.ops):
+        if op.defn.name == "reduce":
+            found.setdefault(op.operands[0], set()).add(full)
+            continue
+        at = {site for r in op.results for site in found.get(r, ())}
+        for operand, key in zip(op.operands, read_keys(op), strict=True):
+            found.setdefault(operand, set()).update(at if key == SAME else {None})
+    good = []
+    for number, value in enumerate(region.results):
+        site = full if value.type.shape == plan.shape else even
+        width = _width(value)
+        good.append(
+            {
+                position
+                for position, param in enumerate(region.params)
+                if number not in plan.early_results
+                and found.get(param, set()) <= {site}
+                and param.type.shape == value.type.shape
                 and _width(param) == width
             }
         )

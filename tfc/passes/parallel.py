@@ -34,6 +34,7 @@ NS_SORT = 20.0  # for short axes; 100,000 random floats take 235 each
 _SPLIT: tuple[str, ...] = (
     "loop",
     "reduce",
+    "rows",
     "arg_reduce",
     "cumulative",
     "reduce_window",
@@ -61,7 +62,7 @@ def chunks_of(kernel: Op) -> int:
     if kernel.attr("hero") not in _SPLIT or not kernel.results:
         return 1
     work = estimated_ns(kernel)
-    if kernel.attr("hero") == "reduce":  # splits what it reduces where it keeps too little
+    if kernel.attr("hero") in ("reduce", "rows"):
         return max(1, min(MOST_CHUNKS, int(work / CHUNK_NS))) if work >= LEAST_NS else 1
     if work < LEAST_NS:
         return 1

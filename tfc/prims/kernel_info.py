@@ -9,7 +9,8 @@ from tfc.ir.core import Op, Value
 from tfc.prims.contract_plan import op_chunks, op_scratch
 from tfc.prims.control import invariants
 from tfc.prims.conv_plan import filter_chunks, filter_scratch, window_chunks, window_scratch
-from tfc.prims.reduce_plan import partial_bytes
+from tfc.prims.reduce_plan import partial_bytes, partial_chunks
+from tfc.prims.row_plan import row_scratch
 
 
 def _sort_bytes(op: Op) -> int:
@@ -24,7 +25,8 @@ def _whole(op: Op) -> int:
     return 1
 
 
-CHUNKS: dict[str, Callable[[Op], int]] = {
+CHUNKS: dict[str, Callable[[Op], int | None]] = {
+    "reduce": partial_chunks,
     "dot": op_chunks,
     "conv": window_chunks,
     "scatter": _whole,
@@ -34,10 +36,11 @@ CHUNKS: dict[str, Callable[[Op], int]] = {
     "conv_grad_filter": filter_chunks,
 }
 """By hero: the only number of chunks, other than one, that a fusion op may be split into. Heroes
-that are not listed split their outermost axis into any number."""
+that are not listed, or of which the rule gives None, split their outermost axis into any number."""
 
 SCRATCH: dict[str, Callable[[Op], int]] = {
     "reduce": partial_bytes,
+    "rows": row_scratch,
     "dot": op_scratch,
     "conv": window_scratch,
     "sort": _sort_bytes,

@@ -19,6 +19,7 @@ from tfc.codegen.heroes import (
     loop,
     reduce_stages,
     rng,
+    rows,
     scan,
     scatter,
     sort,
@@ -48,6 +49,7 @@ HEROES["conv"] = _one(conv.write)
 HEROES["conv_grad_input"] = _one(conv.write)
 HEROES["conv_grad_filter"] = conv_grad.stages
 HEROES["reduce"] = reduce_stages.stages
+HEROES["rows"] = _one(rows.write)
 HEROES["arg_reduce"] = _one(arg_reduce.write)
 HEROES["cumulative"] = _one(scan.write)
 HEROES["select_and_scatter"] = _one(window.write)

@@ -50,13 +50,13 @@ class Space:
 
 
 class Reduction:
-    """The reductions of one kernel while its text is written."""
+    """The reductions of one kernel, or of one of its stages, while its text is written."""
 
-    def __init__(self, k: Kernel):
+    def __init__(self, k: Kernel, ops: list[Op] | None = None, space: Space | None = None):
         self.k, self.e, self.t = k, k.e, k.t
-        self.ops = reductions(k.op)
+        self.ops = reductions(k.op) if ops is None else ops
         self.dims: tuple[int, ...] = self.ops[0].attr("dims")
-        self.space = self._space(self.ops[0].operands[0].type.shape or ())
+        self.space = space or self._space(self.ops[0].operands[0].type.shape or ())
 
     def _space(self, shape: tuple[int, ...]) -> Space:
         """Axes of one element are left out; neighbours of one kind merge where they can."""
