@@ -38,6 +38,11 @@ class Target:
         """What cached machine code depends on."""
         return f"{self.triple}|{self.cpu}|{self.features}|{self.vector_bits}"
 
+    @property
+    def scales(self) -> bool:
+        """Whether an instruction multiplies a packet by powers of two."""
+        return self.vector_bits == 512 and self.triple.startswith("x86_64")
+
     def lanes(self, bits: int) -> int:
         """How many elements of `bits` bits one vector register holds."""
         return max(1, self.vector_bits // bits)

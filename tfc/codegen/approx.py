@@ -37,15 +37,15 @@ EXP_MOST = {"f32": 89.0, "f64": 710.0}
 def exp(x: X) -> X:
     """At most 1.0 ULP."""
     inside = x.atmost(EXP_MOST[x.kind]).atleast(EXP_LEAST[x.kind])
-    p, n = exp_parts(inside)
-    return scaled(p + 1.0, n)
+    p, whole, n = exp_parts(inside)
+    return scaled(p + 1.0, whole, n)
 
 
 def expm1(x: X) -> X:
     """At most 1.5 ULP."""
     inside = x.atmost(EXP_MOST[x.kind]).atleast(-40.0)
-    p, n = exp_parts(inside)
-    half = power_of_two(n.integer("sub", 1))  # 2^n itself would overflow first
+    p, whole, _ = exp_parts(inside)
+    half = power_of_two(whole.integer("sub", 1))  # 2^n itself would overflow first
     out = p.fma(half, half - 0.5) * 2.0
     return x.where(x.equals(0.0), out)
 
@@ -116,8 +116,8 @@ def cosh(x: X) -> X:
 
 def _half_exp(x: X) -> X:
     """exp(x) / 2, which overflows one step later than exp."""
-    p, n = exp_parts(x.atmost(EXP_MOST[x.kind] + 1.0))
-    return scaled(p + 1.0, n.integer("sub", 1))
+    p, whole, n = exp_parts(x.atmost(EXP_MOST[x.kind] + 1.0))
+    return scaled(p + 1.0, whole.integer("sub", 1), n - 1.0)
 
 
 def asinh(x: X) -> X:

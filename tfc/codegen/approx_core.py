@@ -150,13 +150,14 @@ def nearest(x: X, factor: float) -> tuple[X, X]:
     return shifted - magic, shifted.bits().integer("sub", x.of(magic).bits())
 
 
-def exp_parts(x: X) -> tuple[X, X]:
-    """(p, n) with exp(x) = (1 + p) * 2^n, |p| < 0.42; x is within the range of exp."""
+def exp_parts(x: X) -> tuple[X, X, X]:
+    """(p, whole, n) with exp(x) = (1 + p) * 2^n, |p| < 0.42, and n as integer and as float; x is
+    within the range of exp."""
     kind = x.kind
     n, whole = nearest(x, 1.4426950408889634)
     r = n.fma(-LN2_HI[kind], x)
     r = n.fma(-LN2_LO[kind], r)
-    return (r * r).fma(polynomial(r, "exp"), r), whole
+    return (r * r).fma(polynomial(r, "exp"), r), whole, n
 
 
 def power_of_two(n: X) -> X:
@@ -165,10 +166,23 @@ def power_of_two(n: X) -> X:
     return n.integer("add", BIAS[kind]).integer("shl", MANTISSA[kind]).float()
 
 
-def scaled(x: X, n: X) -> X:
-    """x * 2^n by way of two factors, so that results may be denormal or overflow."""
-    half = n.integer("ashr", 1)
-    return x * power_of_two(half) * power_of_two(n.integer("sub", half))
+def scaled(x: X, whole: X, n: X) -> X:
+    """x * 2^n for n as integer and as float; rounded once, so that results may be denormal or
+    overflow: by an instruction where there is one, else by way of two factors."""
+    bits = lanes_of(x.v.type) * (32 if x.kind == "f32" else 64)
+    if x.t.scales and bits in (128, 256, 512):
+        return X(x.t, _scale_packet(x.t, x.v, n.v, bits))
+    half = whole.integer("ashr", 1)
+    return x * power_of_two(half) * power_of_two(whole.integer("sub", half))
+
+
+def _scale_packet(t: Text, v: V, n: V, bits: int) -> V:
+    """v * 2^n in all lanes."""
+    lanes = lanes_of(v.type)
+    mask = V("-1", f"i{max(lanes, 8)}")
+    name = f"llvm.x86.avx512.mask.scalef.{'ps' if element_of(v.type) == 'float' else 'pd'}.{bits}"
+    rounding = [const("i32", 4)] if bits == 512 else []  # as set: to nearest
+    return t.call(v.type, name, v, n, const(v.type, 0), mask, *rounding)
 
 
 def split_exponent(x: X) -> tuple[X, X]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import math
 
-from tfc.codegen.approx_core import X, polynomial, to_double, to_single
+from tfc.codegen.approx_core import (
+    X,
+    exp_parts,
+    polynomial,
+    power_of_two,
+    to_double,
+    to_single,
+)
 from tfc.codegen.text import V
 
 PI = math.pi
@@ -52,8 +59,14 @@ def erf(x: X) -> X:
     inner = a.atmost(1.0)
     z = inner * inner
     small = inner.fma(polynomial(z, "erf"), inner)
-    out = small.where(a < 1.0, 1.0 - _erfc_positive(a))
-    return out.signed_as(x)
+    far = _erfc_beyond_one(a) if x.kind == "f32" else _erfc_positive(a)
+    return small.where(a < 1.0, 1.0 - far).signed_as(x)
+
+
+def _erfc_beyond_one(a: X) -> X:
+    """erfc(a) for a >= 1 with an error small beside 1, in float32: no more than erf needs."""
+    p, whole, _ = exp_parts(polynomial(a.atmost(4.0), "log_erfc"))
+    return (p + 1.0) * power_of_two(whole)
 
 
 def erfc(x: X) -> X:

@@ -61,8 +61,8 @@ def pow64(x: X, y: X, double_log: bool) -> X:
     fits = abs(product) < 1000.0
     error = error.where(fits, 0.0)
     held = product.atmost(1000.0).atleast(-1000.0)
-    p, n = exp_parts(held)
-    out = scaled((p + 1.0).fma(error, p + 1.0), n)
+    p, whole, n = exp_parts(held)
+    out = scaled((p + 1.0).fma(error, p + 1.0), whole, n)
     return _specials(x, y, a, out)
 
 

@@ -45,7 +45,7 @@ class Kernel:
     def __init__(self, op: Op, target: Target, chunks: int):
         self.op, self.target, self.chunks = op, target, chunks
         self.region: Function = op.regions[0]
-        self.t = Text(target.half)
+        self.t = Text(target.half, target.scales)
         self.e = Emitter(self.t, natural_lanes(op, target))
         self.status: V = V("0", "i32")
         self.lo, self.hi = V("%lo", "i64"), V("%hi", "i64")

@@ -163,11 +163,12 @@ class Repeat:
 class Text:
     """The text of one function: instructions go to the innermost open scope.
 
-    half: the target converts between float16 and float32 itself; else we write it out.
+    half: the target converts between float16 and float32 itself; else we write it out. scales: it
+    multiplies packets by powers of two (AVX-512).
     """
 
-    def __init__(self, half: bool = True) -> None:
-        self.half = half
+    def __init__(self, half: bool = True, scales: bool = False) -> None:
+        self.half, self.scales = half, scales
         self.root = Scope(None, "entry")
         self.scope = self.root
         self.declares: dict[str, str] = {}
