@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import tfc.prims as p
 from tests.codegen.heroes import HeroKernel
 from tfc.base.dtypes import numpy_dtype
+from tfc.codegen.target import host
 from tfc.ir.core import Type
 
 TOLERANCE = {"f32": 2e-6, "f64": 1e-14, "f16": 4e-3, "bf16": 3e-2}
@@ -189,3 +191,46 @@ def test_filter_update_in_place_happens_once() -> None:
     assert kernel.chunks > 1
     want = f - p.conv_grad_filter.eval(x.astype(np.float64), dy.astype(np.float64), **attrs)
     np.testing.assert_allclose(kernel(x, dy, f, threads=2), want, rtol=1e-3, atol=1e-3)
+
+
+CHANNELS = [
+    ((2, 9, 11, 64), (3, 3), _attrs(2, padding=SAME, groups=64)),
+    ((2, 9, 12, 37), (3, 3), _attrs(2, (2, 2), SAME, groups=37)),
+    ((1, 20, 31, 3), (11, 11), _attrs(2, groups=3)),
+    ((3, 8, 19, 70), (5, 2), _attrs(2, (1, 3), ((2, 2), (0, 1)), (2, 1), groups=70)),
+    ((2, 40, 17), (7,), _attrs(1, padding=((3, 3),), groups=17)),
+    ((2, 3, 4, 5, 20), (2, 1, 3), _attrs(3, groups=20)),
+    ((2, 30, 40, 18), (1, 1), _attrs(2, groups=18)),
+    ((3, 1, 700, 2), (1, 30), _attrs(2, groups=2)),
+]
+
+
+@pytest.mark.parametrize("x, window, attrs", CHANNELS)
+def test_single_channels(x: tuple[int, ...], window: tuple[int, ...], attrs: Any) -> None:
+    _all_three(x, (*window, 1, x[-1]), attrs)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f16", "bf16", "i32", "i8"])
+def test_single_channels_of_other_dtypes(dtype: str) -> None:
+    _all_three((2, 7, 9, 33), (3, 3, 1, 33), _attrs(2, padding=SAME, groups=33), dtype)
+
+
+@pytest.mark.parametrize("bits", [128, 256])
+def test_single_channels_in_narrower_packets(bits: int) -> None:
+    """The sums are the same bits: each is taken in the order of the window."""
+    rng = np.random.default_rng(0)
+    narrow = dataclasses.replace(host(), vector_bits=min(bits, host().vector_bits), registers=16)
+    x, f = (_random(rng, shape, "f32") for shape in ((2, 9, 11, 37), (3, 3, 1, 37)))
+    attrs = _attrs(2, padding=SAME, groups=37) | {"x_dilation": (1, 1)}
+    types = [Type("f32", x.shape), Type("f32", f.shape)]
+    wide, other = (HeroKernel("conv", types, attrs, target=t) for t in (host(), narrow))
+    assert wide(x, f).tobytes() == other(x, f).tobytes()
+
+
+def test_a_long_sum_over_pixels_is_accurate() -> None:
+    rng = np.random.default_rng(0)
+    x, dy = (rng.uniform(0, 1, (8, 60, 60, 5)).astype(np.float32) for _ in range(2))
+    attrs = _attrs(2, groups=5) | {"shape": (1, 1, 1, 5)}
+    got = HeroKernel("conv_grad_filter", [Type("f32", x.shape)] * 2, attrs)(x, dy)
+    want = (x.astype(np.float64) * dy).sum((0, 1, 2))
+    np.testing.assert_allclose(got[0, 0, 0], want, rtol=1e-6)

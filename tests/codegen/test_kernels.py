@@ -8,8 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from tests.codegen.run import Running, fused
+from tests.codegen.run import Running, fused, native_call
 from tfc import prims as p
+from tfc.base.dtypes import numpy_dtype
 from tfc.codegen.target import host
 from tfc.ir.builder import Builder
 from tfc.ir.core import Function, Literal, Type, Value
@@ -182,3 +183,20 @@ def test_gradient_of_max_pooling_with_small_and_large_windows(window: tuple[int,
     for chunks in (1, 2):
         (got,) = Running(fused(fn, "select_and_scatter", chunks))(*arrays)
         np.testing.assert_array_equal(got, run(fn, arrays)[0])
+
+
+@pytest.mark.parametrize("source, dtype", [("bf16", "bf16"), ("i32", "i8"), ("i64", "i16")])
+@pytest.mark.parametrize("extent", [9, 17, 33, 65])
+def test_a_last_packet_of_one_lane_writes_one_element(source: str, dtype: str, extent: int) -> None:
+    b = Builder("f")
+    x = b.param(Type(source, (extent,)))
+    narrowed = p.neg(b, x) if source == dtype else p.convert(b, x, dtype=dtype)
+    code = Running(fused(b.finish([narrowed]), "loop")).code
+    given = np.arange(extent).astype(numpy_dtype(source))
+    got = np.zeros(extent, numpy_dtype(dtype))
+    arena, record = np.full(code.arena + 64, 0xAA, np.uint8), np.zeros(10, np.int64)
+    assert native_call(code, [given, got], arena, record, None)() == 0
+    assert abs(got[-1].astype(float)) == extent - 1
+    start = -arena.ctypes.data % 64  # where the kernel writes what is then copied
+    assert arena[start : start + got.nbytes].tobytes() == got.tobytes()
+    assert (arena[start + got.nbytes :] == 0xAA).all()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tfc.base import dtypes
 from tfc.codegen.index import Index
 from tfc.codegen.packets import MEMORY, Arithmetic, Packet
-from tfc.codegen.text import Text, V, const, i64, lanes_of, suffix, vec, vector_const
+from tfc.codegen.text import Text, V, const, element_of, i64, lanes_of, suffix, vec, vector_const
 
 _SIZE = {"i8": 1, "i16": 2, "i32": 4, "float": 4, "i64": 8, "double": 8}
 
@@ -134,6 +134,13 @@ class Memory:
         if mask is None:
             self.text.store(value, at, size)
             return
+        only = _only_lane(mask)
+        if only is not None:
+            # LLVM makes one store of it too, but where the value was narrowed just before, one of
+            # as many bytes as it had before: past the end of the buffer.
+            t, element = self.text, element_of(value.type)
+            t.store(t.extract(value, only), t.gep(at, only, element), size)
+            return
         name = f"llvm.masked.store.{suffix(value.type)}.p0"
         self.text.call("void", name, value, at, mask, notes=("", f"align {size}"))
 
@@ -164,6 +171,13 @@ class Memory:
 
     def _doubled(self, mask: V, lanes: int) -> V:
         return self.text.shuffle(mask, None, [lane // 2 for lane in range(2 * lanes)])
+
+
+def _only_lane(mask: V) -> int | None:
+    """The lane of a constant mask that has one."""
+    lanes = mask.ref.strip("<>").split(", ")
+    found = [lane for lane, bit in enumerate(lanes) if bit == "i1 true"]
+    return found[0] if len(found) == 1 and mask.ref[0] == "<" else None
 
 
 def lane_numbers(lanes: int, element: str = "i64") -> V:

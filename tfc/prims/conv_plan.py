@@ -18,6 +18,7 @@ from tfc.ir.core import Op
 from tfc.prims.contract_plan import (
     COLUMN_GRAIN,
     MOST_CHUNKS,
+    SPLIT_FLOPS,
     Contraction,
     Dim,
     Ints,
@@ -31,6 +32,7 @@ from tfc.prims.contract_plan import (
     tile_split,
 )
 
+CHANNELS = 16  # of which each chunk of a gradient for the filter of single channels has a multiple
 BLOCK_BYTES = 256 * 1024  # padded images made at a time, if there is more than one
 
 
@@ -226,6 +228,12 @@ def _cut(c: Contraction, image: Padded, count: int, filter_start: int) -> Window
     return WindowPlan(c, used, image, count, images, lines, block, parts, filter_start)
 
 
+def by_channel(c: Contraction) -> bool:
+    """Whether each group has one channel and one output, neighbours in memory on both sides."""
+    (group,) = c.outer
+    return group.extent > 1 and c.col.extent == 1 and group.a == group.b == 1
+
+
 # --- of fusions -------------------------------------------------------------------------------
 
 
@@ -312,7 +320,17 @@ def conv_grad_filter_plan(op: Op) -> FilterPlan:
     c = Contraction(
         (group,), bands, rows[at_row], col, merged(inner), op.result.type.dtype, rank + 2
     )
+    if by_channel(c):
+        return FilterPlan(c, _channel_split(c), image, x[0], joined)
     return FilterPlan(c, split(c, _filter_parts(c)), image, x[0], joined)
+
+
+def _channel_split(c: Contraction) -> Split:
+    """Ranges of channels: each is read by one chunk, and no sum is shared."""
+    units = ceil_div(c.batches, CHANNELS)
+    each = ceil_div(units, MOST_CHUNKS) * CHANNELS if c.flops >= SPLIT_FLOPS else c.batches
+    parts = (ceil_div(c.batches, each), 1, 1, 1)
+    return Split((each, c.strips, c.row.extent, 1), parts, False, 0, 0, 0)
 
 
 def _filter_parts(c: Contraction) -> int:

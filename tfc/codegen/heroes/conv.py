@@ -6,6 +6,7 @@ windows of them, read in place, with the filter.
 
 from __future__ import annotations
 
+from tfc.codegen.heroes.channels import ChannelLoops
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointer
 from tfc.codegen.heroes.dot_plan import choose_tile
@@ -16,7 +17,7 @@ from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import MEMORY, Packet
 from tfc.codegen.text import V, i64
 from tfc.ir.core import Op
-from tfc.prims.conv_plan import WindowPlan, window_plan
+from tfc.prims.conv_plan import WindowPlan, by_channel, window_plan
 
 
 def write(k: Kernel) -> None:
@@ -27,7 +28,8 @@ def write(k: Kernel) -> None:
     if op.defn.name == "conv_grad_input":
         source, filters = filters, source
     filters = k.t.gep(filters, plan.filter_start, MEMORY[plan.c.dtype])
-    with k.e.with_lanes(k.e.lanes if plan.c.col.extent > 1 else 1):
+    packets = plan.c.col.extent > 1 or by_channel(plan.c)
+    with k.e.with_lanes(k.e.lanes if packets else 1):
         lo, hi = chunk_bounds(k, plan.chunks)
         with k.t.loop(lo, hi) as chunks:
             _chunk(k, op, plan, chunks.index, source, filters)
@@ -63,8 +65,13 @@ def _chunk(k: Kernel, op: Op, plan: WindowPlan, chunk: V, source: V, filters: V)
         if plan.block > 1 or plan.parts[1] == 1:
             bands = (0, t.mul(count, plan.strips) if isinstance(count, V) else count * plan.strips)
         finish = _finisher(k, op, plan, blocks.index)
-        loops = Contract(k.e, c, plan.split, tile, finish, epilogue_weight(k), k.e.lanes)
-        loops.ranges(((0, c.batches), bands, (0, c.row.extent), cols), at, filters, panel, partial)
+        if by_channel(c):
+            single = ChannelLoops(k.e, c, finish, epilogue_weight(k), k.target.registers)
+            single.images(bands, at, filters)
+        else:
+            every = ((0, c.batches), bands, (0, c.row.extent), cols)
+            loops = Contract(k.e, c, plan.split, tile, finish, epilogue_weight(k), k.e.lanes)
+            loops.ranges(every, at, filters, panel, partial)
 
 
 def _finisher(k: Kernel, op: Op, plan: WindowPlan, first: V) -> Finish:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tfc.codegen.heroes.channels import ChannelLoops
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointer
 from tfc.codegen.heroes.dot_plan import choose_tile
 from tfc.codegen.heroes.images import Images
+from tfc.codegen.heroes.ranges import part_range
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
+from tfc.codegen.text import V
 from tfc.ir.core import Op
-from tfc.prims.conv_plan import FilterPlan, conv_grad_filter_plan
+from tfc.prims.conv_plan import CHANNELS, FilterPlan, by_channel, conv_grad_filter_plan
 from tfc.prims.kernel_info import kernel_scratch
 
 
@@ -51,6 +54,9 @@ def _write_products(k: Kernel) -> None:
     if plan.image.copies:
         source = k.scratch
         scratch = k.t.gep(k.scratch, plan.image_bytes, "i8")
+    if by_channel(plan.c):
+        _write_channels(k, op, plan, source, dy)
+        return
     with k.e.with_lanes(k.e.lanes if plan.c.col.extent > 1 else 1):
         tile = choose_tile(plan.c, plan.split, k.target, k.e.lanes)
         lo, hi = chunk_bounds(k, plan.split.chunks)
@@ -59,6 +65,16 @@ def _write_products(k: Kernel) -> None:
         if not plan.split.scratch:
             scratch = None
         loops.chunks(lo, hi, source, dy, scratch, shared=k.chunks == 1)
+
+
+def _write_channels(k: Kernel, op: Op, plan: FilterPlan, source: V, dy: V) -> None:
+    """Each chunk has groups of its own."""
+    lo, hi = chunk_bounds(k, plan.split.chunks)
+    with k.e.with_lanes(min(k.e.lanes, CHANNELS)), k.t.loop(lo, hi) as chunks:
+        groups = part_range(k.t, chunks.index, plan.split.extents[0], plan.c.batches)
+        finish = _finisher(k, op, plan)
+        loops = ChannelLoops(k.e, plan.c, finish, epilogue_weight(k), k.target.registers)
+        loops.filters(groups, source, dy)
 
 
 def _finisher(k: Kernel, op: Op, plan: FilterPlan) -> Finish:
