@@ -102,6 +102,23 @@ def test_one_image_is_split_by_lines() -> None:
     _all_three((1, 14, 14, 32), (5, 5, 32, 64), _attrs(2, padding=((2, 2), (2, 2))))
 
 
+@pytest.mark.parametrize(
+    "x,f,attrs",
+    [
+        ((2, 41, 37, 24), (3, 3, 24, 32), _attrs(2, (2, 2), SAME)),
+        ((1, 30, 30, 24), (5, 3, 24, 32), _attrs(2, (1, 3), ((2, 2), (0, 1)), (2, 1))),
+        ((2, 40, 41, 16), (4, 3, 16, 40), _attrs(2, (3, 1), ((-1, 2), (2, -2)))),
+        ((2, 60, 60, 70), (3, 3, 1, 70), _attrs(2, padding=SAME, groups=70)),
+    ],
+)
+def test_parts_of_an_image_copy_their_lines(
+    x: tuple[int, ...], f: tuple[int, ...], attrs: Any
+) -> None:
+    forward = attrs | {"x_dilation": (1, 1)}
+    assert HeroKernel("conv", [Type("f32", x), Type("f32", f)], forward).chunks > x[0]
+    _all_three(x, f, attrs)
+
+
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16", "i32", "u8"])
 def test_dtypes(dtype: str) -> None:
     _all_three((2, 9, 8, 6), (3, 3, 3, 10), _attrs(2, (1, 2), SAME, groups=2), dtype)

@@ -125,6 +125,20 @@ class WindowPlan:
         return self.image_bytes + self.split.panel + self.split.partial
 
     @property
+    def by_lines(self) -> bool:
+        """Whether bands are lines of one image along its first axis, so that a part of them needs
+        no more than some lines of it."""
+        lines = len(self.image.source) == 2 and self.c.bands[-1].axis == 1
+        return lines and self.block == 1 and self.parts[1] > 1
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Lines of the padded image from one band to the next, and lines that one needs."""
+        band = self.c.bands[-1]
+        step = band.a // self.image.strides[0]
+        return step, self.image.extents[0] - (band.extent - 1) * step
+
+    @property
     def strips(self) -> int:
         """Bands in one image."""
         return prod(d.extent for d in self.c.bands[1:])

@@ -11,7 +11,7 @@ from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointer
 from tfc.codegen.heroes.dot_plan import choose_tile
 from tfc.codegen.heroes.images import Images
-from tfc.codegen.heroes.ranges import part_range, unravel, value_of
+from tfc.codegen.heroes.ranges import Range, part_range, unravel, value_of
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import MEMORY, Packet
@@ -59,7 +59,7 @@ def _chunk(k: Kernel, op: Op, plan: WindowPlan, chunk: V, source: V, filters: V)
             left = t.op("sub", value_of(end), blocks.index)
             count = t.minimum(left, i64(plan.block))
         if plan.image.copies:
-            images.copy(at, scratch, count)
+            images.copy(at, scratch, count, _lines_of(k, plan, lines))
             at = scratch
         bands = lines
         if plan.block > 1 or plan.parts[1] == 1:
@@ -72,6 +72,15 @@ def _chunk(k: Kernel, op: Op, plan: WindowPlan, chunk: V, source: V, filters: V)
             every = ((0, c.batches), bands, (0, c.row.extent), cols)
             loops = Contract(k.e, c, plan.split, tile, finish, epilogue_weight(k), k.e.lanes)
             loops.ranges(every, at, filters, panel, partial)
+
+
+def _lines_of(k: Kernel, plan: WindowPlan, bands: Range) -> tuple[V, V] | None:
+    """The lines of the padded image that a part of its bands reads; None for all."""
+    if not plan.by_lines:
+        return None
+    t, (step, need) = k.t, plan.reach
+    lo, hi = (value_of(end) for end in bands)
+    return t.mul(lo, step), t.add(t.mul(t.add(hi, i64(-1)), step), i64(need))
 
 
 def _finisher(k: Kernel, op: Op, plan: WindowPlan, first: V) -> Finish:
