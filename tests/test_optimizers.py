@@ -138,6 +138,33 @@ def test_rows_with_summed_gradients_move_as_dense_ones_do(_name: str, make: Any,
     np.testing.assert_allclose(results[0], results[1], rtol=1e-9)
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_dual_averaging(strength: float, sparse: bool) -> None:
+    step = tf.train.get_or_create_global_step()
+    v = tf.Variable(START, name="v")
+    pull = np.array([0.5, 1.0, 0.25]) if not sparse else np.array([1.0, 0.0, 2.0])
+    moved = tf.gather(v, [0, 2, 2]) if sparse else v * pull
+    optimizer = tf.train.AdagradDAOptimizer(0.25, step, 0.5, strength, 0.125)
+    train = optimizer.minimize(tf.reduce_sum(moved), step)
+    total, squares, x = np.zeros(3), np.full(3, 0.5), START.copy()
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for n in range(1, 5):
+            sess.run(train)
+            total, squares = total + pull, squares + pull * pull
+            reach = np.maximum(np.abs(total) - strength * n, 0) if strength else np.abs(total)
+            new = -0.25 * np.sign(total) * reach / (0.125 * n * 0.25 + np.sqrt(squares))
+            x = np.where(pull != 0, new, x)  # rows without a gradient stay
+            np.testing.assert_allclose(sess.run(v), x, rtol=1e-12)
+    names = ["gradient_accumulator", "gradient_squared_accumulator"]
+    assert optimizer.get_slot_names() == names
+    slot = optimizer.get_slot(v, names[1])
+    assert slot is not None and slot.name == "v/AdagradDA_1:0"
+    with pytest.raises(ValueError, match="must be positive"):
+        tf.train.AdagradDAOptimizer(0.1, step, 0.0)
+
+
 def test_slots_are_named_after_their_variable_and_listed() -> None:
     with tf.name_scope("outer"):
         w = tf.Variable([1.0], name="w")
@@ -185,6 +212,8 @@ def test_learning_rates_follow_the_step() -> None:
         tf.train.cosine_decay(0.1, step, 4),
         tf.train.inverse_time_decay(0.1, step, 1, 0.5),
         tf.train.natural_exp_decay(0.1, step, 2, 0.5),
+        tf.train.linear_cosine_decay(0.1, step, 4, num_periods=1.0, alpha=0.1, beta=0.01),
+        tf.train.noisy_linear_cosine_decay(0.1, step, 4, initial_variance=0.0),
     ]
     count = tf.assign_add(step, 1)
     with tf.Session() as sess:
@@ -198,6 +227,8 @@ def test_learning_rates_follow_the_step() -> None:
                 0.1 * 0.5 * (1 + np.cos(np.pi * part)),
                 0.1 / (1 + 0.5 * n),
                 0.1 * np.exp(-0.5 * n / 2),
+                0.1 * ((1.1 - part) * 0.5 * (1 + np.cos(2 * np.pi * part)) + 0.01),
+                0.1 * ((1 - part) * 0.5 * (1 + np.cos(np.pi * part)) + 0.001),
             ]
             np.testing.assert_allclose(sess.run(rates), want, rtol=1e-5, atol=1e-8)
             sess.run(count)

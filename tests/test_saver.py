@@ -363,6 +363,8 @@ def test_errors_of_construction():
     v, _ = make_variables()
     with pytest.raises(TypeError, match="not a Variable"):
         tf.train.Saver([tf.constant(1)])
+    with pytest.raises(ValueError, match="restored with two names: b"):
+        tf.train.Saver({"a": v, "b": v})
     with pytest.raises(ValueError, match="At least two variables have the same name: v"):
         other = tf.Graph()
         with other.as_default():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from tfc import prims as p
 from tfc.base import dtypes
 from tfc.base.shapes import TensorShape
@@ -99,7 +101,7 @@ class LeakyRelu(
         return [apply("LeakyReluGrad", dy, op.inputs[0], alpha=op.get_attr("alpha"))]
 
     def lower(build: Any, features: Value, *, alpha: float) -> Value:
-        slope = p.mul(build, features, p.full_like(build, features, alpha))
+        slope = p.mul(build, features, p.full_like(build, features, float(np.float32(alpha))))
         positive = p.gt(build, features, p.full_like(build, features, 0))
         return p.select(build, positive, features, slope)
 
@@ -121,7 +123,7 @@ class LeakyReluGrad(
         ]
 
     def lower(build: Any, gradients: Value, features: Value, *, alpha: float) -> Value:
-        slope = p.mul(build, gradients, p.full_like(build, gradients, alpha))
+        slope = p.mul(build, gradients, p.full_like(build, gradients, float(np.float32(alpha))))
         positive = p.gt(build, features, p.full_like(build, features, 0))
         return p.select(build, positive, gradients, slope)
 

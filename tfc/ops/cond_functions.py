@@ -35,8 +35,8 @@ def cond(
     same types; a list of one tensor comes back as the tensor, unless `strict`.
 
     Raises:
-      TypeError: `pred` is a Python bool, a function is missing or none. ValueError: the functions
-      return different structures or types, or nothing.
+      TypeError: `pred` is a Python bool, a function is missing or none. ValueError: `pred` is no
+      scalar, the functions return different structures or types, or nothing.
     """
     true_fn, false_fn = _renamed(true_fn, fn1, "fn1"), _renamed(false_fn, fn2, "fn2")
     for which, function in (("true_fn", true_fn), ("false_fn", false_fn)):
@@ -47,7 +47,13 @@ def cond(
     if isinstance(pred, bool):
         raise TypeError("pred must not be a Python bool")
     with name_scope(name, "cond", [pred]):
-        test = apply("Identity", convert_to_tensor(pred, name="pred"), name="pred_id")
+        condition = convert_to_tensor(pred, name="pred")
+        if condition.get_shape().ndims not in (None, 0):
+            raise ValueError(
+                f"Shape must be rank 0 but is rank {condition.get_shape().ndims} for the predicate "
+                f"{condition.name} of cond()"
+            )
+        test = apply("Identity", condition, name="pred_id")
         graph = test.graph
         sides = [
             _branch(graph, which, function)
@@ -124,7 +130,8 @@ def case(
     """The results of the first function whose predicate is true, else of `default()`.
 
     exclusive: more than one true predicate is an error when the graph runs. Without a default, the
-    last function is taken, and it is an error when the graph runs if no predicate is true.
+    last function is taken, its predicate does not count for `exclusive`, and it is an error when
+    the graph runs if no predicate is true.
 
     Raises:
       TypeError: the pairs are no list of (scalar bool tensor, callable), or a dict of them.
@@ -136,14 +143,16 @@ def case(
         predicates = [p for p, _ in pairs]
         checks = []
         stacked = apply("Pack", predicates, axis=0) if predicates else None
-        if exclusive and len(pairs) > 1:
-            many = apply("Sum", apply("Cast", stacked, DstT=np.int32), 0)
+        counted = predicates if default is not None else predicates[:-1]
+        if exclusive and len(counted) > 1:
+            several = stacked if default is not None else apply("Pack", counted, axis=0)
+            many = apply("Sum", apply("Cast", several, DstT=np.int32), 0)
             checks.append(
                 Assert(
                     many < 2,
                     [
                         "Input error: exclusive=True: more than 1 conditions evaluated as True:",
-                        stacked,
+                        several,
                     ],
                 )  # fmt: skip
             )
@@ -201,8 +210,14 @@ def switch_case(
 
     Raises:
       TypeError: `branch_fns` are no callables, nor pairs of a number and a callable.
+      ValueError: there are none, or their numbers are not 0, 1, 2 and so on.
     """
     functions = _numbered(branch_fns)
+    if sorted(functions) != list(range(len(functions))):
+        raise ValueError(
+            f"branch indices (keys) must form contiguous range of [0 to {len(functions)}) but "
+            f"found {{{','.join(map(str, sorted(functions)))}}}"
+        )
     if default is None:
         default = functions[max(functions)]
     with name_scope(name, "switch_case", [branch_index]):

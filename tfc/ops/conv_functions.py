@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from tfc.framework.deprecation import either
@@ -10,7 +9,8 @@ from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import windows as w
 from tfc.ops.conv_ops import conv2d, conv2d_backprop_input, conv3d, steps_of
-from tfc.ops.shape_ops import expand_dims, squeeze
+from tfc.ops.shape_ops import expand_dims, shape, squeeze
+from tfc.ops.space_functions import with_space_to_batch
 
 
 def _int_list(value: Any, count: int) -> list[int]:
@@ -36,30 +36,20 @@ def conv1d(
     layout = data_format or "NWC"
     if layout not in ("NWC", "NHWC", "NCW", "NCHW"):
         raise ValueError('data_format must be "NWC" or "NCW".')
+    first = w.channels_first(layout)
     with name_scope(name, "conv1d", [value, filters]):
-        first = w.channels_first(layout)
-        steps = _int_list(stride, 1)[-2 if first else -1 :]
-        step = _one_axis(steps if len(steps) == 1 else _int_list(stride, 1), first)
-        gap = _one_axis(_int_list(1 if dilations is None else dilations, 1), first)
         at = 2 if first else 1
         wide = expand_dims(convert_to_tensor(value), at)
         kernel = expand_dims(convert_to_tensor(filters), 0)
         result = conv2d(
             wide,
             kernel,
-            [1, 1, 1, step] if first else [1, 1, step, 1],
+            [1, *w.entries(stride, 1, layout, "stride")],
             padding,
             data_format="NCHW" if first else "NHWC",
-            dilations=[1, 1, 1, gap] if first else [1, 1, gap, 1],
+            dilations=[1, *w.entries(dilations, 1, layout, "dilations")],
         )
         return squeeze(result, [at])
-
-
-def _one_axis(entries: Sequence[int], first: bool) -> int:
-    """The entry about the width, of one entry or of three."""
-    if len(entries) == 1:
-        return entries[0]
-    return entries[2] if first else entries[1]
 
 
 def conv2d_transpose(
@@ -167,7 +157,16 @@ def depthwise_conv2d(
     with name_scope(name, "depthwise", [input, filter]) as scope:
         input = convert_to_tensor(input, name="tensor_in")
         filter = convert_to_tensor(filter, name="filter_in")
-        gaps = w.from_last([1, *_int_list(1 if rate is None else rate, 2)[-2:], 1], layout)
+        gaps = w.entries(rate, 2, layout, "rate")
+        if max(gaps) > 1 and max(strides) > 1:  # the strides are steps among the blocks
+            return with_space_to_batch(
+                input,
+                w.spatial_of(gaps, layout),
+                padding,
+                lambda x, _, pad: depthwise_conv2d_native(x, filter, strides, pad, layout),
+                filter_shape=shape(filter),
+                data_format=layout,
+            )
         return depthwise_conv2d_native(input, filter, strides, padding, layout, gaps, name=scope)
 
 
@@ -182,11 +181,18 @@ def separable_conv2d(
     data_format: str | None = None,
     dilations: Any = None,
 ) -> Tensor:
-    """`depthwise_conv2d`, then a 1 x 1 convolution with `pointwise_filter`."""
+    """`depthwise_conv2d`, then a 1 x 1 convolution with `pointwise_filter`.
+
+    Raises:
+      ValueError: the pointwise filter is not [1, 1, channels, outputs].
+    """
     layout = data_format or "NHWC"
     rate = either("dilations", dilations, "rate", rate)
     values = [input, depthwise_filter, pointwise_filter]
     with name_scope(name, "separable_conv2d", values) as scope:
+        pointwise_filter = convert_to_tensor(pointwise_filter, name="pointwise_filter")
+        for extent in pointwise_filter.get_shape().with_rank(4).dims[:2]:
+            extent.assert_is_compatible_with(1)
         channels = depthwise_conv2d(
             input, depthwise_filter, strides, padding, rate, "depthwise", layout
         )
@@ -236,7 +242,11 @@ def convolution(
     filters: Any = None,
     dilations: Any = None,
 ) -> Tensor:
-    """A convolution over one, two or three axes, by the rank of `input`."""
+    """A convolution over one, two or three axes, by the rank of `input`.
+
+    Raises:
+      ValueError: another rank, or both strides and dilations above 1.
+    """
     filter = either("filters", filters, "filter", filter)
     rate = either("dilations", dilations, "dilation_rate", dilation_rate)
     with name_scope(name, "convolution", [input, filter]) as scope:
@@ -247,6 +257,11 @@ def convolution(
             raise ValueError(f"`input` must be of rank 3, 4 or 5 but was rank {rank}")
         first = data_format is not None and w.channels_first(data_format)
         steps, gaps = (_int_list(1 if v is None else v, rank - 2) for v in (strides, rate))
+        if max(steps) > 1 and max(gaps) > 1:
+            raise ValueError(
+                "strides > 1 not supported in conjunction with dilation_rate > 1: "
+                f"{steps} and {gaps}"
+            )
         if rank == 3:
             layout = "NCW" if first else "NWC"
             return conv1d(
@@ -280,6 +295,8 @@ def max_pool_with_argmax(
     """The largest element of each window and its flat position in its image, or in the batch."""
     kind = output_dtype if Targmax is None else Targmax
     more = {} if kind is None else {"Targmax": kind}
+    if data_format != "NHWC":
+        raise ValueError("Data formats other than 'NHWC' are not yet supported")
     return apply(
         "MaxPoolWithArgmax",
         input,

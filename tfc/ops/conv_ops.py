@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tfc import prims as p
 from tfc.base import dtypes
 from tfc.base.dtypes import INDEX
@@ -42,6 +44,11 @@ def _attrs_of(op: Any) -> dict[str, Any]:
     return {name: op.attr(name) for name in names if name in found}
 
 
+def layout_of(op: Any) -> str:
+    """The data format of an op."""
+    return str(op.get_attr("data_format"))
+
+
 def _result_shape(
     input: TensorShape, filter: TensorShape, rank: int, attrs: dict[str, Any], depthwise: bool
 ) -> list[TensorShape]:
@@ -67,7 +74,9 @@ def _result_shape(
                 )
     strides = w.spatial_of(attrs["strides"], layout)
     dilations = w.spatial_of(attrs["dilations"], layout)
-    explicit = w.explicit_pairs(attrs.get("explicit_paddings") or (), layout, rank)
+    flat = attrs.get("explicit_paddings") or ()
+    w.check_explicit(flat, layout, rank)
+    explicit = w.explicit_pairs(flat, layout, rank)
     spatial = [
         w.extent(image[i + 1], kernel[i], strides[i], dilations[i], attrs["padding"], explicit[i])
         for i in range(rank - 2)
@@ -269,7 +278,10 @@ def _input_grad(name: str, rank: int, signature: str, depthwise: bool, suffix: s
             input_sizes: TensorShape, filter: TensorShape, dy: TensorShape, *, op: Any
         ) -> list[TensorShape]:
             known = s.static_dims(op, 0)
-            dims = known if known is not None and len(known) == rank else [None] * rank
+            if name == "Conv2D" and known is not None and len(known) == rank - 2:
+                outer = s.with_rank(filter, rank)[-2]
+                known = w.from_last([s.with_rank(dy, rank)[0], *known, outer], layout_of(op))
+            dims = [None] * rank if known is None else s.with_rank(s.shape_of(known), rank)
             if name == "Conv2D":  # TensorFlow takes its batch from the gradient alone
                 batch = s.with_rank(dy, rank)[0]
                 s.merge_dim(dims[0], batch)
@@ -345,23 +357,25 @@ def _named(value: Any, other: Any, first: str, second: str) -> Any:
 
 
 def padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
-    """`padding` as the ops hold it: a name, or explicit pairs for every axis."""
-    if isinstance(padding, (list, tuple)):
-        flat = [int(n) for pair in padding for n in pair]
-        return {"padding": "EXPLICIT", "explicit_paddings": flat}
-    return {"padding": padding}
+    """`padding` as the ops hold it: a name, or explicit pairs for every axis.
+
+    Raises:
+      ValueError: it is a list, but not of one pair for each axis.
+    """
+    if not isinstance(padding, (list, tuple)):
+        return {"padding": padding}
+    rank = len(data_format)
+    if len(padding) != rank or any(np.shape(pair) != (2,) for pair in padding):
+        raise ValueError(
+            f"When padding is a list, it must be of size {rank} and hold pairs. "
+            f"Received: padding={padding} of size {len(padding)}"
+        )
+    return {"padding": "EXPLICIT", "explicit_paddings": [int(n) for pair in padding for n in pair]}
 
 
 def steps_of(value: Any, rank: int, data_format: str) -> list[int]:
     """Strides or dilations for every axis, from one number, one per spatial axis, or all."""
-    try:
-        steps = [int(n) for n in value] if isinstance(value, (list, tuple)) else [int(value)]
-    except OverflowError:
-        raise ValueError(f"strides and dilations are integers, but got {value}") from None
-    if len(steps) == rank:
-        return steps
-    spatial = steps * (rank - 2) if len(steps) == 1 else steps
-    return list(w.from_last([1, *spatial, 1], data_format))
+    return w.entries(value, rank - 2, data_format, "strides and dilations")
 
 
 def conv2d(

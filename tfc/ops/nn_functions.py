@@ -4,10 +4,14 @@ batch normalisation and their kin. Names of the ops they add are TensorFlow's.""
 from __future__ import annotations
 
 import numbers
+import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tfc.base import dtypes
+from tfc.base.errors import InvalidArgumentError
 from tfc.framework.deprecation import either
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply, public_name
@@ -24,18 +28,29 @@ from tfc.ops.unary_api import rsqrt, sigmoid, square
 _HALF = (dtypes.float16, dtypes.bfloat16)
 
 
-def _over_axis(op: str, logits: Any, axis: int | None, name: str | None) -> Tensor:
-    """`op`, which works along the last axis, along any."""
+def _over_axis(op: str, logits: Any, axis: Any, dim: Any, name: str | None) -> Tensor:
+    """`op`, which works along the last axis, along any; `dim` is an older name of `axis`."""
+    axis = either("axis", axis, "dim", dim)
     axis = -1 if axis is None else axis
     logits = convert_to_tensor(logits, name="logits")
     rank = logits.get_shape().ndims
+    if isinstance(axis, Tensor):
+        axis = constant_value(axis)
+        if axis is None:
+            raise ValueError(f"`axis` of {op} must be known when the graph is built")
     if axis == -1 or (rank is not None and axis == rank - 1):
         return apply(op, logits, name=name)
     if rank is None:
-        raise ValueError("an axis other than the last needs a tensor of known rank")
+        raise TypeError(f"{op} along an axis other than the last needs a tensor of known rank")
     if not -rank <= axis < rank:
-        raise ValueError(f"`axis` must be in the range [{-rank}, {rank}), not {axis}")
-    if axis % rank == rank - 1:
+        raise InvalidArgumentError(
+            None,
+            None,
+            f"`dim` must be in the range [{-rank}, {rank}) where {rank} is the number of "
+            f"dimensions in the input. Received: dim={axis}",
+        )
+    axis = operator.index(axis) % rank
+    if axis == rank - 1:
         return apply(op, logits, name=name)
     order = list(range(rank))
     order[axis], order[-1] = order[-1], order[axis]
@@ -48,15 +63,19 @@ def _over_axis(op: str, logits: Any, axis: int | None, name: str | None) -> Tens
 def softmax(
     logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
 ) -> Tensor:
-    """exp(logits) over its sum along `axis` (the last)."""
-    return _over_axis("Softmax", logits, dim if axis is None else axis, name)
+    """exp(logits) over its sum along `axis` (the last).
+
+    InvalidArgumentError: `axis` lies outside `logits`. TypeError: the rank is not known, and the
+    axis is not the last.
+    """
+    return _over_axis("Softmax", logits, axis, dim, name)
 
 
 def log_softmax(
     logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
 ) -> Tensor:
-    """The logarithm of `softmax`, without overflow."""
-    return _over_axis("LogSoftmax", logits, dim if axis is None else axis, name)
+    """The logarithm of `softmax`, without overflow; errors as there."""
+    return _over_axis("LogSoftmax", logits, axis, dim, name)
 
 
 def _unary(op: str, doc: str) -> Any:
@@ -81,15 +100,19 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
 
 
 def leaky_relu(features: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
-    """`features` where they are above 0, else `alpha` times them."""
+    """`features` where they are above 0, else `alpha` times them; integers become float32.
+
+    alpha: a number, or an array of one. TypeError: it is anything else.
+    """
     with name_scope(name, "LeakyRelu", [features, alpha]) as scope:
         features = convert_to_tensor(features, name="features")
         if features.dtype.is_integer:
             features = cast(features, dtypes.float32)
-        if isinstance(alpha, numbers.Real):
-            return apply("LeakyRelu", features, alpha=float(alpha), name=scope)
-        alpha = convert_to_tensor(alpha, dtype=features.dtype.base_dtype, name="alpha")
-        return apply("Maximum", alpha * features, features, name=scope)
+        if isinstance(alpha, np.ndarray):
+            alpha = alpha.item()
+        if not isinstance(alpha, numbers.Real):
+            raise TypeError(f"Expected float for argument 'alpha' not {alpha!r}.")
+        return apply("LeakyRelu", features, alpha=float(alpha), name=scope)
 
 
 def crelu(features: Any, name: str | None = None, axis: int = -1) -> Tensor:
@@ -234,8 +257,14 @@ def moments(
         return mean, variance
 
 
-def moments_axes(axes: Any) -> list[int]:
-    """The axes of moments as numbers. Raises ValueError: they are not known."""
+def moments_axes(axes: Any) -> list[int] | None:
+    """The axes of moments as numbers; None, which is all of them, stays None.
+
+    Raises:
+      ValueError: they are not known.
+    """
+    if axes is None:
+        return None
     value = constant_value(axes) if isinstance(axes, Tensor) else axes
     if value is None:
         raise ValueError("tf.nn.moments needs axes that are known when the graph is built")
@@ -283,10 +312,16 @@ def batch_norm_with_global_normalization(
 def l2_normalize(
     x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None
 ) -> Tensor:
-    """x / sqrt(max(sum of squares over `axis`, epsilon))."""
-    axis = dim if axis is None else axis
+    """x / sqrt(max(sum of squares over `axis`, epsilon)); complex numbers count by magnitude."""
+    axis = either("axis", axis, "dim", dim)
     with name_scope(name, "l2_normalize", [x]) as scope:
         x = convert_to_tensor(x, name="x")
+        if x.dtype.base_dtype.is_complex:
+            parts = apply("Real", x), apply("Imag", x)
+            squares = square(parts[0]) + square(parts[1])
+            total = reduction_ops.reduce_sum(squares, axis, keepdims=True)
+            inverse = rsqrt(apply("Maximum", total, epsilon))
+            return apply("Complex", *(apply("Mul", part, inverse) for part in parts), name=scope)
         total = reduction_ops.reduce_sum(square(x), axis, keepdims=True)
         return apply("Mul", x, rsqrt(apply("Maximum", total, epsilon)), name=scope)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tfc.framework.deprecation import either
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
@@ -80,18 +78,12 @@ def avg_pool3d(
 def _pool(
     op: str, value: Any, ksize: Any, strides: Any, padding: Any, layout: str, name: str | None
 ) -> Tensor:
-    rank = 5 if op.endswith("3D") else 4
-    steps = [[int(v)] if np.ndim(v) == 0 else [int(n) for n in v] for v in (ksize, strides)]
-    for what in (0, 1):
-        if len(steps[what]) == 1:
-            steps[what] *= rank - 2
-        if len(steps[what]) == rank - 2:
-            steps[what] = list(w.from_last([1, *steps[what], 1], layout))
+    count = 3 if op.endswith("3D") else 2
     return apply(
         op,
         value,
-        ksize=steps[0],
-        strides=steps[1],
+        ksize=w.entries(ksize, count, layout, "ksize"),
+        strides=w.entries(strides, count, layout, "strides"),
         padding=padding,
         data_format=layout,
         name=name or op,
@@ -107,13 +99,11 @@ def _pool1d(
         first = w.channels_first(layout)
         at = 2 if first else 1
         wide = expand_dims(convert_to_tensor(input, name="input"), at)
-        entries = []
-        for value in (ksize, strides):
-            given = [int(value)] if np.ndim(value) == 0 else [int(n) for n in value]
-            width = given[2 if first else 1] if len(given) == 3 else given[0]
-            entries.append([1, 1, 1, width] if first else [1, 1, width, 1])
+        plain = "NCW" if first else "NWC"
+        sizes = [1, *w.entries(ksize, 1, plain, "ksize")]
+        steps = [1, *w.entries(strides, 1, plain, "strides")]
         image_layout = "NCHW" if first else "NHWC"
-        pooled = _pool(op, wide, entries[0], entries[1], padding, image_layout, None)
+        pooled = _pool(op, wide, sizes, steps, padding, image_layout, None)
         return squeeze(pooled, [at], name=scope)
 
 

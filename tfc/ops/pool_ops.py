@@ -40,14 +40,12 @@ def _pooled_shape(input: TensorShape, rank: int, attrs: dict[str, Any]) -> list[
         if len(attrs[what]) != rank or any(n <= 0 for n in attrs[what]):
             raise ValueError(f"{what} must hold {rank} positive values, not {list(attrs[what])}")
     dims = s.with_rank(input, rank)
-    out = [
-        w.extent(d, k, stride, 1, attrs["padding"])
-        for d, k, stride in zip(dims, attrs["ksize"], attrs["strides"], strict=True)
-    ]
     channel = 1 if w.channels_first(layout) else rank - 1
-    if attrs["ksize"][channel] == 1:
-        out[channel] = dims[channel]
-    out[0] = dims[0]
+    out = [dims[0]]
+    for axis in range(1, rank):
+        size, stride = attrs["ksize"][axis], attrs["strides"][axis]
+        whole = axis == channel and size == 1
+        out.append(dims[axis] if whole else w.extent(dims[axis], size, stride, 1, attrs["padding"]))
     return [s.shape_of(out)]
 
 
@@ -65,7 +63,8 @@ def _plain(
     if sizes[0] != 1 or strides[0] != 1:
         raise invalid(build, "Pooling is not yet supported on the batch dimension.")
     layout = {"strides": (1, *strides, 1), "padding": attrs["padding"], "data_format": "NHWC"}
-    at = w.window(build, x.type.shape, sizes, layout)
+    dims = (max(x.type.shape[0], 1), *x.type.shape[1:])  # a batch of nothing fits its window
+    at = w.window(build, dims, sizes, layout)
     return sizes, strides, at.padding
 
 
@@ -143,8 +142,8 @@ def _window_counts(build: Any, dims: Sequence[int], like: Value, geometry: Any) 
         covered = np.minimum(starts + k, d) - np.maximum(starts, 0)
         total = np.multiply.outer(total, covered)
     dims_out = total.shape
-    if total.size and (total == total.flat[0]).all():
-        return p.splat(build, int(total.flat[0]), like.type)
+    if not total.size or (total == total.flat[0]).all():
+        return p.splat(build, int(total.flat[0]) if total.size else 1, like.type)
     # the counts differ along padded axes only: a small constant, repeated along the others
     kept = [i for i, pads in enumerate(padding) if pads != (0, 0)]
     slim = total[tuple(slice(None) if i in kept else 0 for i in range(len(dims_out)))]
@@ -317,6 +316,7 @@ class MaxPoolWithArgmax(
     " padding: {'SAME', 'VALID'}, include_batch_in_index: bool = False)"
     " -> output: T, argmax: Targmax",
     T=REALS,
+    Targmax=dtypes.INDEX,
 ):
     """The largest element of each window and its flat position in its image, or in the batch."""
 

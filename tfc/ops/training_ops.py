@@ -16,7 +16,7 @@ from tfc.framework.opdef import OpDef
 from tfc.ir.core import Value
 from tfc.ops import shape_rules
 from tfc.ops.common import no_gradient
-from tfc.ops.lowering import invalid
+from tfc.ops.lowering import invalid, to
 from tfc.ops.scatter_ops import checked_rows
 
 Rule = Callable[..., "tuple[Value, ...]"]
@@ -214,6 +214,18 @@ def _proximal_adagrad(
     return _proximal(m, m.sub(var, m.mul(grad, rate)), rate, l1, l2), accum
 
 
+def _adagrad_da(
+    m: Math, var: Value, accum: Value, squared: Value, grad: Value, lr: Value, l1: Value,
+    l2: Value, global_step: Value, **_: Any,
+) -> tuple[Value, ...]:  # fmt: skip
+    step = to(m.build, global_step, var.type.dtype)
+    accum, squared = m.add(accum, grad), m.add(squared, m.square(grad))
+    reach = m.max(m.sub(m.abs(accum), m.mul(l1, step)), 0)
+    pulled = m.choose(l1, m.mul(m.sign(accum), reach), accum)
+    below = m.add(m.mul(l2, m.mul(step, lr)), m.sqrt(squared))
+    return m.div(m.mul(m.neg(lr), pulled), below), accum, squared
+
+
 # ---- the ops
 
 
@@ -237,7 +249,8 @@ def _define(name: str, slots: str, others: str, gradient: str, rule: Rule, flags
     """
     refs = slots.split()
     operands = others.split()
-    written = [f"{slot}: Ref(T)" for slot in refs] + [f"{o}: T" for o in operands]
+    written = [f"{slot}: Ref(T)" for slot in refs]
+    written += [f"{o}: {'int64' if o == 'global_step' else 'T'}" for o in operands]
     attrs = "use_locking: bool = False" + flags
     for sparse in (False, True) if name not in _DENSE_ONLY else (False,):
         inputs = list(written)
@@ -337,3 +350,7 @@ _define("ApplyFtrl", "var accum linear", "grad lr l1 l2 lr_power", "grad", _ftrl
 _define("ApplyFtrlV2", "var accum linear", "grad lr l1 l2 l2_shrinkage lr_power", "grad", _ftrl_v2)
 _define("ApplyProximalGradientDescent", "var", "alpha l1 l2 delta", "delta", _proximal_descent)
 _define("ApplyProximalAdagrad", "var accum", "lr l1 l2 grad", "grad", _proximal_adagrad)
+_define(
+    "ApplyAdagradDA", "var gradient_accumulator gradient_squared_accumulator",
+    "grad lr l1 l2 global_step", "grad", _adagrad_da,
+)  # fmt: skip

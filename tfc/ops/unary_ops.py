@@ -218,6 +218,8 @@ Atanh = _function("Atanh", "The inverse of tanh; NaN outside [-1, 1].", _atanh_g
 
 
 def _sigmoid(build: Any, x: Value) -> Value:
+    if x.type.dtype in ("f16", "bf16"):  # the sum would lose what tells the result from 1
+        return to(build, _sigmoid(build, to(build, x, "f32")), x.type.dtype)
     one = p.full_like(build, x, 1)
     return p.div(build, one, p.add(build, one, p.exp(build, p.neg(build, x))))
 
@@ -250,12 +252,10 @@ def _conj_value(build: Any, x: Value) -> Value:
 
 
 def _sigmoid_grad(build: Any, y: Value, dy: Value) -> Value:
-    y = _conj_value(build, y)
     return p.mul(build, p.mul(build, dy, y), p.sub(build, p.full_like(build, y, 1), y))
 
 
 def _tanh_grad(build: Any, y: Value, dy: Value) -> Value:
-    y = _conj_value(build, y)
     return p.mul(build, dy, p.sub(build, p.full_like(build, y, 1), p.mul(build, y, y)))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tfc import prims as p
 from tfc.ir.core import Value
 from tfc.ops.lowering import invalid
@@ -32,6 +34,28 @@ def spatial_axes(data_format: str, rank: int) -> list[int]:
 def spatial_of(entries: Sequence[int], data_format: str) -> tuple[int, ...]:
     """The entries of an attribute such as `strides` that are about spatial axes."""
     return tuple(int(entries[i]) for i in spatial_axes(data_format, len(entries)))
+
+
+def entries(value: Any, count: int, data_format: str, what: str) -> list[int]:
+    """One number for each axis, from one number, one for each of `count` spatial axes, or all.
+
+    None stands for 1.
+
+    Raises:
+      ValueError: `value` has another length, or is not finite.
+    """
+    given = [1] if value is None else [value] if np.ndim(value) == 0 else list(value)
+    try:
+        steps = [int(n) for n in given]
+    except OverflowError:
+        raise ValueError(f"{what} are integers, but got {value}") from None
+    if len(steps) == count + 2:
+        return steps
+    if len(steps) not in (1, count):
+        raise ValueError(
+            f"{what} should be of length 1, {count} or {count + 2} but was {len(steps)}"
+        )
+    return from_last([1, *(steps if len(steps) == count else steps * count), 1], data_format)
 
 
 def check_plain(what: str, entries: Sequence[int], data_format: str, rank: int) -> None:
@@ -142,6 +166,22 @@ def window(
         else:
             pairs.append(explicit[i])
     return Window(strides, dilations, tuple(pairs))
+
+
+def check_explicit(flat: Sequence[int], data_format: str, rank: int) -> None:
+    """Raises ValueError unless `flat` pads `rank` axes, none by less than 0, only spatial ones."""
+    if not flat:
+        return
+    if len(flat) != 2 * rank:
+        raise ValueError(f"explicit_paddings must hold {2 * rank} values, but got {len(flat)}")
+    if any(n < 0 for n in flat):
+        raise ValueError(f"All elements of explicit_paddings must be nonnegative, not {list(flat)}")
+    spatial = spatial_axes(data_format, rank)
+    if any(n != 0 for i, n in enumerate(flat) if i // 2 not in spatial):
+        raise ValueError(
+            "Nonzero explicit padding in the batch or depth dimensions is not supported: "
+            f"{list(flat)}"
+        )
 
 
 def explicit_pairs(flat: Sequence[int], data_format: str, rank: int) -> list[tuple[int, int]]:

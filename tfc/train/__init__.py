@@ -6,6 +6,7 @@ from tfc.io.files import write_graph
 from tfc.io.records import summary_iterator
 from tfc.train import queue_runner
 from tfc.train.adagrad import AdadeltaOptimizer, AdagradOptimizer, ProximalAdagradOptimizer
+from tfc.train.adagrad_da import AdagradDAOptimizer
 from tfc.train.adam import AdamOptimizer
 from tfc.train.checkpoint_reader import (
     NewCheckpointReader,
@@ -108,6 +109,7 @@ def __getattr__(name: str) -> _Any:
 
 __all__ = [
     "AdadeltaOptimizer",
+    "AdagradDAOptimizer",
     "AdagradOptimizer",
     "AdamOptimizer",
     "CheckpointSaverHook",
@@ -167,8 +169,8 @@ __all__ = [
     "global_step",
     "import_meta_graph",
     "inverse_time_decay",
-    "latest_checkpoint",
     "linear_cosine_decay",
+    "latest_checkpoint",
     "list_variables",
     "load_checkpoint",
     "load_variable",

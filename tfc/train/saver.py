@@ -335,6 +335,11 @@ def _by_name(var_list: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
         if named.get(name, variable) is not variable:
             raise ValueError(f"At least two variables have the same name: {name}")
         named[name] = variable
+    seen: set[int] = set()
+    for name, variable in sorted(named.items()):
+        if id(variable) in seen:
+            raise ValueError(f"The same saveable will be restored with two names: {name}")
+        seen.add(id(variable))
     return dict(sorted(named.items()))
 
 
