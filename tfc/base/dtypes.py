@@ -130,11 +130,9 @@ class DType:
         """(least, greatest) value of an integer or image type as used by image conversions."""
         if self.is_floating:
             return 0, 1
-        return self.min, self.max
+        return (False, True) if self.is_bool else (self.min, self.max)
 
     def _limit(self, which: str) -> Any:
-        if self.is_bool:
-            return which == "max"
         if self.is_floating:
             return getattr(ml_dtypes.finfo(self._numpy), which)
         if self.is_integer:
@@ -203,7 +201,7 @@ def as_dtype(type_value: Any) -> DType:
     if isinstance(type_value, str) and type_value in _BY_NAME:
         return _BY_NAME[type_value]
     try:
-        numpy = np.dtype(type_value)
+        numpy = None if type_value is None else np.dtype(type_value)  # None would be float64
     except TypeError:
         numpy = None
     if numpy is not None and numpy in _BY_NUMPY:

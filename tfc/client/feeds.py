@@ -98,9 +98,14 @@ def _array(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
         raise ValueError(f"Tensor {tensor.name} may not be fed.")
     dtype = tensor.dtype.as_numpy_dtype
     if dtype is np.object_:
+        if isinstance(value, int) and tensor.dtype.short == "str":
+            raise _does_not_fit(value, tensor)
         array = np.array(value, dtype=object)  # a fetch of it gives it back as it is
     else:
-        array = np.asarray(value, dtype=dtype, order="C")
+        try:
+            array = np.asarray(value, dtype=dtype, order="C")
+        except OverflowError:
+            raise _does_not_fit(value, tensor) from None
         if isinstance(value, int) and not isinstance(value, bool) and array.size == 1:
             _check_exact(value, array, tensor)
         if not array.flags.aligned:
@@ -126,11 +131,15 @@ def _fits(known: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
 
 def _check_exact(value: int, array: np.ndarray, tensor: Tensor) -> None:
     if array.dtype.kind in "iu" and int(array.reshape(())) != value:
-        raise TypeError(
-            f"Type of feed value {value} with type {type(value)} is not compatible with Tensor "
-            f"type {tensor.dtype.as_numpy_dtype}. Try explicitly setting the type of the feed "
-            "tensor to a larger type (e.g. int64)."
-        )
+        raise _does_not_fit(value, tensor)
+
+
+def _does_not_fit(value: Any, tensor: Tensor) -> TypeError:
+    return TypeError(
+        f"Type of feed value {value} with type {type(value)} is not compatible with Tensor "
+        f"type {tensor.dtype.as_numpy_dtype}. Try explicitly setting the type of the feed "
+        "tensor to a larger type (e.g. int64)."
+    )
 
 
 def as_bytes(array: np.ndarray) -> np.ndarray:

@@ -196,6 +196,9 @@ class BaseSession:
         key = fetch_key(fetches)
         found = self._fetches.get(key)
         if found is None:
+            if not self._graph.get_operations():
+                raise RuntimeError("The Session graph is empty. Add operations to the graph "
+                                   "before calling run().")  # fmt: skip
             found = self._fetches[key] = Fetches(self._graph, fetches)
         return found
 
@@ -203,9 +206,6 @@ class BaseSession:
         key = (fetched, fed)
         plan = self._plans.get(key)
         if plan is None:
-            if not fetched.elements and not self._graph.get_operations():
-                raise RuntimeError("The Session graph is empty. Add operations to the graph "
-                                   "before calling run().")  # fmt: skip
             plan = self._plans[key] = Plan(fetched.elements, fed)
         return plan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -145,102 +144,68 @@ _RULES: dict[str, Callable[..., np.ndarray | None]] = {
 }
 
 
-_ARITHMETIC: dict[str, Callable[[int, int], int]] = {
-    "Add": operator.add,
-    "AddV2": operator.add,
-    "Sub": operator.sub,
-    "Mul": operator.mul,
-    "Maximum": max,
-    "Minimum": min,
-}
-
-
-def folded_value(tensor: Any) -> np.ndarray | None:
-    """What shape inference of ops makes of `tensor`: besides constants, an int32 or int64 that is
-    computed from static shapes (TensorFlow evaluates such subgraphs in its shape functions)."""
-    value = constant_value(tensor)
-    if value is not None or tensor.dtype.short not in ("i32", "i64"):
-        return value
-    if tensor.get_shape().ndims != 0:
-        return None
-    number = _folded(tensor, _DEPTH)
-    dtype = tensor.dtype.as_numpy_dtype
-    if number is None or not np.iinfo(dtype).min <= number <= np.iinfo(dtype).max:
-        return None
-    return np.array(number, dtype)
-
-
-def _folded(tensor: Tensor, depth: int) -> int | None:
-    """A scalar integer, as `folded_value` finds it."""
-    value = _value(tensor, depth)
-    if value is not None:
-        return int(value) if value.shape == () else None
-    how = _ARITHMETIC.get(tensor.op.type)
-    if how is None or depth == 0:
-        return _as_dimension(tensor, depth)
-    parts = [_folded(t, depth - 1) for t in tensor.op.inputs]
-    return None if None in parts else how(*(n for n in parts if n is not None))
-
-
-def constant_value_as_shape(tensor: Any) -> TensorShape:
+def constant_value_as_shape(
+    tensor: Any, known: Callable[[Any], np.ndarray | None] = constant_value
+) -> TensorShape:
     """The shape that a vector of ints describes, as far as the graph decides it; -1 is unknown.
 
     Sees through Shape, Pack, ConcatV2 and StridedSlice, whose parts may be known one by one.
+    known: the value of a tensor, or None.
 
     Raises:
       ValueError: the tensor is no vector.
     """
-    return _as_shape(tensor, _DEPTH)
+    return _as_shape(tensor, _DEPTH, known)
 
 
-def _as_shape(tensor: Tensor, depth: int) -> TensorShape:
+def _as_shape(tensor: Tensor, depth: int, known: Callable[[Any], Any]) -> TensorShape:
     op = tensor.op
     of_vector = tensor.get_shape().with_rank(1)
     if op.type == "Shape":
         return op.inputs[0].get_shape()
-    value = _value(tensor, depth)
+    value = known(tensor)
     if value is not None:
         return TensorShape([None if d < 0 else int(d) for d in value])
     if depth > 0:
         if op.type == "Pack":
-            return TensorShape([_as_dimension(t, depth - 1) for t in op.inputs])
+            return TensorShape([_as_dimension(t, depth - 1, known) for t in op.inputs])
         if op.type == "ConcatV2":
             shape = TensorShape([])
             for part in op.inputs[:-1]:
-                shape = shape.concatenate(_as_shape(part, depth - 1))
+                shape = shape.concatenate(_as_shape(part, depth - 1, known))
             return shape
         if op.type == "Cast":
-            return _as_shape(op.inputs[0], depth - 1)
+            return _as_shape(op.inputs[0], depth - 1, known)
         if op.type == "StridedSlice":
-            sliced = _slice_of_shape(op, depth - 1)
+            sliced = _slice_of_shape(op, depth - 1, known)
             if sliced is not None:
                 return sliced
     count = of_vector.as_list()[0]
     return TensorShape(None if count is None else [None] * count)
 
 
-def _as_dimension(tensor: Tensor, depth: int) -> int | None:
+def _as_dimension(tensor: Tensor, depth: int, known: Callable[[Any], Any]) -> int | None:
     """The extent that a scalar gives."""
-    value = _value(tensor, depth)
+    value = known(tensor)
     if value is not None:
         return None if value < 0 else int(value)
     op = tensor.op
     if op.type == "StridedSlice" and op.attr("shrink_axis_mask") == 1 and depth > 0:
-        at = _value(op.inputs[1], depth)
-        shape = _as_shape(op.inputs[0], depth - 1)
+        at = known(op.inputs[1])
+        shape = _as_shape(op.inputs[0], depth - 1, known)
         if at is not None and shape.ndims is not None and -shape.ndims <= at[0] < shape.ndims:
             return shape.as_list()[int(at[0])]
     return None
 
 
-def _slice_of_shape(op: Operation, depth: int) -> TensorShape | None:
+def _slice_of_shape(op: Operation, depth: int, known: Callable[[Any], Any]) -> TensorShape | None:
     """The part of a shape that a StridedSlice with plain bounds takes."""
-    bounds = [_value(t, depth) for t in op.inputs[1:]]
+    bounds = [known(t) for t in op.inputs[1:]]
     masks = [op.attr(f"{m}_mask") for m in ("ellipsis", "new_axis", "shrink_axis")]
     if any(b is None or b.size != 1 for b in bounds) or any(masks):
         return None
     begin, end, stride = (int(b[0]) for b in bounds if b is not None)
-    shape = _as_shape(op.inputs[0], depth)
+    shape = _as_shape(op.inputs[0], depth, known)
     if shape.ndims is None:
         return None
     first = None if op.attr("begin_mask") & 1 else begin

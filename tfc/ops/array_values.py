@@ -30,12 +30,14 @@ MOST_APART = 64
 
 @dataclass(frozen=True)
 class Info:
-    """What an op knows of its array. identical: all elements have one shape."""
+    """What an op knows of its array. identical: all elements have one shape. declared: the whole
+    shape of elements was given with the array."""
 
     name: str
     element_shape: TensorShape
     identical: bool
     dynamic: bool
+    declared: bool = False
 
     def unwritten(self, index: Any) -> str:
         """The error of reading what was never written."""
@@ -161,6 +163,11 @@ def read(build: Any, info: Info, flow: Any, mask: Value, index: Value) -> Value:
     elif needs_mask(info):
         text = info.unwritten("{0}" if at is None else at)
         build.assert_(row(build, mask, index), (index,), message=text)
+    elif not build.region_depth and not info.declared:
+        # The first write tells the shape of the others' zeros: none may have come if a loop wrote.
+        text = info.unwritten("{0}" if at is None else at)
+        any_written = p.reduce(build, mask, dims=(0,), kind="or")
+        build.assert_(any_written, (index,), message=text)
     return row(build, value, index)
 
 

@@ -274,6 +274,7 @@ class TopKV2(
     """The k largest elements along the last axis and where they stood; ties: the first."""
 
     def shape(input: TensorShape, k: TensorShape, *, op: Any) -> list[TensorShape]:
+        s.with_rank(k, 0)
         count = s.static_ints(op, 1)
         if count is not None and count[0] < 0:
             raise ValueError(f"Need k >= 0, got {count[0]}")

@@ -14,7 +14,6 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import shape_rules
-from tfc.ops.common import no_gradient
 from tfc.ops.lowering import invalid
 
 
@@ -46,8 +45,6 @@ def _cast_dims(dims: list[int | None], source: DType, target: DType) -> list[int
 class Bitcast(OpDef, sig="Bitcast(input: T, type: dtype) -> output: type", T=NUMBERS, type=NUMBERS):
     """The same bits as `type`. To narrower elements a last dimension is added that counts them,
     least first; wider ones take up the last dimension."""
-
-    grad = no_gradient
 
     def shape(input: TensorShape, *, type: DType, op: Any) -> list[TensorShape]:
         dims = shape_rules.dims_of(input)

@@ -22,6 +22,8 @@ from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import shape, transpose
 
+_OF_DIAG = ("f16", "bf16", "f32", "f64", "i32", "i64", "c64", "c128")
+
 NUMBERS = dtypes.NUMBERS
 ELEMENTS = (*NUMBERS, "i1")
 
@@ -116,6 +118,12 @@ class MatrixSetDiag(OpDef, sig="MatrixSetDiag(input: T, diagonal: T) -> output: 
         return p.select(build, _on_diagonal(build, dims), wide, input)
 
 
+def _check_band(build: Any, count: Value, extent: int, name: str, what: str) -> None:
+    ok = p.le(build, count, p.full_like(build, count, extent))
+    message = f"{name} must be negative or less or equal to number of {what} ({extent}) got: {{0}}"
+    build.assert_(ok, (count,), message=message)
+
+
 class MatrixBandPart(
     OpDef,
     sig="MatrixBandPart(input: T, num_lower: Tindex, num_upper: Tindex, Tindex: type = int64)"
@@ -135,6 +143,8 @@ class MatrixBandPart(
 
     def lower(build: Any, input: Value, num_lower: Value, num_upper: Value) -> Value:
         dims, rank = input.type.shape, input.type.rank
+        _check_band(build, num_lower, dims[-2], "num_lower", "rows")
+        _check_band(build, num_upper, dims[-1], "num_upper", "columns")
         row = p.iota(build, dtype="i64", shape=dims, dim=rank - 2)
         column = p.iota(build, dtype="i64", shape=dims, dim=rank - 1)
 
@@ -149,11 +159,11 @@ class MatrixBandPart(
         return p.select(build, inside, input, _zeros(build, input, dims))
 
 
-class Diag(OpDef, sig="Diag(diagonal: T) -> output: T", T=NUMBERS):
+class Diag(OpDef, sig="Diag(diagonal: T) -> output: T", T=_OF_DIAG):
     """A tensor of twice the rank with `diagonal` where both halves of the index are equal."""
 
     def shape(diagonal: TensorShape) -> list[TensorShape]:
-        dims = s.dims_of(diagonal)
+        dims = s.with_rank_at_least(diagonal, 1)
         return [s.unknown() if dims is None else s.shape_of([*dims, *dims])]
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
@@ -166,7 +176,7 @@ class Diag(OpDef, sig="Diag(diagonal: T) -> output: T", T=NUMBERS):
         return p.reshape(build, square, shape=(*dims, *dims))
 
 
-class DiagPart(OpDef, sig="DiagPart(input: T) -> diagonal: T", T=NUMBERS):
+class DiagPart(OpDef, sig="DiagPart(input: T) -> diagonal: T", T=_OF_DIAG):
     """The elements of a tensor of even rank where both halves of the index are equal."""
 
     def shape(input: TensorShape) -> list[TensorShape]:
@@ -238,6 +248,17 @@ def _sub_grad(op: Any, dy: Tensor) -> list[Any]:
     return [dy, None, -apply("GatherNd", dy, op.inputs[1])]
 
 
+def _extremum_grad(op: Any, dy: Tensor) -> list[Any]:
+    """`dy` in equal shares to the element and the updates that equal the result."""
+    tensor, indices, updates = op.inputs
+    kept = apply("Cast", apply("Equal", tensor, op.outputs[0]), DstT=dy.dtype)
+    best = apply("GatherNd", op.outputs[0], indices)
+    taken = apply("Cast", apply("Equal", updates, best), DstT=dy.dtype)
+    extent = shape(tensor, out_type=indices.dtype)
+    share = dy / (kept + apply("ScatterNd", indices, taken, extent))
+    return [share * kept, None, apply("GatherNd", share, indices) * taken]
+
+
 _tensor_scatter(
     "TensorScatterUpdate",
     "set",
@@ -246,8 +267,8 @@ _tensor_scatter(
 )
 _tensor_scatter("TensorScatterAdd", "add", "`tensor` with `updates` added.", _add_grad)
 _tensor_scatter("TensorScatterSub", "sub", "`tensor` with `updates` subtracted.", _sub_grad)
-_tensor_scatter("TensorScatterMax", "max", "The greater of `tensor` and `updates`.", None)
-_tensor_scatter("TensorScatterMin", "min", "The lesser of `tensor` and `updates`.", None)
+_tensor_scatter("TensorScatterMax", "max", "The greater of both.", _extremum_grad)
+_tensor_scatter("TensorScatterMin", "min", "The lesser of both.", _extremum_grad)
 
 
 diag = make_function("Diag", "A tensor of twice the rank with `diagonal` on its diagonal.")

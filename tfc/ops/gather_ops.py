@@ -171,10 +171,11 @@ def _axis_grad(
         _span(b + outer + more, rank + index_rank - 1 - b),
     )
     rest = concat([whole[b:at], whole[at + 1 :]], 0)
-    updates = reshape(opdef.apply("Transpose", dy, moved), concat([[-1], rest], 0))
+    count = opdef.apply("Prod", entries, [0], keep_dims=True)  # -1 would fail where rest has a 0
+    updates = reshape(opdef.apply("Transpose", dy, moved), concat([count, rest], 0))
     batches = opdef.apply("Prod", entries[:b], [0])
     base = opdef.apply("Range", _index(0, kind), batches, _index(1, kind)) * whole[at]
-    flat = reshape(indices, opdef.apply("Pack", [batches, _index(-1, kind)]))
+    flat = reshape(indices, opdef.apply("Pack", [batches, opdef.apply("Prod", entries[b:], [0])]))
     rows = reshape(flat + expand_dims(base, 1), [-1, 1])
     summed = opdef.apply(
         "ScatterNd", rows, updates, concat([expand_dims(batches * whole[at], 0), rest], 0)
@@ -276,6 +277,10 @@ class ScatterNd(
     def shape(
         indices: TensorShape, updates: TensorShape, shape: TensorShape, *, op: Any
     ) -> list[TensorShape]:
+        s.with_rank(shape, 1)
+        exact = s.static_ints(op, 2)
+        if exact is not None and min(exact, default=0) < -1:
+            raise ValueError(f"Invalid value in tensor used for shape: {min(exact)}")
         dims = s.static_dims(op, 2)
         s.check_scatter_nd(dims, indices, updates)
         return [s.shape_of(dims)]
@@ -323,10 +328,12 @@ class OneHot(
         dims, count = s.dims_of(indices), s.static_ints(op, 1)
         if count is not None and count[0] < 0:
             raise ValueError(f"depth must be non-negative, got: {count[0]}")
+        if axis < -1:
+            raise ValueError(f"axis must be >= -1, got: {axis}")
         if dims is None:
             return [s.unknown()]
-        if not -1 <= axis <= len(dims):
-            raise ValueError(f"axis must be >= -1 and <= {len(dims)}, got: {axis}")
+        if axis > len(dims):  # an error of the run
+            return [s.unknown()]
         at = len(dims) if axis == -1 else axis
         return [s.shape_of([*dims[:at], None if count is None else count[0], *dims[at:]])]
 
@@ -339,6 +346,9 @@ class OneHot(
         count, rank = int(build.static(depth)), indices.type.rank
         if count < 0:
             raise invalid(build, f"depth must be non-negative, got: {count}")
+        if axis > rank:
+            message = f"Expected axis to be -1 or between [0, {rank + 1}), but received: {axis}"
+            raise invalid(build, message)
         at = rank if axis == -1 else axis
         dims = indices.type.shape
         out = (*dims[:at], count, *dims[at:])

@@ -47,6 +47,8 @@ def getitem(tensor: Tensor, spec: Any) -> Tensor:
     """`tensor[spec]`, as numpy's basic indexing; a boolean mask selects elements."""
     if isinstance(spec, (Tensor, np.ndarray)) and spec.dtype in (dtypes.bool_, np.bool_):
         return boolean_mask(tensor, spec)
+    if isinstance(spec, bool):
+        raise ValueError("mask cannot be scalar.")
     entries = list(spec) if isinstance(spec, (tuple, list)) else [spec]
     begins: list[Any] = []
     ends: list[Any] = []

@@ -127,6 +127,7 @@ class ConcatV2(
     """`values` joined along `axis`."""
 
     def shape(*inputs: TensorShape, op: Any) -> list[TensorShape]:
+        s.with_rank(inputs[-1], 0)
         return [_concat_shape(inputs[:-1], s.static_ints(op, len(inputs) - 1))]
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
@@ -198,6 +199,11 @@ class ParallelConcat(OpDef, sig="ParallelConcat(values: N * T, shape: shape) -> 
     """`values`, each with a first dimension of 1, joined along it."""
 
     def shape(*values: TensorShape, shape: TensorShape) -> list[TensorShape]:
+        if not shape.is_fully_defined():
+            raise ValueError("shape attr must be fully defined.")
+        merged = s.dims_of(values[0])
+        for value in values[1:]:
+            merged = s.merge_dims(merged, s.dims_of(value))
         return [shape]
 
     def lower(build: Any, *values: Value) -> Value:

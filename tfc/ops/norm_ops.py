@@ -111,9 +111,10 @@ def _spectral(x: Tensor, axes: tuple[int, ...]) -> Tensor:
                 raise ValueError(f"'axis' {axis} is out of range for a tensor of rank {rank}")
         pair = [axis % rank for axis in axes]
         order = [axis for axis in range(rank) if axis not in pair] + pair
-        # Of the result TensorFlow knows the rank alone, and so what is made of it knows no more.
-        back = apply("InvertPermutation", constant(order))
-        front = apply("InvertPermutation", back)
+        # TensorFlow finds the order in a loop, and so knows the rank alone of what is made of it;
+        # a default that could be replaced is not folded either.
+        front = apply("PlaceholderWithDefault", constant(order), shape=[rank])
+        back = apply("InvertPermutation", front)
     values = svd(shape_ops.transpose(x, front), compute_uv=False)
     greatest = shape_ops.expand_dims(reduce_max(values, -1, True), -1)
     return shape_ops.transpose(greatest, back)

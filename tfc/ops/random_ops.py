@@ -29,6 +29,7 @@ from tfc.runtime.rng import RESERVED
 
 
 def _given_shape(shape: TensorShape, *others: TensorShape, op: Any, **_: Any) -> list[TensorShape]:
+    shape_rules.with_rank(shape, 1)
     return [shape_rules.shape_of(shape_rules.static_dims(op, 0))]
 
 

@@ -16,7 +16,7 @@ from tfc.framework.opdef import apply
 from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import cast_ops, const_ops, join_ops, shape_ops, shape_rules
-from tfc.ops.common import define, no_gradient
+from tfc.ops.common import conj, define, no_gradient
 from tfc.ops.lowering import invalid, reshape_value
 
 
@@ -50,6 +50,9 @@ def _static_axes(build: Any, x: Value, axes: Value) -> tuple[int, ...]:
                 build,
                 f"Invalid reduction dimension ({axis} for input with {x.type.rank} dimension(s)",
             )
+        if axis % x.type.rank in found:
+            repeated = f"Axes contains duplicate dimension: {axis % x.type.rank}"
+            raise invalid(build, f"Invalid reduction arguments: {repeated}")
         found.add(axis % x.type.rank)
     return tuple(sorted(found))
 
@@ -73,10 +76,13 @@ def _reducer(kind: str) -> Callable[..., Value]:
 def _mean(build: Any, x: Value, axes: Value, *, keep_dims: bool) -> Value:
     dims = _static_axes(build, x, axes)
     count = int(np.prod([x.type.shape[d] for d in dims], dtype=object)) if dims else 1
-    total = p.reduce(build, x, dims=dims, kind="add") if dims else x
-    if x.type.dtype in dtypes.INTEGERS:
+    if x.type.dtype in dtypes.INTEGERS:  # a sum of 64 bits, which hardly overflows
+        wide = p.convert(build, x, dtype="u64" if x.type.dtype.startswith("u") else "i64")
+        total = p.reduce(build, wide, dims=dims, kind="add") if dims else wide
         mean = p.div(build, total, p.full_like(build, total, count))
+        mean = p.convert(build, mean, dtype=x.type.dtype)
     else:
+        total = p.reduce(build, x, dims=dims, kind="add") if dims else x
         mean = p.div(build, total, p.full_like(build, total, float(count)))
     return reshape_value(build, mean, _kept(x, dims, keep_dims))
 
@@ -151,8 +157,8 @@ def _prod_grad(op: Any, dy: Any) -> list[Any]:
     perm, size, back = _reduced_first(x, axes, shape)
     moved = apply("Transpose", x, perm)
     rows = shape_ops.reshape(moved, size)
-    left = apply("Cumprod", rows, 0, exclusive=True)
-    right = apply("Cumprod", rows, 0, exclusive=True, reverse=True)
+    left = conj(apply("Cumprod", rows, 0, exclusive=True))
+    right = conj(apply("Cumprod", rows, 0, exclusive=True, reverse=True))
     others = shape_ops.reshape(left * right, shape_ops.shape(moved))
     out = dy * apply("Transpose", others, back)
     return [shape_ops.reshape(out, shape), None]
@@ -320,11 +326,25 @@ def count_nonzero(
 def reduce_variance(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
 ) -> Tensor:
-    """The mean square distance from the mean over `axis`."""
+    """The mean square distance from the mean over `axis`; real for complex numbers.
+
+    Raises:
+      TypeError: `input_tensor` holds integers.
+    """
     with name_scope(name, "reduce_variance", [input_tensor]):
         x = convert_to_tensor(input_tensor, name="input_tensor")
-        distance = x - reduce_mean(x, axis, True)
-        return reduce_mean(apply("Square", distance), axis, keepdims)
+        distance = x - _mean_of_inexact(x, axis)
+        if not x.dtype.is_complex:
+            return reduce_mean(apply("Square", distance), axis, keepdims)
+        square = apply("Real", distance * apply("Conj", distance), Tout=x.dtype.real_dtype)
+        return reduce_mean(square, axis, keepdims)
+
+
+def _mean_of_inexact(x: Tensor, axis: Any) -> Tensor:
+    mean = reduce_mean(x, axis, True)
+    if x.dtype.is_integer:
+        raise TypeError(f"Input must be either real or complex. Received integer type {x.dtype}.")
+    return mean
 
 
 def reduce_std(
@@ -338,7 +358,10 @@ def reduce_std(
 def reduce_euclidean_norm(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
 ) -> Tensor:
-    """sqrt(sum(x x)) over `axis`."""
+    """sqrt(sum(|x|^2)) over `axis`, in the type of the operand: integers truncate."""
     with name_scope(name, "EuclideanNorm", [input_tensor]):
         x = convert_to_tensor(input_tensor, name="input_tensor")
-        return apply("Sqrt", reduce_sum(x * x, axis, keepdims))
+        if x.dtype.is_integer:
+            squares = apply("Square", cast_ops.to_double(x))
+            return cast_ops.cast(apply("Sqrt", reduce_sum(squares, axis, keepdims)), x.dtype)
+        return apply("Sqrt", reduce_sum(conj(x) * x, axis, keepdims))

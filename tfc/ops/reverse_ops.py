@@ -131,6 +131,10 @@ class Roll(
 
     def shape(input: TensorShape, shift: TensorShape, axis: TensorShape) -> list[TensorShape]:
         s.with_rank_at_least(input, 1)
+        s.merge_dims(
+            s.with_rank_at_most(shift, 1),
+            s.with_rank_at_most(axis, 1),
+        )
         return [input]
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
@@ -179,7 +183,7 @@ def reverse_sequence(
     at = seq_dim if seq_axis is None else seq_axis
     batch = batch_dim if batch_axis is None else batch_axis
     if at is None:
-        raise ValueError("seq_axis must be given")
+        raise TypeError("Expected int for argument 'seq_dim' not None.")
     return apply("ReverseSequence", input, seq_lengths, seq_dim=at, batch_dim=batch or 0, name=name)
 
 
@@ -196,8 +200,15 @@ def _sorted_last(values: Tensor, direction: str) -> tuple[Tensor, Tensor]:
     count: Any = dims[-1] if dims and dims[-1] is not None else shape(values)[-1]
     if direction == "DESCENDING":
         return top_k(values, count)
-    largest, places = top_k(-values, count)
-    return -largest, places
+    turned, places = top_k(_turned(values), count)
+    return _turned(turned), places
+
+
+def _turned(values: Tensor) -> Tensor:
+    """`values` in the opposite order, one to one: the least integer has no negative."""
+    if values.dtype.is_unsigned:
+        return apply("Sub", values.dtype.max, values)
+    return -values - 1 if values.dtype.is_integer else -values
 
 
 def _along_axis(values: Any, axis: int, direction: str, which: int, name: str | None) -> Tensor:
@@ -206,6 +217,8 @@ def _along_axis(values: Any, axis: int, direction: str, which: int, name: str | 
         rank = values.get_shape().ndims
         if axis == -1 or (rank is not None and axis == rank - 1):
             return _sorted_last(values, direction)[which]
+        if rank is not None and not -rank <= axis < rank:
+            raise ValueError(f"slice index {axis} of dimension 0 out of bounds.")
         order = swapped_with_last(values, axis)
         return transpose(_sorted_last(transpose(values, order), direction)[which], order)
 
@@ -265,21 +278,22 @@ def sequence_mask(
     """mask[..., j] = j < lengths[...], for j below `maxlen` (the greatest length)."""
     with name_scope(name, "SequenceMask", [lengths, maxlen]):
         lengths = convert_to_tensor(lengths)
-        kind = lengths.dtype.base_dtype
         if maxlen is None:
+            kind = lengths.dtype.base_dtype
             flat = reshape(lengths, [-1])
             maxlen = apply("Maximum", apply("Max", flat, [0]), convert_to_tensor(0, dtype=kind))
         else:
             maxlen = convert_to_tensor(maxlen)
+            kind = maxlen.dtype.base_dtype
         if maxlen.get_shape().ndims not in (None, 0):
             raise ValueError("maxlen must be scalar for sequence_mask")
         row = apply(
             "Range",
             convert_to_tensor(0, dtype=kind),
-            cast(maxlen, kind),
+            maxlen,
             convert_to_tensor(1, dtype=kind),
         )
-        mask = apply("Less", row, expand_dims(lengths, -1))
+        mask = apply("Less", row, cast(expand_dims(lengths, -1), row.dtype))
         wanted = dtypes.as_dtype(dtype)
         return mask if wanted == dtypes.bool_ else cast(mask, wanted)
 

@@ -25,10 +25,10 @@ def _arg_shape(
     dims, axis = shape_rules.dims_of(input), shape_rules.static_ints(op, 1)
     if dims is None:
         return [shape_rules.unknown()]
-    if axis is None:
-        return [shape_rules.unknown(max(len(dims) - 1, 0))]
-    if not dims:
+    if len(dims) <= 1:
         return [TensorShape([])]
+    if axis is None:
+        return [shape_rules.unknown(len(dims) - 1)]
     if not -len(dims) <= axis[0] < len(dims):
         raise ValueError(
             f"Dimension ({axis[0]}) must be in the range [{-len(dims)}, {len(dims)}), "
@@ -54,6 +54,9 @@ def _define_arg(name: str, kind: str, what: str) -> Any:
             raise invalid(
                 build, f"Reduction axis {axis} is empty in shape {shape_rules.text(x.type.shape)}"
             )
+        if x.type.dtype in FLOATS:  # what is no number is never chosen
+            worst = p.full_like(build, x, -math.inf if kind == "max" else math.inf)
+            x = p.select(build, p.eq(build, x, x), x, worst)
         return p.arg_reduce(build, x, dim=axis, kind=kind, dtype=output_type.short)
 
     return define(
@@ -147,7 +150,7 @@ def _cumprod_grad(op: Any, dy: Any) -> list[Any]:
     exclusive, reverse = op.get_attr("exclusive"), op.get_attr("reverse")
     product = apply("Cumprod", x, axis, exclusive=exclusive, reverse=reverse)
     out = apply("Cumsum", product * dy, axis, exclusive=exclusive, reverse=not reverse)
-    return [out / x, None]
+    return [apply("DivNoNan", out, x), None]  # 0 where x is 0, as TensorFlow
 
 
 _SCAN = "(x: T, axis: Tidx, exclusive: bool = False, reverse: bool = False) -> out: T"
@@ -302,7 +305,10 @@ def range_(
         step = convert_to_tensor(delta, dtype=wanted, name="delta")
         if wanted is None:
             order = ("int32", "int64", "float32", "float64")
-            ranks = [order.index(t.dtype.base_dtype.name) for t in (begin, end, step)]
+            kinds = [t.dtype.base_dtype.name for t in (begin, end, step)]
+            if not set(kinds) <= set(order):  # what TensorFlow raises
+                raise AssertionError(f"range takes int32, int64, float32, float64, not {kinds}")
+            ranks = [order.index(kind) for kind in kinds]
             wanted = dtypes.as_dtype(order[max(ranks)])
             begin, end, step = (cast_ops.cast(t, wanted) for t in (begin, end, step))
         return apply("Range", begin, end, step, name=scope)

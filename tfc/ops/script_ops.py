@@ -134,7 +134,12 @@ def py_func(
     """The results of `func`, which takes and returns arrays, as tensors of the dtypes `Tout`.
 
     Tout: a dtype, or a list of them for a list of results. Shapes are unknown.
+
+    Raises:
+      ValueError: `func` cannot be called.
     """
+    if not callable(func):
+        raise ValueError(f"Expected func to be callable, got func of type {type(func)}")
     several = isinstance(Tout, (list, tuple))
     types = [dtypes.as_dtype(t) for t in (Tout if several else [Tout])]
     token = register(func, get_default_graph())

@@ -15,7 +15,6 @@ from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply, public_name
 from tfc.ir.core import Type, Value
 from tfc.ops import cast_ops, const_ops, shape_ops, shape_rules
-from tfc.ops.common import no_gradient
 from tfc.ops.lowering import invalid, reshape_value, to
 
 # ---- unsorted: the number of segments is given
@@ -24,6 +23,7 @@ from tfc.ops.lowering import invalid, reshape_value, to
 def _unsorted_shape(
     data: TensorShape, ids: TensorShape, num: TensorShape, *, op: Any, **_: Any
 ) -> list[TensorShape]:
+    shape_rules.with_rank(num, 0)
     dims, where = shape_rules.dims_of(data), shape_rules.dims_of(ids)
     count = shape_rules.static_ints(op, 2)
     if dims is None or where is None:
@@ -218,9 +218,21 @@ def _extremum_grad(op: Any, dy: Any) -> list[Any]:
     return [apply("Select", chosen, rows, const_ops.zeros_like(rows)), None]
 
 
+def _prod_grad(op: Any, dy: Any) -> list[Any]:
+    """The product over the other rows: right where one of them, but not two, is zero."""
+    data, ids = op.inputs
+    zero = apply("Equal", data, 0)
+    zeros = apply("SegmentSum", cast_ops.cast(zero, dtypes.int32), ids)
+    dy = apply("Select", apply("Greater", zeros, 1), const_ops.zeros_like(dy), dy)
+    without = apply("Select", zero, const_ops.ones_like(data), data)
+    others = apply("GatherV2", apply("SegmentProd", without, ids), ids, 0)
+    partial = apply("Select", zero, others, apply("GatherV2", op.outputs[0], ids, 0) / without)
+    return [apply("GatherV2", dy, ids, 0) * partial, None]
+
+
 SegmentSum = _sorted("SegmentSum", "add", "The sum", _sum_grad)
 SegmentMean = _sorted("SegmentMean", "mean", "The mean", _mean_grad)
-SegmentProd = _sorted("SegmentProd", "mul", "The product", no_gradient)
+SegmentProd = _sorted("SegmentProd", "mul", "The product", _prod_grad)
 SegmentMax = _sorted("SegmentMax", "max", "The maximum", _extremum_grad)
 SegmentMin = _sorted("SegmentMin", "min", "The minimum", _extremum_grad)
 

@@ -93,6 +93,7 @@ class Reshape(
     """The elements of `tensor` in another shape; one dimension may be -1, and is computed."""
 
     def shape(tensor: TensorShape, shape: TensorShape, *, op: Any) -> list[TensorShape]:
+        s.with_rank(shape, 1)
         wanted = s.static_dims(op, 1)
         dims = s.dims_of(tensor)
         total = None if dims is None else s.product(dims)
@@ -102,11 +103,6 @@ class Reshape(
         if exact is not None and any(d < -1 for d in exact):
             at = next(i for i, d in enumerate(exact) if d < -1)
             raise ValueError(f"Size {at} must be non-negative, not {exact[at]}")
-        if exact is not None and exact.count(-1) > 1:
-            raise ValueError(
-                f"Only one input size may be -1, not both {exact.index(-1)} and "
-                f"{exact.index(-1, exact.index(-1) + 1)}"
-            )
         if total is None:
             return [s.shape_of(_aligned_unknown(dims, wanted))]
         rest = s.product([d for d in wanted if d is not None])
@@ -117,7 +113,9 @@ class Reshape(
                 f"({rest} elements)"
             )
         if len(missing) == 1 and exact is not None or len(missing) == 1 and rest:
-            if rest == 0 or rest is None or total % rest:
+            if rest == 0 or rest is None:  # an error of the run
+                return [s.shape_of(wanted)]
+            if total % rest:
                 raise ValueError(
                     f"Dimension size must be evenly divisible by {rest} but is {total}"
                 )

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tfc.base.shapes import TensorShape, shape_text
-from tfc.framework.tensor_util import constant_value_as_shape, folded_value
+from tfc.framework.folding import folded_value
+from tfc.framework.tensor_util import constant_value_as_shape
 
 Dims = list[int | None] | None
 
@@ -127,6 +128,12 @@ def product(dims: Sequence[int | None]) -> int | None:
     return total
 
 
+def check_attr(op: str, name: str, value: int, least: int) -> None:
+    """Raises ValueError if an attribute is below what TensorFlow's definition of the op allows."""
+    if value < least:
+        raise ValueError(f"Attr '{name}' of '{op}' Op passed {value} less than minimum {least}.")
+
+
 def axis_in(axis: int, rank: int, what: str = "dimension") -> int:
     """`axis` as a number in [0, rank); negative ones count from the end."""
     if not -rank <= axis < rank:
@@ -175,4 +182,4 @@ def static_dims(op: Any, index: int) -> Dims:
     tensor = op.inputs[index]
     if tensor.get_shape().ndims == 0:
         return None
-    return dims_of(constant_value_as_shape(tensor))
+    return dims_of(constant_value_as_shape(tensor, folded_value))

@@ -60,8 +60,6 @@ class Slice(
                 out.append(None if dim is None or first is None else dim - first)
             else:
                 out.append(n)
-            if dim is not None and first is not None and n != -1 and first + n > dim:
-                raise ValueError(f"Dimension size is {dim} but begin + size is {first + n}")
             if (out[-1] or 0) < 0:
                 raise ValueError(f"Expected size[{i}] in [0, {dim}], but got {n}")
         return [s.shape_of(out)]

@@ -43,7 +43,7 @@ def plan(count: int, rank: int, masks: dict[str, int]) -> tuple[list[Axis], list
         return bool(masks[mask] >> i & 1)
 
     ellipses = [i for i in range(count) if bit("ellipsis_mask", i)]
-    if len(ellipses) > 1:
+    if len(ellipses) > 1 or masks["ellipsis_mask"] & masks["ellipsis_mask"] - 1:
         raise ValueError("Multiple ellipses in slice spec not allowed")
     ellipsis = ellipses[0] if ellipses else count
     new_after = sum(bit("new_axis_mask", i) for i in range(ellipsis + 1, count))

@@ -39,6 +39,7 @@ class SpaceToDepth(
     """Blocks of [block_size, block_size] pixels as channels of one."""
 
     def shape(input: TensorShape, *, block_size: int, data_format: str) -> list[TensorShape]:
+        s.check_attr("SpaceToDepth", "block_size", block_size, 2)
         n, h, width, c = w.to_last(s.with_rank(input, 4), data_format)
         depth = None if c is None else c * block_size * block_size
         spatial = (_divided(h, block_size), _divided(width, block_size))
@@ -72,6 +73,7 @@ class DepthToSpace(
     """Channels as blocks of [block_size, block_size] pixels."""
 
     def shape(input: TensorShape, *, block_size: int, data_format: str) -> list[TensorShape]:
+        s.check_attr("DepthToSpace", "block_size", block_size, 2)
         n, h, width, c = w.to_last(s.with_rank(input, 4), data_format)
         spatial = [None if d is None else d * block_size for d in (h, width)]
         depth = _divided(c, block_size * block_size)
@@ -156,11 +158,15 @@ def _from_batch(build: Any, x: Value, block: Sequence[int], crops: Sequence[Any]
 def _batch_shape(
     input: TensorShape, block: list[int] | None, pairs: np.ndarray | None, to_batch: bool
 ) -> list[TensorShape]:
-    dims = s.dims_of(input)
-    if dims is None or block is None:
-        return [s.unknown(None if dims is None else len(dims))]
-    if len(dims) <= len(block):
-        raise ValueError(f"input rank should be >= {len(block) + 1} instead of {len(dims)}")
+    if block is None:
+        return [s.unknown(input.ndims)]
+    dims = s.with_rank_at_least(input, len(block) + 1)
+    if any(b < 1 for b in block):
+        raise ValueError("block_shape must be positive")
+    if pairs is not None:
+        s.merge_dims(list(pairs.shape), [len(block), 2])
+    if dims is None:
+        return [s.unknown()]
     each = int(np.prod(block, dtype=np.int64))
     out = list(dims)
     if dims[0] is not None:
@@ -250,8 +256,11 @@ def space_to_batch(
     block_shape: Any = None,
 ) -> Tensor:
     """`space_to_batch_nd` over two spatial axes with square blocks."""
-    block = [block_size, block_size] if block_shape is None else block_shape
-    return space_to_batch_nd(input, block, paddings, name=name)
+    if block_shape is not None:
+        return space_to_batch_nd(input, block_shape, paddings, name=name)
+    result = space_to_batch_nd(input, [block_size, block_size], paddings, name=name)
+    result.set_shape(result.get_shape().with_rank(4))
+    return result
 
 
 def batch_to_space(
@@ -262,8 +271,11 @@ def batch_to_space(
     block_shape: Any = None,
 ) -> Tensor:
     """`batch_to_space_nd` over two spatial axes with square blocks."""
-    block = [block_size, block_size] if block_shape is None else block_shape
-    return batch_to_space_nd(input, block, crops, name=name)
+    if block_shape is not None:
+        return batch_to_space_nd(input, block_shape, crops, name=name)
+    result = batch_to_space_nd(input, [block_size, block_size], crops, name=name)
+    result.set_shape(result.get_shape().with_rank(4))
+    return result
 
 
 def required_space_to_batch_paddings(

@@ -30,6 +30,7 @@ class Split(
     def shape(
         split_dim: TensorShape, value: TensorShape, *, num_split: int, op: Any
     ) -> list[TensorShape]:
+        s.check_attr("Split", "num_split", num_split, 1)
         axis, dims = s.static_ints(op, 0), s.dims_of(value)
         if dims is None:
             return [s.unknown()] * num_split
@@ -92,6 +93,8 @@ class SplitV(
         at = s.axis_in(axis[0], len(dims))
         parts: list[int | None] = [None] * num_split if sizes is None else list(sizes)
         if sizes is not None:
+            if sizes.count(-1) > 1:
+                raise ValueError("size_splits can only have one -1")
             known = sum(d for d in sizes if d != -1)
             extent = dims[at]
             rest = None if extent is None else extent - known
@@ -134,6 +137,8 @@ class Tile(
     def shape(input: TensorShape, multiples: TensorShape, *, op: Any) -> list[TensorShape]:
         dims, times = s.dims_of(input), s.static_dims(op, 1)
         count = s.with_rank(multiples, 1)[0]
+        if dims is None and times is not None:
+            dims = [None] * len(times)
         if dims is None:
             return [s.unknown(count)]
         if count is not None and count != len(dims):

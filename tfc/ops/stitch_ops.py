@@ -14,7 +14,6 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Type, Value
 from tfc.ops import reduction_ops, scan_ops, shape_ops, shape_rules
-from tfc.ops.common import no_gradient
 from tfc.ops.lowering import invalid
 
 
@@ -91,6 +90,7 @@ class DynamicPartition(
     def shape(
         data: TensorShape, partitions: TensorShape, *, num_partitions: int, **_: Any
     ) -> list[TensorShape]:
+        shape_rules.check_attr("DynamicPartition", "num_partitions", num_partitions, 1)
         dims, where = shape_rules.dims_of(data), shape_rules.dims_of(partitions)
         if dims is None or where is None:
             return [shape_rules.unknown()] * num_partitions
@@ -125,6 +125,8 @@ class DynamicPartition(
 
 def _distinct(x: np.ndarray, out_idx: DType) -> tuple[np.ndarray, np.ndarray]:
     """The different elements in their order, and the place of each element's like among them."""
+    if x.ndim != 1:
+        raise errors.InvalidArgumentError(None, None, "unique expects a 1D vector.")
     _values, first, inverse = np.unique(x, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     place = np.empty(len(order), np.int64)
@@ -146,8 +148,6 @@ class Unique(
         shape_rules.with_rank(x, 1)
         return [TensorShape([None]), x]
 
-    grad = no_gradient
-
     def host(x: np.ndarray, *, out_idx: DType, **_: Any) -> tuple[np.ndarray, np.ndarray]:
         return _distinct(x, out_idx)
 
@@ -163,8 +163,6 @@ class UniqueWithCounts(
     def shape(x: TensorShape, **_: Any) -> list[TensorShape]:
         shape_rules.with_rank(x, 1)
         return [TensorShape([None]), x, TensorShape([None])]
-
-    grad = no_gradient
 
     def host(x: np.ndarray, *, out_idx: DType, **_: Any) -> tuple[np.ndarray, ...]:
         values, index = _distinct(x, out_idx)
@@ -184,8 +182,6 @@ class ListDiff(
         shape_rules.with_rank(x, 1)
         shape_rules.with_rank(y, 1)
         return [TensorShape([None]), TensorShape([None])]
-
-    grad = no_gradient
 
     def host(
         x: np.ndarray, y: np.ndarray, *, out_idx: DType, **_: Any

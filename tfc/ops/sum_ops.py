@@ -308,7 +308,10 @@ def bincount(
 ) -> Tensor:
     """How often each number occurs in `arr`, or the sums of weights, from 0 to the greatest."""
     with name_scope("bincount"):
-        numbers = convert_to_tensor(arr, name="arr", dtype=dtypes.int32)
+        numbers = convert_to_tensor(arr, name="arr", preferred_dtype=dtypes.int32)
+        if numbers.dtype.base_dtype == dtypes.int64:
+            numbers = cast_ops.cast(numbers, dtypes.int32)
+        numbers = convert_to_tensor(numbers, dtype=dtypes.int32)
         some = apply("Greater", reduction_ops.reduce_prod(apply("Shape", numbers)), 0)
         size = cast_ops.cast(some, dtypes.int32) * (reduction_ops.reduce_max(numbers) + 1)
         if minlength is not None:

@@ -65,6 +65,7 @@ class TensorArray:
         self._adds = False
         # One list for all objects of an array: a loop's body says what the elements are.
         self._shape_of_elements = [as_shape(element_shape)]
+        self._declared = self.element_shape.is_fully_defined()
         if handle is not None or flow is not None:
             self._take(handle, flow)
             return
@@ -101,7 +102,7 @@ class TensorArray:
     def _become(self, other: TensorArray, flow: Tensor, mask: Tensor) -> None:
         self._dynamic_size, self._size = other._dynamic_size, other._size
         self._handle, self._name, self._adds = other._handle, other._name, other._adds
-        self._shape_of_elements = other._shape_of_elements
+        self._shape_of_elements, self._declared = other._shape_of_elements, other._declared
         self._flow, self._mask = flow, mask
         flow._tensor_array = self  # type: ignore[attr-defined]
 
@@ -149,6 +150,7 @@ class TensorArray:
             "element_shape": self.element_shape,
             "identical": self._infer_shape,
             "dynamic": self._dynamic_size,
+            "declared": self._declared,
         }
 
     def _merge(self, shape: TensorShape) -> None:

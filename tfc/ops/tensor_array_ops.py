@@ -25,14 +25,16 @@ from tfc.ops.lowering import invalid
 from tfc.passes.arrays import Elements
 
 INFO = (
-    "array: str = '', element_shape: shape = None, identical: bool = False, dynamic: bool = False"
+    "array: str = '', element_shape: shape = None, identical: bool = False, dynamic: bool = False,"
+    " declared: bool = False"
 )
 
 
 def info_of(op: Any) -> Info:
     """What the attributes of an op say of its array."""
     attrs = op._attrs
-    return Info(attrs["array"], attrs["element_shape"], attrs["identical"], attrs["dynamic"])
+    names = ("array", "element_shape", "identical", "dynamic", "declared")
+    return Info(*(attrs[name] for name in names))
 
 
 def like(flow: Tensor) -> Tensor:

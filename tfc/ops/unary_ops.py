@@ -8,7 +8,7 @@ from typing import Any
 
 from tfc import prims as p
 from tfc.base import dtypes
-from tfc.base.dtypes import COMPLEX, FLOATS, INEXACT, INTEGERS, NUMBERS, REALS
+from tfc.base.dtypes import COMPLEX, FLOATS, INEXACT, INTEGERS, NUMBERS, SIGNED
 from tfc.base.shapes import shape_text
 from tfc.framework.graph import control_dependencies
 from tfc.framework.opdef import apply
@@ -18,6 +18,7 @@ from tfc.ops.common import conj, define, define_unary, same_shape, unchanged
 from tfc.ops.lowering import invalid, is_complex, to
 
 Lower = Callable[..., Value]
+_SIGNED_NUMBERS = (*FLOATS, *SIGNED, *COMPLEX)
 
 
 def _either(real: Lower, complex_: Lower) -> Lower:
@@ -57,16 +58,6 @@ def _square(build: Any, x: Value) -> Value:
     return p.mul(build, x, x)
 
 
-def _sign(build: Any, x: Value) -> Value:
-    if x.type.dtype.startswith("u"):
-        return p.min_(build, x, p.full_like(build, x, 1))
-    return p.sign(build, x)
-
-
-def _abs(build: Any, x: Value) -> Value:
-    return x if x.type.dtype.startswith("u") else p.abs_(build, x)
-
-
 def _reciprocal(build: Any, x: Value) -> Value:
     return p.div(build, p.full_like(build, x, 1), x)
 
@@ -76,11 +67,13 @@ def _keep_integers(real: Lower) -> Lower:
     return lambda build, x: x if x.type.dtype in INTEGERS else real(build, x)
 
 
-Neg = define_unary("Neg", NUMBERS, "-x.", p.neg, lambda op, dy: -dy)
-Abs = define_unary("Abs", REALS, "|x|.", _abs, lambda op, dy: dy * apply("Sign", op.inputs[0]))
+Neg = define_unary("Neg", _SIGNED_NUMBERS, "-x.", p.neg, lambda op, dy: -dy)
+Abs = define_unary(
+    "Abs", (*FLOATS, *SIGNED), "|x|.", p.abs_, lambda op, dy: dy * apply("Sign", op.inputs[0])
+)
 Sign = define_unary(
-    "Sign", NUMBERS, "-1, 0 or 1 by the sign of x; z / |z| for complex numbers.",
-    _either(_sign, complex_math.sign),
+    "Sign", _SIGNED_NUMBERS, "-1, 0 or 1 by the sign of x; z / |z| for complex numbers.",
+    _either(p.sign, complex_math.sign),
     lambda op, dy: const_ops.zeros(shape_ops.shape(op.inputs[0]), dtype=op.inputs[0].dtype),
 )  # fmt: skip
 Square = define_unary("Square", NUMBERS, "x * x.", _square, _square_grad)
@@ -108,7 +101,7 @@ Rint = define_unary(
     "Rint", FLOATS, "The nearest integer, halves to even.", p.round_, lambda op, dy: None
 )
 Round = define_unary(
-    "Round", NUMBERS, "The nearest integer, halves to even; integers stay.",
+    "Round", _SIGNED_NUMBERS, "The nearest integer, halves to even; integers stay.",
     _keep_integers(p.round_), lambda op, dy: None,
 )  # fmt: skip
 
@@ -404,7 +397,11 @@ Conj = define_unary(
 
 
 def real(input: Any, name: str | None = None) -> Any:
-    """The real part; `input` itself where it is real."""
+    """The real part; `input` itself where it is real.
+
+    Raises:
+      TypeError: strings and bools have no parts.
+    """
     return _part_of("Real", input, name)
 
 
@@ -417,6 +414,8 @@ def _part_of(op: str, input: Any, name: str | None) -> Any:
     from tfc.framework.graph import convert_to_tensor
 
     tensor = convert_to_tensor(input, name="input")
+    if tensor.dtype.base_dtype.short not in NUMBERS:
+        raise TypeError(f"input must be a numeric tensor, but got tensor with dtype {tensor.dtype}")
     if not tensor.dtype.is_complex:
         return tensor if op == "Real" else const_ops.zeros_like(tensor)
     return apply(op, tensor, Tout=tensor.dtype.real_dtype, name=name)
