@@ -46,6 +46,9 @@ BUILT = [
     ("tf.abs(tf.constant(1, tf.uint16))", TypeError, "not in list of allowed"),
     ("tf.sign(tf.constant(1, tf.uint32))", TypeError, "not in list of allowed"),
     ("tf.diag(tf.constant([1], tf.int8))", TypeError, "not in list of allowed"),
+    ("tf.pow(tf.constant(1, tf.uint8), 1)", TypeError, "not in list of allowed"),
+    ("tf.truncatemod(tf.constant(1, tf.int8), 1)", TypeError, "not in list of allowed"),
+    ("tf.squared_difference(tf.constant(1, tf.int8), 1)", TypeError, "not in list of allowed"),
     ("tf.gradients(tf.unique(x)[0], x)", LookupError, "No gradient defined"),
     ("tf.gradients(tf.bitcast(tf.bitcast(x, tf.int32), tf.float32), x)", LookupError, "gradient"),
 ]
@@ -88,6 +91,20 @@ def test_feeds_that_do_not_fit(dtype: object, value: int, kind: type, message: s
         x = tf.placeholder(dtype)
         with pytest.raises(kind, match=message):
             session.run(x, {x: value})
+
+
+def test_casts_of_strings_fail_in_the_run() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        for y in (tf.cast(["a"], tf.int32), tf.cast([1], tf.string)):
+            with pytest.raises(tf.errors.UnimplementedError, match="Cast .* is not supported"):
+                session.run(y)
+
+
+def test_nothing_flows_back_through_python_and_sequences() -> None:
+    with tf.Graph().as_default():
+        x = tf.constant(1.0)
+        for y in (tf.py_func(lambda a: a, [x], tf.float32), tf.linspace(x, 2.0, 3)):
+            assert tf.gradients(y, x) == [None]
 
 
 def test_an_empty_graph_runs_nothing() -> None:

@@ -95,11 +95,12 @@ def test_integer_division_rounds_as_python_and_c_do(dtype: str) -> None:
     if dtype != "uint8":
         x, y = np.concatenate([x, -x]), np.concatenate([y, y])
     p, q = tf.constant(x), tf.constant(y)
-    floor, rest, trunc, left = run([p // q, p % q, tf.truncatediv(p, q), tf.truncatemod(p, q)])
+    floor, rest, trunc = run([p // q, p % q, tf.truncatediv(p, q)])
     np.testing.assert_array_equal(floor, x // y)
     np.testing.assert_array_equal(rest, x % y)
     np.testing.assert_array_equal(trunc, np.trunc(x / y).astype(dtype))
-    np.testing.assert_array_equal(left, np.fmod(x, y))
+    if dtype in ("int32", "int64"):
+        np.testing.assert_array_equal(run(tf.truncatemod(p, q)), np.fmod(x, y))
 
 
 def test_true_division_of_integers_is_float64() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
-from tfc.base import dtypes
+from tfc.base import dtypes, errors
 from tfc.base.dtypes import COMPLEX, FLOATS, NUMBERS, DType
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.indexed_slices import IndexedSlices
@@ -19,9 +20,9 @@ from tfc.ops.lowering import broadcast_values, to
 CASTABLE = (*NUMBERS, "i1")
 
 
-class Cast(OpDef, sig="Cast(x: SrcT, DstT: type) -> y: DstT", SrcT=CASTABLE):
+class Cast(OpDef, sig="Cast(x: SrcT, DstT: type) -> y: DstT", SrcT=(*CASTABLE, "str")):
     """`x` in another type. Floats are truncated to integers, and a complex number to its real
-    part; anything but 0 is true."""
+    part; anything but 0 is true. None is from or to strings: UnimplementedError in the run."""
 
     shape = unchanged
 
@@ -44,6 +45,12 @@ class Cast(OpDef, sig="Cast(x: SrcT, DstT: type) -> y: DstT", SrcT=CASTABLE):
             real = to(build, x, dtypes.REAL_PART[target])
             return p.complex(build, real, p.full_like(build, real, 0))
         return p.convert(build, x, dtype=target)
+
+    @classmethod
+    def run_host(cls, op: Any, arrays: Sequence[Any], *call: Any) -> tuple[Any, ...]:
+        source, target = op.inputs[0].dtype.base_dtype.name, op.outputs[0].dtype.name
+        message = f"Cast {source} to {target} is not supported"
+        raise errors.UnimplementedError(None, op, message)
 
 
 class Complex(

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
-from tfc.base.dtypes import FLOATS, INEXACT, INTEGERS, NUMBERS, REALS, SIGNED
+from tfc.base.dtypes import COMPLEX, FLOATS, INEXACT, INTEGERS, NUMBERS, REALS, SIGNED
 from tfc.framework import graph as graph_lib
 from tfc.framework.opdef import apply
 from tfc.ir.core import Value
 from tfc.ops import complex_math, const_ops, shape_ops, sum_ops
 from tfc.ops.common import broadcast_args, conj, define_binary, no_gradient, sum_to
 from tfc.ops.lowering import is_complex
+
+_WIDE = (*FLOATS, "i32", "i64")  # types of ops that TensorFlow has for no narrower integers
 
 # ---- Add, Sub, Mul
 
@@ -145,9 +147,9 @@ TruncateDiv = define_binary(
 FloorDiv = define_binary(
     "FloorDiv", REALS, "The largest integer not above x / y.", _floor_div, no_gradient
 )
-Mod = define_binary("Mod", REALS, "The remainder of x / y with the sign of x.", _truncating_mod)
+Mod = define_binary("Mod", _WIDE, "The remainder of x / y with the sign of x.", _truncating_mod)
 TruncateMod = define_binary(
-    "TruncateMod", REALS, "The remainder of x / y with the sign of x.", _truncating_mod
+    "TruncateMod", _WIDE, "The remainder of x / y with the sign of x.", _truncating_mod
 )
 FloorMod = define_binary(
     "FloorMod", REALS, "The remainder of x // y with the sign of y.", _floor_mod, _floor_mod_grad
@@ -234,7 +236,9 @@ def _atan2_grad(op: Any, dz: Any) -> list[Any]:
     return [sum_to(x * scaled, ry, sy), sum_to(-y * scaled, rx, sx)]
 
 
-Pow = define_binary("Pow", NUMBERS, "x to the power of y, with broadcasting.", _pow, _pow_grad)
+Pow = define_binary(
+    "Pow", (*FLOATS, *SIGNED, *COMPLEX), "x to the power of y, with broadcasting.", _pow, _pow_grad
+)
 Maximum = define_binary(
     "Maximum", REALS, "The greater of x and y; NaN if either is.", p.max_,
     _extremum_grad("GreaterEqual"),
@@ -247,8 +251,8 @@ Minimum = define_binary(
     _extremum_grad("LessEqual"),
 )
 SquaredDifference = define_binary(
-    "SquaredDifference", NUMBERS, "(x - y)(x - y), with broadcasting.", _squared_difference,
-    _squared_difference_grad,
+    "SquaredDifference", (*_WIDE, *COMPLEX), "(x - y)(x - y), with broadcasting.",
+    _squared_difference, _squared_difference_grad,
 )  # fmt: skip
 Atan2 = define_binary(
     "Atan2", FLOATS, "The angle of the point (y, x), in (-pi, pi].", p.atan2, _atan2_grad

@@ -273,6 +273,8 @@ class LinSpace(
             raise ValueError(f"Requires num > 0: {count[0]}")
         return [TensorShape(count if count is not None else [None])]
 
+    grad = no_gradient
+
     def lower(build: Any, start: Value, stop: Value, num: Value) -> Value:
         count = int(build.static(num).ravel()[0])
         if count <= 0:

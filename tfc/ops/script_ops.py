@@ -12,6 +12,7 @@ import numpy as np
 from tfc.base import dtypes, errors
 from tfc.framework.graph import Tensor, get_default_graph
 from tfc.framework.opdef import OpDef, apply
+from tfc.ops.common import no_gradient
 
 _PROTO_NAME = {"float32": "float", "float64": "double", "float16": "half"}
 
@@ -112,6 +113,7 @@ class PyFunc(
     """The results of a Python function on arrays; it is called every time the op runs."""
 
     stateful = True
+    grad = no_gradient
     host = _host
 
 
@@ -121,6 +123,7 @@ class PyFuncStateless(
 ):
     """The results of a Python function on arrays, which depend on its arguments alone."""
 
+    grad = no_gradient
     host = _host
 
 

@@ -13,6 +13,7 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Type, Value
 from tfc.ops import shape_rules as s
+from tfc.ops.common import no_gradient
 from tfc.ops.host_forms import by_lowering
 from tfc.ops.lowering import invalid, to
 from tfc.ops.sparse.common import (
@@ -122,6 +123,8 @@ class SparseConcat(
     T=ANY,
 ):
     """Sparse tensors behind each other along a dimension, places in order."""
+
+    grad = no_gradient
 
     def shape(*parts: TensorShape, op: Any, concat_dim: int) -> list[TensorShape]:
         count = len(parts) // 3
