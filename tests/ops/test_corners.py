@@ -34,6 +34,19 @@ def test_gradients_of_complex_functions() -> None:
     np.testing.assert_allclose(gradients(tf.reduce_prod, z, one), one * np.conj(z[::-1]))
 
 
+def test_divisions() -> None:
+    """Of floats, toward zero; of integers, as floats where a zero gives 0."""
+    x, y = np.array([1.5, -2.5, -7.0], np.float32), np.array([2.0, 1.5, 2.0], np.float32)
+    assert computed(tf.truncatediv, x, y).tolist() == [0.0, -1.0, -3.0]
+    for dtype, wide in (("int32", np.float64), ("int8", np.float32)):
+        i, j = np.array([7, -7, 5], dtype), np.array([2, 0, 4], dtype)
+        found = computed(tf.div_no_nan, i, j)
+        assert found.tolist() == [3.5, 0.0, 1.25]
+        assert found.dtype == wide
+    with tf.Graph().as_default(), pytest.raises(TypeError, match="bool"):
+        tf.constant(True) / tf.constant(True)
+
+
 def test_running_products_with_zeros() -> None:
     """TensorFlow's gradient at a zero is 0."""
     found = gradients(tf.cumprod, [2.0, 0.0, 3.0], [1.0, 1.0, 1.0])

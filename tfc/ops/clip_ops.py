@@ -60,7 +60,7 @@ def global_norm(t_list: Sequence[Any], name: str | None = None) -> Tensor:
             values = t.values if isinstance(t, IndexedSlices) else t
             values = convert_to_tensor(values, name=f"t_{i}")
             halves.append(apply("L2Loss", values))
-        half = reduction_ops.reduce_sum(apply("Pack", halves, axis=0))
+        half = reduction_ops.reduce_sum(apply("Pack", halves, axis=0, name="stack"))
         two = const_ops.constant(2.0, dtype=half.dtype)
         return apply("Sqrt", half * two, name=scope + "global_norm/" if scope else "global_norm")
 

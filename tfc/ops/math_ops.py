@@ -74,6 +74,14 @@ def _truncating_div(build: Any, x: Value, y: Value) -> Value:
     return p.div(build, x, y)
 
 
+def _truncated_quotient(build: Any, x: Value, y: Value) -> Value:
+    quotient = _truncating_div(build, x, y)
+    if x.type.dtype not in FLOATS:
+        return quotient
+    below = p.lt(build, quotient, p.full_like(build, quotient, 0))
+    return p.select(build, below, p.ceil(build, quotient), p.floor(build, quotient))
+
+
 def _floor_div(build: Any, x: Value, y: Value) -> Value:
     if x.type.dtype not in INTEGERS:
         return p.floor(build, p.div(build, x, y))
@@ -142,7 +150,7 @@ RealDiv = define_binary(
     _quotient_grad(lambda a, b: apply("RealDiv", a, b)),
 )  # fmt: skip
 TruncateDiv = define_binary(
-    "TruncateDiv", NUMBERS, "x / y, integers rounded toward zero.", _truncating_div, no_gradient
+    "TruncateDiv", NUMBERS, "x / y rounded toward zero.", _truncated_quotient, no_gradient
 )
 FloorDiv = define_binary(
     "FloorDiv", REALS, "The largest integer not above x / y.", _floor_div, no_gradient

@@ -228,7 +228,7 @@ def reduction_axes(x: Any, axis: Any, reduction_indices: Any = None) -> Any:
     rank = x.get_shape().ndims
     if rank is not None:
         return const_ops.constant(np.arange(rank), dtype=dtypes.int32)
-    return apply("Range", 0, shape_ops.rank(x), 1)
+    return apply("Range", 0, shape_ops.rank(x), 1, name="range")
 
 
 def keep(keepdims: Any, keep_dims: Any) -> bool:
@@ -317,7 +317,7 @@ def count_nonzero(
     kept = keep(keepdims, keep_dims)
     with name_scope(name, "count_nonzero", [input_tensor]):
         x = convert_to_tensor(input_tensor, name="input_tensor")
-        zero = const_ops.constant(False if x.dtype.is_bool else 0, dtype=x.dtype.base_dtype)
+        zero = const_ops.zeros([], dtype=x.dtype.base_dtype)
         marks = cast_ops.to_int64(apply("NotEqual", x, zero))
         total = reduce_sum(marks, axis, kept, reduction_indices=reduction_indices)
         return cast_ops.cast(total, dtypes.as_dtype(dtype))

@@ -293,7 +293,8 @@ def sequence_mask(
             maxlen,
             convert_to_tensor(1, dtype=kind),
         )
-        mask = apply("Less", row, cast(expand_dims(lengths, -1), row.dtype))
+        column = apply("Cast", expand_dims(lengths, -1), DstT=row.dtype.base_dtype)
+        mask = apply("Less", row, column)
         wanted = dtypes.as_dtype(dtype)
         return mask if wanted == dtypes.bool_ else cast(mask, wanted)
 

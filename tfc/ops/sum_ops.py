@@ -176,11 +176,18 @@ def pow_(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 
 def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """x / y, and 0 where y is 0."""
+    """x / y, and 0 where y is 0. Integers are cast to floats first."""
     with name_scope(name, "div_no_nan", [x, y]) as scope:
-        a = convert_to_tensor(x, name="x")
-        b = convert_to_tensor(y, dtype=a.dtype.base_dtype, name="y")
-        return apply("DivNoNan", a, b, name=scope)
+        return apply("DivNoNan", *_as_floats(*_pair(x, y)), name=scope)
+
+
+def _as_floats(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Integers as the floats that true division makes of them; what is no integer as it is."""
+    wider = _FLOAT_OF.get(x.dtype.base_dtype.short)
+    if wider is None:
+        return x, y
+    dtype = dtypes.by_short(wider)
+    return cast_ops.cast(x, dtype), cast_ops.cast(y, dtype)
 
 
 def _pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -204,18 +211,14 @@ def _pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
 # What true division turns integers into.
 _FLOAT_OF = {
     "u8": "f32", "i8": "f32", "u16": "f32", "i16": "f32", "i32": "f64", "i64": "f64",
-    "u32": "f64", "u64": "f64", "i1": "f32",
+    "u32": "f64", "u64": "f64",
 }  # fmt: skip
 
 
 def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
     """x / y as real numbers: integers are cast to floats first."""
     with name_scope(name, "truediv", [x, y]) as scope:
-        a, b = _pair(x, y)
-        wider = _FLOAT_OF.get(a.dtype.base_dtype.short)
-        if wider is not None:
-            a, b = (cast_ops.cast(t, dtypes.by_short(wider)) for t in (a, b))
-        return apply("RealDiv", a, b, name=scope)
+        return apply("RealDiv", *_as_floats(*_pair(x, y)), name=scope)
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Tensor:

@@ -251,7 +251,5 @@ def sparse_to_dense(
     Raises:
       InvalidArgumentError, when run: a place outside, or a place out of order.
     """
-    values = convert_to_tensor(sparse_values, name="values")
-    default = convert_to_tensor(default_value, values.dtype.base_dtype, "default_value")
-    parts = (sparse_indices, output_shape, values, default)
+    parts = (sparse_indices, output_shape, sparse_values, default_value)
     return apply("SparseToDense", *parts, validate_indices=validate_indices, name=name)

@@ -201,7 +201,7 @@ def lbeta(x: Any, name: str | None = None) -> Tensor:
         tensor = convert_to_tensor(x, name="x")
         product = reduction_ops.reduce_sum(apply("Lgamma", tensor), axis=[-1])
         total = apply("Lgamma", reduction_ops.reduce_sum(tensor, axis=[-1]))
-        return apply("Sub", product, total)
+        return product - total
 
 
 def polyval(coeffs: Any, x: Any, name: str | None = None) -> Tensor:
