@@ -38,10 +38,10 @@ AT_CONSTRUCTION = {
     "parts without end": (lambda: tf.split(tf.zeros([0]), 2**31), "at most 1048576 outputs"),
     "block of two axes": (
         lambda: tf.batch_to_space(tf.zeros([4]), [[0, 0], [0, 0]], 2),
-        "input rank should be >= 3",
+        "at least rank 3",
     ),
     "an axis of a scalar": (lambda: tf.signal.dct(1.0), "axis -1 is out of range"),
-    "two axes": (lambda: tf.concat([[1, 2], [3]], [0, 0]), "axis must be"),
+    "two axes": (lambda: tf.concat([[1, 2], [3]], [0, 0]), "rank 0 but is rank 1"),
     "sizes that are one number": (lambda: tf.split(tf.zeros([4]), tf.constant(2)), "rank 1"),
     "no tensors": (lambda: tf.parallel_stack([]), "at least one tensor"),
     "a mode that is no text": (lambda: tf.pad([1], [[1, 1]], mode=3), "padding mode"),

@@ -10,7 +10,7 @@ from tfc import prims as p
 from tfc.base import dtypes
 from tfc.base.dtypes import COMPLEX, INDEX, NUMBERS
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor, convert_to_tensor
+from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import reduction_ops
