@@ -15,6 +15,7 @@ KNOWN = [
     ("tf.reshape(a, tf.reverse(tf.shape(a), [0]))", [4, 3]),
     ("tf.reshape(a, tf.shape(a) * [2, 1] // [1, 2])", [6, 2]),
     ("tf.reshape(a, tf.identity(tf.shape(a)))", [3, 4]),
+    ("tf.reshape(a, tf.shape_n([a, a])[0] + 0)", [3, 4]),
     ("tf.reshape(a, tf.where([True, True], tf.shape(a), [4, 3]))", [3, 4]),
     ("tf.reshape(a, tf.cast(tf.rint(tf.sqrt([16., 9.])), tf.int32))", [4, 3]),
     ("tf.reshape(a, tf.setdiff1d([3, 4, 5], [5])[0])", [3, 4]),

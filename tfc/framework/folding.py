@@ -22,6 +22,12 @@ _OPS = 100
 _ELEMENTS = 10_000
 # Without native form, but functions of their operands; other host ops may look at anything.
 _HOST = frozenset(("ListDiff", "Unique", "UniqueWithCounts", "Where"))
+# Of these it is the static shape of the operands that counts, not their values.
+_OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank"))
+
+
+_MOST_RESULTS = 1000
+_results: dict[Any, tuple[np.ndarray, ...]] = {}
 
 
 class _Unknown(Exception):
@@ -58,6 +64,8 @@ class _Evaluation:
         return value
 
     def _outputs(self, op: Operation) -> tuple[np.ndarray, ...]:
+        if op.type in _OF_SHAPES:
+            return _shapes(op)
         if self.left <= 0 or not _is_function(op):
             raise _Unknown
         arrays = [self.value(t) for t in op.inputs]
@@ -67,7 +75,7 @@ class _Evaluation:
             with np.errstate(all="ignore"):
                 if op.type in _HOST:
                     return op.defn.run_host(op, arrays)
-                return _interpreted(op, arrays)
+                return _remembered(op, arrays)
         except (
             errors.OpError,
             p.AssertionFailed,
@@ -77,6 +85,15 @@ class _Evaluation:
             ValueError,
         ):
             raise _Unknown from None
+
+
+def _shapes(op: Operation) -> tuple[np.ndarray, ...]:
+    """The outputs of ShapeN; of the others `constant_value` knows what there is to know."""
+    shapes = [tensor.get_shape() for tensor in op.inputs]
+    if op.type != "ShapeN" or not all(shape.is_fully_defined() for shape in shapes):
+        raise _Unknown
+    dtype = op.outputs[0].dtype.as_numpy_dtype
+    return tuple(np.array(shape.as_list(), dtype) for shape in shapes)
 
 
 def _is_function(op: Operation) -> bool:
@@ -91,6 +108,21 @@ def _is_function(op: Operation) -> bool:
     if any(t.dtype.short == "str" for t in (*op.inputs, *op.outputs)):
         return False
     return all((t.get_shape().num_elements() or 0) <= _ELEMENTS for t in op.outputs)
+
+
+def _remembered(op: Operation, arrays: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The outputs of `op` for these operands; the same arithmetic comes again and again."""
+    operands = tuple((a.dtype.num, a.shape, a.tobytes()) for a in arrays)
+    try:
+        attrs = tuple((k, v) for k, v in op._attrs.items() if not k.startswith("_"))
+        found = _results.get(key := (op.type, attrs, operands))
+    except TypeError:  # an attribute that is a list
+        return _interpreted(op, arrays)
+    if found is None:
+        if len(_results) >= _MOST_RESULTS:
+            _results.clear()
+        found = _results[key] = _interpreted(op, arrays)
+    return found
 
 
 def _interpreted(op: Operation, arrays: list[np.ndarray]) -> tuple[np.ndarray, ...]:
