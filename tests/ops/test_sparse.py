@@ -204,6 +204,15 @@ def test_gradients():
     check_gradient(lambda x, y: (sparse(x) / (y + 3.0)).values, v, m.T)
 
 
+def test_gradients_of_broadcast_operands():
+    """Of a row, a column, a vector and a number that all entries share."""
+    r = np.random.RandomState(3)
+    for shape in ((1, 3), (2, 1), (3,), (1,), ()):
+        y = r.uniform(1, 2, shape)
+        for combine in (lambda s, d: s * d, lambda s, d: s / d):
+            check_gradient(lambda v, d, f=combine: f(sparse(v), d).values, np.array([1.0, 2, 3]), y)
+
+
 def test_what_has_no_gradient():
     x = tf.placeholder(tf.float32, [3])
     with pytest.raises(LookupError):

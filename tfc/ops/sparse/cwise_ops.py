@@ -65,32 +65,35 @@ def _checked_div(build: Any, x: Value, y: Value) -> Value:
     return p.div(build, x, y)
 
 
-def _no_broadcast(op: Any) -> tuple[Any, Any]:
-    """The places, and the dense tensor there; its gradient goes there again."""
+def _in_dense(op: Any) -> tuple[Any, Any]:
+    """The places in the dense operand, whose dimensions may be fewer or 1, and what is there."""
     indices, _, shape, dense = op.inputs
-    if dense.get_shape().ndims != indices.get_shape()[1].value:
-        raise NotImplementedError("Gradient of a dense operand that is broadcast")
-    return indices, apply("GatherNd", dense, indices)
+    own = apply("Shape", dense, out_type=indices.dtype)
+    more = apply("Sub", apply("Size", shape), apply("Size", own))
+    ones = apply("Fill", apply("ExpandDims", more, 0), convert_to_tensor(1, own.dtype))
+    wide = apply("ConcatV2", [ones, own], 0)
+    # A dimension of 1 is there once for all places along it.
+    scaled = apply("FloorDiv", indices, apply("FloorDiv", shape, wide))
+    places = apply("Slice", scaled, apply("Pack", [0, more]), [-1, -1])
+    return places, apply("GatherNd", dense, places)
 
 
-def _to_dense(op: Any, values: Tensor) -> Tensor:
-    indices, dense = op.inputs[0], op.inputs[3]
-    return apply("ScatterNd", indices, values, apply("Shape", dense, out_type=indices.dtype))
+def _to_dense(op: Any, places: Tensor, values: Tensor) -> Tensor:
+    return apply("ScatterNd", places, values, apply("Shape", op.inputs[3], out_type=places.dtype))
 
 
 def _mul_grad(op: Any, dy: Tensor) -> list[Any]:
-    _, at = _no_broadcast(op)
-    return [None, dy * at, None, _to_dense(op, dy * op.inputs[1])]
+    places, at = _in_dense(op)
+    return [None, dy * at, None, _to_dense(op, places, dy * op.inputs[1])]
 
 
 def _div_grad(op: Any, dy: Tensor) -> list[Any]:
-    _, at = _no_broadcast(op)
-    return [None, dy / at, None, _to_dense(op, dy * (-op.inputs[1] / (at * at)))]
+    places, at = _in_dense(op)
+    return [None, dy / at, None, _to_dense(op, places, dy * (-op.inputs[1] / (at * at)))]
 
 
 def _add_grad(op: Any, dy: Tensor) -> list[Any]:
-    _no_broadcast(op)
-    return [None, dy, None, _to_dense(op, dy)]
+    return [None, dy, None, _to_dense(op, _in_dense(op)[0], dy)]
 
 
 _op("SparseDenseCwiseMul", p.mul, _mul_grad)
