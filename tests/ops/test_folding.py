@@ -38,6 +38,7 @@ KNOWN = [
     ("tf.confusion_matrix([1, 2], [1, 1])", [3, 3]),
     ("tf.image.resize_bilinear(tf.reshape(a, [1, 3, 4, 1]), tf.shape(a) * 2)", [1, 6, 8, 1]),
     ("tf.repeat(a, tf.constant([2]), axis=0)", [6, 4]),
+    ("tf.repeat(a, [1, 0, 2], axis=0)", [None, 4]),
     ("tf.gradients(tf.reduce_sum(tf.square(a), [0]), a)[0]", [3, 4]),
 ]
 UNKNOWN = [  # of a placeholder [?, 4]

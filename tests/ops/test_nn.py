@@ -32,7 +32,7 @@ ACTIVATIONS = {
     "relu": (tf.nn.relu, lambda x: np.maximum(x, 0)),
     "relu6": (lambda x: tf.nn.relu6(4.0 * x), lambda x: np.clip(4 * x, 0, 6)),
     "elu": (tf.nn.elu, lambda x: np.where(x < 0, np.expm1(x), x)),
-    "leaky_relu": (tf.nn.leaky_relu, lambda x: np.where(x > 0, x, np.float32(0.2) * x)),
+    "leaky_relu": (tf.nn.leaky_relu, lambda x: np.where(x > 0, x, float(np.float32(0.2)) * x)),
     "softplus": (tf.nn.softplus, lambda x: np.log1p(np.exp(x))),
     "softsign": (tf.nn.softsign, lambda x: x / (1 + abs(x))),
     "softmax": (tf.nn.softmax, softmax),

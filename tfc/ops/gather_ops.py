@@ -153,7 +153,7 @@ def _slices(params: Tensor, indices: Tensor, dy: Tensor) -> IndexedSlices:
 def _axis_grad(
     params: Tensor, indices: Tensor, dy: Tensor, axis: int | Tensor, batch_dims: int
 ) -> Tensor:
-    """The gradient of a gather along any axis, as a scatter over [batch * extent] rows. Ranks that
+    """The gradient of a gather along any axis, as sums over [batch * extent] rows. Ranks that
     are not known yet are computed, like what follows from them."""
     kind = indices.dtype.base_dtype
     whole, entries = shape(params, out_type=kind), shape(indices, out_type=kind)
@@ -176,10 +176,8 @@ def _axis_grad(
     batches = opdef.apply("Prod", entries[:b], [0])
     base = opdef.apply("Range", _index(0, kind), batches, _index(1, kind)) * whole[at]
     flat = reshape(indices, opdef.apply("Pack", [batches, opdef.apply("Prod", entries[b:], [0])]))
-    rows = reshape(flat + expand_dims(base, 1), [-1, 1])
-    summed = opdef.apply(
-        "ScatterNd", rows, updates, concat([expand_dims(batches * whole[at], 0), rest], 0)
-    )
+    rows = reshape(flat + expand_dims(base, 1), [-1])
+    summed = opdef.apply("UnsortedSegmentSum", updates, rows, batches * whole[at])
     back = reshape(summed, concat([whole[:b], expand_dims(whole[at], 0), rest], 0))
     order = _joined(
         _span(0, b), _span(b + 1, b + 1 + outer), _span(b, b + 1), _span(b + 1 + outer, rank)

@@ -250,20 +250,23 @@ def repeat(input: Any, repeats: Any, axis: int | None = None, name: str | None =
             data, axis = reshape(data, [-1]), 0
         count = shape(data)[axis]
         known = constant_value(times)
-        if known is not None and known.ndim == 0:
+        if known is not None and known.size == 1:
+            each = int(known.ravel()[0])
             places = reshape(
-                expand_dims(apply("Range", 0, count, 1), 1) + apply("Fill", [1, int(known)], 0),
+                expand_dims(apply("Range", 0, count, 1), 1) + apply("Fill", [1, each], 0),
                 [-1],
             )
             result = gather(data, places, axis=axis)
             dims = s.dims_of(data.get_shape())
             if dims is not None:
-                dims[axis] = s.product([dims[axis], int(known)])
+                dims[axis] = s.product([dims[axis], each])
                 result.set_shape(dims)
             return result
         every = apply("BroadcastTo", times, expand_dims(count, 0))
         ends = apply("Cumsum", every, 0)
-        total = apply("Sum", every, [0])
+        # TensorFlow masks copies, and so never knows how many are left; a default that could be
+        # replaced is not folded.
+        total = apply("PlaceholderWithDefault", apply("Sum", every, [0]), shape=[])
         # place k of the result is of the first element whose last copy lies beyond k
         before = apply(
             "LessEqual", expand_dims(ends, 0), expand_dims(apply("Range", 0, total, 1), 1)
