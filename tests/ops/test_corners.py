@@ -153,3 +153,11 @@ def test_unwritten_element_after_a_loop_without_turns() -> None:
         assert session.run(element, {n: 2}) == 2
         with pytest.raises(tf.errors.InvalidArgumentError, match="Could not read"):
             session.run(element, {n: 0})
+
+
+def test_empty_strings_have_no_parts() -> None:
+    with tf.Graph().as_default(), tf.Session() as session:
+        first = tf.strings.substr(["", "\u00e9x"], 0, 1, unit="UTF8_CHAR")
+        parts = tf.string_split(["", "a,,b"], ",", skip_empty=False)
+        assert session.run(first).tolist() == [b"", "\u00e9".encode()]
+        assert session.run(parts.values).tolist() == [b"a", b"", b"b"]

@@ -56,6 +56,8 @@ class StringSplit(
 def _pieces(text: bytes, stops: bytes, skip_empty: bool) -> list[bytes]:
     if not stops:
         return [text[i : i + 1] for i in range(len(text))]
+    if not text:  # nothing, also where empty pieces are kept
+        return []
     found = re.split(b"[" + re.escape(stops) + b"]", text)
     return [piece for piece in found if piece or not skip_empty]
 

@@ -231,7 +231,8 @@ class Substr(
 def _characters(text: bytes) -> list[bytes]:
     """`text` cut before every byte that starts a character of UTF-8."""
     starts = [i for i, byte in enumerate(text) if byte & 0xC0 != 0x80]
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    ends = [*starts[1:], len(text)] if starts else []
+    return [text[a:b] for a, b in zip(starts, ends, strict=True)]
 
 
 class StringLength(
