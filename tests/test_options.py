@@ -29,6 +29,7 @@ GIVEN = {
     "check": ("1", 1),
     "fuel": ("7", 7),
     "shuffle": ("5", 5),
+    "profile": ("1", 1),
     "cache": ("off", "off"),
     "wait": ("passive", "passive"),
     "fast_run": ("0", 0),

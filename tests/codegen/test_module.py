@@ -9,6 +9,7 @@ import pytest
 
 from tests.codegen.run import Running, alone, place
 from tfc import prims as p
+from tfc.base.options import options
 from tfc.codegen import module
 from tfc.codegen.target import host
 from tfc.ir.builder import Builder, make_op
@@ -141,3 +142,22 @@ def test_a_set_cancel_flag_stops_before_the_first_kernel() -> None:
     assert run(ctx) == module.CANCELLED and not out.any()
     flag.value = 0
     assert run(ctx) == 0 and (out == -1).all()
+
+
+def test_a_profile_counts_the_runs_of_each_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "profile", 1)
+    b = Builder("f")
+    x = b.param(Type("f32", (40,)))
+    b2 = p.exp(b, p.add(b, x, x))
+    running = Running(place(b.finish([p.reduce(b, b2, dims=(0,), kind="add")])))
+    for _ in range(3):
+        running(np.zeros(40))
+    assert running.code.profile is not None
+    found = running.code.profile.read()
+    assert [(op.attr("hero"), runs) for op, runs, _ in found] == [
+        ("loop", 3),
+        ("loop", 3),
+        ("reduce", 3),
+    ]
+    assert all(ticks > 0 for _, _, ticks in found)
+    assert [line[1:] for line in running.code.profile.read()] == [(0, 0)] * 3

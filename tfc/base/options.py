@@ -26,6 +26,7 @@ OPTIONS: dict[str, Option] = {
     "check": Option("TFC_CHECK", 0, int, "1 verifies the IR before the first pass and after each"),
     "fuel": Option("TFC_FUEL", None, int, "rewrites that may fire per function; bisects a bad one"),
     "shuffle": Option("TFC_SHUFFLE", None, int, "seed that permutes ops between passes"),
+    "profile": Option("TFC_PROFILE", 0, int, "1 counts the ticks of a clock in each kernel"),
     "cache": Option("TFC_CACHE", "", str, "folder of machine code kept between runs, or off"),
     "fast_run": Option(
         "TFC_FAST_RUN", 1, int, "native dispatch of Session.run; 0: never, 2: from the first run on"
@@ -52,6 +53,7 @@ class Options:
     check: int
     fuel: int | None
     shuffle: int | None
+    profile: int
     cache: str
     fast_run: int
     array_pool: int

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ import numpy as np
 from tfc.base.target import Target
 from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
+from tfc.codegen.profile import Profile
 from tfc.codegen.text import Text, V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.prims.control import CONTROL, commits, invariants
@@ -94,9 +96,10 @@ class _Frame:
 
 class Entry:
     """The entry function under construction. `stages`: the kernels it calls, by symbol, and
-    `order` in the order of the calls. `asserts`: by status."""
+    `order` in the order of the calls. `asserts`: by status. `profile`: the clock of its kernels,
+    if `profiled`."""
 
-    def __init__(self, fn: Function, target: Target):
+    def __init__(self, fn: Function, target: Target, profiled: bool = False):
         self.fn, self.target = fn, target
         self.t = Text()
         self.constants: list[np.ndarray] = []
@@ -104,6 +107,7 @@ class Entry:
         self.stages: dict[str, Stage] = {}
         self.order: list[str] = []
         self.symbol = "run"
+        self.profile = Profile(self.t, target) if profiled else None
         self._pointers: dict[tuple[str, int], V] = {}
         self._most_args = 1
         self._may_stop = True  # as long as no parameter of a whole frame has been written
@@ -277,7 +281,8 @@ class Entry:
         first = len(self.asserts) + 1
         self.asserts.update((first + n, _assert_of(check)) for n, check in enumerate(checks))
         for stage in stages:
-            status = self._call(stage, args)
+            with self.profile.timed(op) if self.profile else nullcontext():
+                status = self._call(stage, args)
             if stops:
                 self._stop_on(status, first)
 
@@ -322,7 +327,7 @@ class Entry:
         """The text of the module, and the kernels it defines: those not in `known`."""
         new = [name for name in self.stages if name not in known]
         declares: dict[str, None] = dict.fromkeys(self.t.declares.values())
-        lines = []
+        lines = [self.profile.counters()] if self.profile else []
         for name, stage in self.stages.items():
             if name in new:
                 # a stage's text with its name, and with its globals named after it

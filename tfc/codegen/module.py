@@ -14,10 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
+from tfc.base.options import options
 from tfc.base.target import Target
 from tfc.codegen import native
 from tfc.codegen.entry import Assert, Entry
 from tfc.codegen.kernels import CANCELLED
+from tfc.codegen.profile import COUNTERS, Counters
 from tfc.ir.core import Function
 
 __all__ = ["CANCELLED", "Assert", "NativeCode", "ObjectStore", "compile_function"]
@@ -41,6 +43,7 @@ class NativeCode:
     address: of the entry. llvm: LLVM's text of the entry and all its kernels. constants: the arrays
     of the last slots of the buffer table. asserts: by status. arena: bytes of temporary memory the
     entry needs, aligned. kernels: the symbol of each stage, in order. times: seconds by step.
+    profile: with TFC_PROFILE, the ticks of each kernel.
     """
 
     address: int
@@ -53,6 +56,7 @@ class NativeCode:
     target: Target
     compiled: int  # kernels that were not known in this process before
     libraries: list[native.Library] = field(repr=False, default_factory=list)
+    profile: Counters | None = None
 
     @property
     def asm(self) -> str:
@@ -65,7 +69,7 @@ def compile_function(
 ) -> NativeCode:
     """Compile and load `fn`, to which `buffers` has given places."""
     start = time.perf_counter()
-    entry = Entry(fn, target)
+    entry = Entry(fn, target, bool(options.profile))
     entry.write()
     times = {"emit_text": time.perf_counter() - start}
     # held until the end: the table is weak, and a session that dies meanwhile frees its kernels
@@ -79,7 +83,8 @@ def compile_function(
             objects.put(key, code)
     used = {name: known[name] for name in entry.stages if name not in new}
     imports = {name: library.addresses[name] for name, library in used.items()}
-    library = native.load(code, [entry.symbol, *new], imports, times)
+    counters = [COUNTERS] if entry.profile else []
+    library = native.load(code, [entry.symbol, *counters, *new], imports, times)
     for name in new:
         _libraries[name] = library
     return NativeCode(
@@ -93,4 +98,5 @@ def compile_function(
         target=target,
         compiled=len(new),
         libraries=[library, *{id(x): x for x in used.values()}.values()],
+        profile=entry.profile.found(library.addresses[COUNTERS]) if entry.profile else None,
     )
