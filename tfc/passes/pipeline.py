@@ -22,6 +22,7 @@ from tfc.passes.fold import fold
 from tfc.passes.fuse import fuse
 from tfc.passes.hoist import hoist
 from tfc.passes.layout import layout
+from tfc.passes.narrow import narrow
 from tfc.passes.options import PassOptions, Record
 from tfc.passes.parallel import parallel
 from tfc.passes.regions import regions
@@ -48,6 +49,7 @@ PIPELINE = (
     Pass(fold, "what became constant is computed once, here, and not in every run"),
     Pass(regions, "conditions that became constant decide; less crosses borders"),
     Pass(cse, "rules and folding make ops equal that were not"),
+    Pass(narrow, "slices that nobody reads are gone, and those that are left stand by the product"),
     Pass(hoist, "out of loop bodies, before fusion ties ops to their neighbours"),
     Pass(layout, "transposes have met; the last of them move into contractions"),
     Pass(simplify, "layout leaves transposes and reshapes that now cancel"),
@@ -67,6 +69,9 @@ ORDER = (
     ("layout", "simplify", "what layout moved may cancel"),
     ("layout", "fuse", "a contraction that absorbed its transpose needs no transposed buffer"),
     ("fold", "regions", "a predicate must have become constant before it picks a branch"),
+    ("regions", "narrow", "a slice that no loop carries any further is not read"),
+    ("narrow", "hoist", "the part of what never changes is cut off once, before a loop"),
+    ("narrow", "layout", "layout takes in the transposes that the parts stand behind"),
     ("regions", "hoist", "what is made inside again must not be carried out"),
     ("regions", "fuse", "what a region takes or gives is memory once kernels are made"),
     ("simplify", "accumulate", "totals must start as plain zeros, sums be sums"),
