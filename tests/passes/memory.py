@@ -65,6 +65,7 @@ class Frame:
     params: Sequence[Buffer]
     results: Sequence[Buffer]
     at: dict[Value, Buffer] = field(default_factory=dict)
+    views: list[tuple[Op, Array]] = field(default_factory=list)
 
     def locate(self, place: Sequence[Any]) -> Buffer:
         kind, number = place[:2]
@@ -89,6 +90,9 @@ class Frame:
                 self.memory.write(to, array)
         for op in fn.ops:
             self.step(op)
+        for op, shown in self.views:  # nothing has written to what they show
+            now = run_op(op, [self.read(v) for v in op.operands])
+            assert now.tobytes() == shown.tobytes(), op
         copies = []
         for k, value in enumerate(fn.results):
             to = self.params[donated[k]] if k in donated else self.results[k]
@@ -104,6 +108,10 @@ class Frame:
                 self.at[op.result] = self.memory.constant(op.attr("value").array)
             case "reshape":
                 self.at[op.result] = self.at[op.operands[0]]
+            case "slice" | "dynamic_slice":
+                shown = run_op(op, [self.read(v) for v in op.operands])
+                self.views.append((op, shown))
+                self.at[op.result] = self.memory.constant(shown)
             case "fusion":
                 self.kernel(op)
             case "while":
@@ -175,6 +183,11 @@ class Frame:
             again = run(op.regions[0], changed)
             for one, other in zip(values, again, strict=True):
                 assert one.reshape(-1)[1::2].tobytes() == other.reshape(-1)[1::2].tobytes(), op
+
+
+def run_op(op: Op, operands: Sequence[Array]) -> Array:
+    """What a primitive gives."""
+    return np.asarray(op.defn.eval(*operands, **op.kwargs))
 
 
 def run_on_bytes(fn: Function, arrays: Sequence[Array]) -> tuple[Array, ...]:

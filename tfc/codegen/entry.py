@@ -27,9 +27,11 @@ from typing import Any
 
 import numpy as np
 
+from tfc.base.dtypes import SIGNED
 from tfc.base.target import Target
 from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
+from tfc.codegen.packets import MEMORY
 from tfc.codegen.profile import Profile
 from tfc.codegen.text import Text, V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
@@ -142,6 +144,23 @@ class Entry:
         self.constants.append(np.ascontiguousarray(array))
         return self._pointer("slot", slot)
 
+    def _view(self, frame: _Frame, op: Op) -> V:
+        """Where the elements that a slice takes begin."""
+        t, (x, *starts) = self.t, op.operands
+        at, step = frame.places[x], x.type.nbytes
+        begins = starts or op.attr("start")
+        for start, n, size in zip(begins, x.type.shape, op.result.type.shape, strict=True):
+            step //= max(n, 1)
+            if isinstance(start, int):
+                at = t.gep(at, start * step, "i8")
+            elif n != size:
+                index = t.load(MEMORY[start.type.dtype], frame.places[start], start.type.nbytes)
+                signed = start.type.dtype in SIGNED
+                number = t.cast("sext" if signed else "zext", index, "i64")
+                number = t.intrinsic("smax", number, i64(0))
+                at = t.gep(at, t.mul(t.minimum(number, i64(n - size)), step), "i8")
+        return at
+
     # -- writing --------------------------------------------------------------------------------
     def write(self) -> None:
         fn, t = self.fn, self.t
@@ -166,6 +185,8 @@ class Entry:
                     frame.places[op.result] = self._constant(op.attr("value").array)
                 case "reshape":
                     frame.places[op.result] = frame.places[op.operands[0]]
+                case "slice" | "dynamic_slice":
+                    frame.places[op.result] = self._view(frame, op)
                 case "fusion":
                     self._kernel(frame, op)
                 case "while":

@@ -6,11 +6,11 @@ results go, one place per result: ("arena", offset), ("result", k) or ("param", 
 bytes one run needs, and in `live` the lower bound of that: the most bytes that any order of offsets
 has to hold at one time.
 
-A value and its reshapes are one buffer. A result of the function is computed where the caller
-wants it. A kernel writes over an operand that dies with it, or over the variable whose new value
-it computes, if it reads nothing of that operand but the elements it is about to write; over a
-variable only if, besides, nothing later reads its old value and no run can end later. Other new
-values of variables are copied at the end by the entry function.
+A value, its reshapes and the views of it are one buffer. A result of the function is computed
+where the caller wants it. A kernel writes over an operand that dies with it, or over the variable
+whose new value it computes, if it reads nothing of that operand but the elements it is about to
+write; over a variable only if, besides, nothing later reads its old value and no run can end later.
+Other new values of variables are copied at the end by the entry function.
 
 Regions are functions too, and share the arena: ("param", k) and ("result", k) are there what the
 op around them is given and what it gives. What a loop carries has a home in the loop's `out` (none
@@ -35,7 +35,7 @@ from tfc.passes.arena import Storage, assign_offsets, peak_of_live
 from tfc.passes.kernels import can_stop, in_place_operands
 from tfc.passes.options import PassOptions
 from tfc.prims.control import CONTROL, commits, invariants
-from tfc.prims.kernel_info import kernel_scratch, source_of_memory
+from tfc.prims.kernel_info import ALIASES, buffer_of, buffers_of, kernel_scratch
 
 Place = tuple[Any, ...]
 Pairs = Sequence[tuple[int, int]]
@@ -141,7 +141,7 @@ class _Plan:
         taken: set[Storage] = set()
         overwritable = _overwritable(op) if self.sharing else [set()] * len(op.results)
         for result, operands in zip(op.results, overwritable, strict=True):
-            if result in frame.places or source_of_memory(result) is not result:
+            if result in frame.places or buffer_of(result) is not result:
                 continue
             storage = _dying(frame, step, result, operands, taken)
             if storage is None:
@@ -153,7 +153,7 @@ class _Plan:
             step.private = self._storage(1, step.start, step.end)
             step.spares = [
                 self._storage(result.type.nbytes, step.start, step.end)
-                if source_of_memory(result) is result and not _is_renewed(step.inner[1], j)
+                if buffer_of(result) is result and not _is_renewed(step.inner[1], j)
                 else None
                 for j, result in enumerate(op.results)
             ]
@@ -166,7 +166,7 @@ def _dying(
 ) -> Storage | None:
     """The storage of an operand that this step is the last to read and `result` may overwrite."""
     for k in sorted(operands):
-        source = source_of_memory(step.op.operands[k])
+        source = buffer_of(step.op.operands[k])
         storage = frame.storages.get(source)
         if storage is None or storage in taken or frame.last_use[source] != step.start:
             continue
@@ -186,7 +186,7 @@ def _overwritable(op: Op) -> list[set[int]]:
 
 def _positions(op: Op, buffer: Value) -> set[int]:
     """The operands of `op` that lie in `buffer`."""
-    return {k for k, v in enumerate(op.operands) if source_of_memory(v) is buffer}
+    return {k for k, v in enumerate(op.operands) if buffer_of(v) is buffer}
 
 
 def _find_last_uses(frame: _Frame) -> None:
@@ -202,10 +202,10 @@ def _find_last_uses(frame: _Frame) -> None:
         for result in op.results:
             last[result] = step.end
         for operand, first in zip(op.operands, early, strict=True):
-            source = source_of_memory(operand)
-            last[source] = max(last.get(source, 0), step.start if first else step.end)
+            for source in buffers_of(operand):
+                last[source] = max(last.get(source, 0), step.start if first else step.end)
     for value in frame.fn.results:
-        last[source_of_memory(value)] = frame.end
+        last.update(dict.fromkeys(buffers_of(value), frame.end))
 
 
 # --- outside of the arena -------------------------------------------------------------------
@@ -213,7 +213,7 @@ def _find_last_uses(frame: _Frame) -> None:
 
 def _is_renewed(body: _Frame, j: int) -> bool:
     """Whether the body writes carried value j over the old one."""
-    return ("param", j) == body.places.get(source_of_memory(body.fn.results[j]))
+    return ("param", j) == body.places.get(buffer_of(body.fn.results[j]))
 
 
 def _place_renewed(frame: _Frame) -> None:
@@ -224,12 +224,12 @@ def _place_renewed(frame: _Frame) -> None:
     last_read: dict[Value, int] = {}
     for step in frame.steps:
         for operand in step.op.operands:
-            last_read[source_of_memory(operand)] = step.start
+            last_read.update(dict.fromkeys(buffers_of(operand), step.start))
     stops = max((s.end for s in frame.steps if _may_end(frame, s)), default=-1)
     # the new value of one variable may be the old one of another, which is copied at the end
-    read_at_end = {source_of_memory(fn.results[r]) for _, r in frame.donated}
+    read_at_end = {buffer_of(fn.results[r]) for _, r in frame.donated}
     for param, result in frame.donated:
-        old, new = fn.params[param], source_of_memory(fn.results[result])
+        old, new = fn.params[param], buffer_of(fn.results[result])
         if frame.outermost and old in read_at_end:
             continue
         first = max(stops, last_read.get(old, -1))
@@ -254,7 +254,7 @@ def _may_end(frame: _Frame, step: _Step) -> bool:
 def _written_over(frame: _Frame, step: _Step, over: set[int]) -> Value | None:
     """What `step` is the last to read, and may write over: it may lie where the result does."""
     for k in sorted(over):
-        source = source_of_memory(step.op.operands[k])
+        source = buffer_of(step.op.operands[k])
         dies = frame.last_use.get(source) == step.start
         if dies and source.op is not None and _positions(step.op, source) <= over:
             return source
@@ -266,8 +266,8 @@ def _place_results(frame: _Frame) -> None:
     the entry function copies the others."""
     donated = {r for _, r in frame.donated} if frame.outermost else set()
     for k, value in enumerate(frame.fn.results):
-        source = source_of_memory(value)
-        made = source.op is not None and source.op.defn.name not in ("const", "reshape")
+        source = buffer_of(value)
+        made = source.op is not None and source.op.defn.name not in ALIASES
         if made and k not in donated and source not in frame.places:
             frame.places[source] = ("result", k)
 

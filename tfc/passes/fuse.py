@@ -17,6 +17,7 @@ several kernels read may join only the one with the smallest, so no cycle can ar
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from tfc.ir.builder import Builder, make_op, with_operands
@@ -38,7 +39,7 @@ from tfc.passes.kernels import (
 from tfc.passes.options import PassOptions
 from tfc.passes.registers import filled_by, fits_registers
 from tfc.prims.control import CONTROL, fusion, invariants
-from tfc.prims.kernel_info import source_of_memory
+from tfc.prims.kernel_info import ALIASES, is_window, source_of_memory
 
 Ints = tuple[int, ...]
 
@@ -85,14 +86,16 @@ class Partition:
     reads[v][k]: the sites at which kernel k reads v; None among them if it needs v in memory.
     needed: values that must lie in memory for other reasons: results, and what reshapes alias.
     home: the kernel that writes a value to memory, for those that have one.
+    fixed: parameters that nothing writes to while the function runs.
     """
 
-    def __init__(self, fn: Function, most_ops: int):
-        self.fn, self.most_ops = fn, most_ops
+    def __init__(self, fn: Function, most_ops: int, fixed: Collection[Value] = ()):
+        self.fn, self.most_ops, self.fixed = fn, most_ops, fixed
         self.ops = live_ops(fn)
         self.position = {op: at for at, op in enumerate(self.ops)}
         self.reads: dict[Value, dict[Kernel, set[Site | None]]] = {}
         self.needed: set[Value] = set(fn.results)
+        self.returned = {source_of_memory(v) for v in fn.results}
         self.home: dict[Value, Kernel] = {}
         self.kernels: list[Kernel] = []
         self.donated = {fn.results[r] for _, r in fn.attr("donated", ())}
@@ -181,19 +184,31 @@ class Partition:
 
     def _place_free(self, op: Op) -> None:
         result = op.result
-        in_memory = result in self.needed
+        by_memory = []
         for kernel, sites in self.readers(result).items():
-            if self._full(kernel) or self._reads_updated(op, kernel):
-                in_memory = True
-                continue
-            for site in sites:
-                if site is None:
-                    in_memory = True
-                else:
+            if None in sites or self._full(kernel) or self._reads_updated(op, kernel):
+                by_memory.append(kernel)
+            else:
+                for site in sites:
+                    assert site is not None
                     self._join(op, kernel, site)
-        if in_memory:
+        if self._is_view(op):
+            self._view(op, by_memory)
+        elif by_memory or result in self.needed:
             kernel = self._new(op)
             self._join(op, kernel, kernel.root)
+
+    def _view(self, op: Op, kernels: Iterable[Kernel]) -> None:
+        for kernel in kernels:
+            for operand in op.operands:
+                self._read(operand, kernel, None)
+
+    def _is_view(self, op: Op) -> bool:
+        """Whether the result of `op` may be read where it lies in memory that nothing writes to.
+        What the function returns is no view: it may be copied before kernels run."""
+        if not is_window(op) or op.result in self.returned:
+            return False
+        return source_of_memory(op.operands[0]) in self.fixed
 
     def _worth_repeating(self, op: Op) -> bool:
         """A cheap op that several kernels read, made from at most one value of its size, which has
@@ -224,6 +239,9 @@ class Partition:
     def _place(self, op: Op) -> None:
         """An op that is computed once: in the first kernel that reads it, or in its own."""
         host = self._host(op)
+        if host is None and self._is_view(op):
+            self._view(op, self.readers(op.result))
+            return
         if host is None:
             kernel = self._new(op)
             self._join(op, kernel, kernel.root)
@@ -291,8 +309,18 @@ class Partition:
 
 def fuse(fn: Function, options: PassOptions) -> Function:
     """`fn` as kernels; one op per kernel if fuse is switched off."""
+    return _fuse(fn, options, _kept(fn))
+
+
+def _kept(fn: Function) -> set[Value]:
+    """The parameters of a whole function that are no variables it writes."""
+    return set(fn.params) - {fn.params[p] for p, _ in fn.attr("donated", ())}
+
+
+def _fuse(fn: Function, options: PassOptions, fixed: Collection[Value]) -> Function:
+    """`fn` as kernels; nothing writes to the parameters `fixed` while it runs."""
     plainest = not options.enabled("fuse")
-    partition = Partition(fn, 1 if plainest else MOST_OPS)
+    partition = Partition(fn, 1 if plainest else MOST_OPS, () if plainest else fixed)
     partition.run()
     if not plainest:
         merge_kernels(partition, MOST_OPS, MOST_RESULTS)
@@ -333,10 +361,12 @@ def _written(partition: Partition) -> set[Value]:
     written = set(partition.fn.results)
     for kernel in partition.kernels:
         written.update(v for op in kernel.ops for v in op.operands if v.op not in kernel.ops)
-    for value in tuple(written):
-        while value.op is not None and value.op.defn.name == "reshape":
-            value = value.op.operands[0]
-            written.add(value)
+    waiting = list(written)
+    while waiting:
+        op = waiting.pop().op
+        if op is not None and op.defn.name in ALIASES and op.result not in partition.home:
+            waiting += [v for v in op.operands if v not in written]
+            written.update(op.operands)
     return written
 
 
@@ -363,11 +393,18 @@ def _emit_control(
     operands = tuple(
         room(build, v) if k in unread else _known(build, new, v) for k, v in enumerate(op.operands)
     )
-    inner = tuple(fuse(region, options) for region in op.regions)
+    inner = tuple(_fuse(region, options, _unwritten(op, region, fixed)) for region in op.regions)
     build.loc = op.loc
     made = build.adopt(make_op(op.defn, operands, op.attrs, inner, op.loc))
     moving = (pair for pair in zip(op.results, made, strict=True) if not fixed[pair[0].index])
     new.update(moving)
+
+
+def _unwritten(op: Op, region: Function, fixed: list[bool]) -> set[Value]:
+    """The parameters of a region of `op` that nothing writes to: `fixed` ones of a loop."""
+    if op.defn.name != "while":
+        return set(region.params)
+    return {param for param, stays in zip(region.params, fixed, strict=True) if stays}
 
 
 def _unread(op: Op) -> frozenset[int]:
@@ -382,20 +419,23 @@ def _ordered(partition: Partition, kernel: Kernel) -> list[Op]:
 
 
 def _known(build: Builder, new: dict[Value, Value], value: Value) -> Value:
-    """The value of the new function for `value`, making the constants and reshapes it needs."""
-    chain = []
-    while value not in new:
-        op = value.op
-        assert op is not None and op.defn.name in ("const", "reshape"), op
-        chain.append(op)
-        if op.defn.name == "const":
-            break
-        value = op.operands[0]
+    """The value of the new function for `value`, making the constants, reshapes and views it
+    needs."""
+    chain: dict[Op, None] = {}
+    waiting = [value]
+    while waiting:
+        at = waiting.pop()
+        if at not in new:
+            op = at.op
+            assert op is not None and op.defn.name in ALIASES, op
+            chain.pop(op, None)  # before what was found to need it
+            chain[op] = None
+            waiting += op.operands
     for op in reversed(chain):
         build.loc = op.loc
         moved = with_operands(op, tuple(new[v] for v in op.operands))
         (new[op.result],) = build.adopt(moved)
-    return new[chain[0].result] if chain else new[value]
+    return new[value]
 
 
 def _emit_kernel(

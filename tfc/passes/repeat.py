@@ -200,7 +200,9 @@ class _Loop:
         at = self._params(build)
         values: dict[Any, Value] = {}
         fed = inline(build, make(self._feeding()), list(at.values()))
-        values.update(zip(self.fed, fed, strict=True))
+        for (tensor, how), value in zip(self.fed.items(), fed, strict=True):
+            row = how.kind == "steps"  # is read where it lies
+            values[tensor] = _row(build, at["fed", tensor], value) if row else value
         for tensor, array in self.statics.items():
             values[tensor] = p.const(build, value=Literal(array))
         arguments = [
@@ -221,7 +223,8 @@ class _Loop:
 
     # -- its parts ------------------------------------------------------------------------------
     def _feeding(self) -> Function:
-        """From the loop's parameters, what the step is fed."""
+        """From the loop's parameters, what the step is fed; where that is the row of an array,
+        its number."""
         build = Builder("feed")
         at = self._params(build)
         done = at["control", "done"]
@@ -229,7 +232,7 @@ class _Loop:
         for tensor, how in self.fed.items():
             value = at["fed", tensor]
             if how.kind == "steps":
-                value = _row(build, value, p.add(build, done, at["control", "offset"]))
+                value = p.add(build, done, at["control", "offset"])
             elif how.kind == "data":
                 numbers = _row(build, at["table", None], done)
                 numbers = p.reshape(build, numbers, shape=(*numbers.type.shape, 1))

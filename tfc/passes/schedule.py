@@ -20,7 +20,7 @@ from tfc.ir.walk import has_effects
 from tfc.passes.kernels import can_stop
 from tfc.passes.options import PassOptions
 from tfc.prims.control import CONTROL
-from tfc.prims.kernel_info import source_of_memory
+from tfc.prims.kernel_info import ALIASES, buffer_of, buffers_of
 
 # Neighbours in the order of the program share caches: a lower peak must be worth leaving it.
 WORTH = 0.9
@@ -86,11 +86,11 @@ def _carried_pairs(op: Op, region: Function) -> Sequence[tuple[Value, Value]]:
 class _Graph:
     def __init__(self, fn: Function, renewed: Sequence[tuple[Value, Value]]):
         self.fn = fn
-        kernels = [op for op in fn.ops if op.defn.name not in ("const", "reshape")]
+        kernels = [op for op in fn.ops if op.defn.name not in ALIASES]
         self.nodes = [_Node(op, at) for at, op in enumerate(kernels)]
         self.maker: dict[Value, _Node] = {}
         self.readers: dict[Value, list[_Node]] = {}
-        self.results = {source_of_memory(v) for v in fn.results}
+        self.results = {buffer_of(v) for v in fn.results}
         self.last_effect: _Node | None = None
         self.stopping: list[_Node] = []
         for node in self.nodes:
@@ -99,7 +99,7 @@ class _Graph:
             self._readers_first(old, then)
 
     def _add(self, node: _Node) -> None:
-        node.reads = list(dict.fromkeys(source_of_memory(v) for v in node.op.operands))
+        node.reads = list(dict.fromkeys(b for v in node.op.operands for b in buffers_of(v)))
         for value in node.reads:
             self.readers.setdefault(value, []).append(node)
         for value in (*node.reads, *node.op.operands):
@@ -124,7 +124,7 @@ class _Graph:
     def _readers_first(self, old: Value, new: Value) -> None:
         """Kernels that read `old`, and those in which a run may end, before the one that makes
         `new`."""
-        writer = self.maker.get(source_of_memory(new))
+        writer = self.maker.get(buffer_of(new))
         if writer is None:
             return
         readers = self.readers.get(old, ())
@@ -213,19 +213,20 @@ class _Graph:
 
 
 def _with_constants(fn: Function, kernels: list[Op]) -> tuple[Op, ...]:
-    """The kernels, and before the first use of each the constants and reshapes they and the
+    """The kernels, and before the first use of each the constants, reshapes and views they and the
     results need."""
     ops: dict[Op, None] = {}
 
     def need(value: Value) -> None:
-        chain = []
-        while value.op is not None and value.op not in ops:
-            chain.append(value.op)
-            if value.op.defn.name != "reshape":
-                break
-            value = value.op.operands[0]
-        for op in reversed(chain):
-            ops[op] = None
+        chain: dict[Op, None] = {}
+        waiting = [value]
+        while waiting:
+            op = waiting.pop().op
+            if op is not None and op not in ops and op.defn.name in ALIASES:
+                chain.pop(op, None)  # before what was found to need it
+                chain[op] = None
+                waiting += op.operands
+        ops.update(dict.fromkeys(reversed(chain)))
 
     for kernel in kernels:
         for operand in kernel.operands:

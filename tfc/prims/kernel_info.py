@@ -74,3 +74,38 @@ def source_of_memory(value: Value) -> Value:
         else:
             break
     return value
+
+
+# --- among kernels --------------------------------------------------------------------------
+
+VIEWS = frozenset({"slice", "dynamic_slice"})
+ALIASES = frozenset({"const", "reshape", *VIEWS})
+"""What stands among kernels and is no code: constants, other shapes of memory, and *views*: the
+neighbours in memory that a slice takes."""
+
+
+def is_window(op: Op) -> bool:
+    """Whether `op` is a slice of neighbours in memory."""
+    if op.defn.name not in VIEWS or any(step != 1 for step in op.kwargs.get("stride", ())):
+        return False
+    extents = list(zip(op.operands[0].type.shape, op.result.type.shape, strict=True))
+    many = next((k for k, (_, size) in enumerate(extents) if size > 1), len(extents))
+    return all(n == size for n, size in extents[many + 1 :])
+
+
+def buffer_of(value: Value) -> Value:
+    """The value whose buffer `value` lies in, as kernels stand: where views of it are read, too."""
+    source = source_of_memory(value)
+    while source.op is not None and source.op.defn.name in VIEWS:
+        source = source_of_memory(source.op.operands[0])
+    return source
+
+
+def buffers_of(value: Value) -> list[Value]:
+    """The values that must be there for `value` to be read: the one it lies in, and those that say
+    where views of it begin."""
+    found, source = [], source_of_memory(value)
+    while source.op is not None and source.op.defn.name in VIEWS:
+        found += [v for start in source.op.operands[1:] for v in buffers_of(start)]
+        source = source_of_memory(source.op.operands[0])
+    return [source, *found]
