@@ -145,7 +145,7 @@ _KERNEL = ctypes.CFUNCTYPE(
 def _fork(ctx: int, kernel: int, args: int, chunks: int) -> int:
     """Chunks one by one, last first: no result may depend on their order."""
     lowest = 0
-    for chunk in reversed(range(chunks)):
+    for chunk in reversed(range(abs(chunks))):
         lowest = _KERNEL(kernel)(ctx, args, chunk, chunk + 1) or lowest
     return lowest
 

@@ -122,6 +122,23 @@ def test_callers_at_the_same_time(policy: str) -> None:
     assert results == [True] * 4
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_a_light_job_wakes_nobody_and_loses_nothing(threads: int, policy: str) -> None:
+    counts, run = np.zeros(64, np.int64), _for(threads)
+    for r in range(300):
+        assert run(0, "tally", counts.ctypes.data, -1 - r % 64) == 0
+    np.testing.assert_array_equal(counts, _tally(300, 1)[1])
+
+
+def test_light_jobs_make_no_workers() -> None:
+    code = (
+        "import os, numpy as np, tests.codegen.test_pool as t; c = np.zeros(64, np.int64); "
+        "[t._for(2)(0, 'tally', c.ctypes.data, -8) for _ in range(9)]; "
+        "assert c[:8].tolist() == [9] * 8; os._exit(t.native_rt.the_pool().workers())"
+    )
+    assert _exit_code(code) == 0
+
+
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_the_lowest_failure_is_reported(threads: int) -> None:
     rng, run = np.random.default_rng(0), _for(threads)

@@ -303,7 +303,7 @@ class Entry:
         self.asserts.update((first + n, _assert_of(check)) for n, check in enumerate(checks))
         for stage in stages:
             with self.profile.timed(op) if self.profile else nullcontext():
-                status = self._call(stage, args)
+                status = self._call(stage, args, op.kwargs.get("light", False))
             if stops:
                 self._stop_on(status, first)
 
@@ -333,14 +333,15 @@ class Entry:
             self._settle()
             t.store(t.cast("sext", number, "i64"), V("%record", "ptr"), 8)
 
-    def _call(self, stage: Stage, args: V) -> V:
+    def _call(self, stage: Stage, args: V, light: bool) -> V:
         name = "k" + hashlib.sha256((self.target.key + stage.text).encode()).hexdigest()[:16]
         self.stages[name] = stage
         self.order.append(name)
         if stage.chunks == 1:
             return self.t.ins(f"call i32 @{name}(ptr %ctx, ptr {args.ref}, i64 0, i64 1)", "i32")
+        chunks = -stage.chunks if light else stage.chunks
         return self.t.ins(
-            f"call i32 %fork(ptr %ctx, ptr @{name}, ptr {args.ref}, i64 {stage.chunks})", "i32"
+            f"call i32 %fork(ptr %ctx, ptr @{name}, ptr {args.ref}, i64 {chunks})", "i32"
         )
 
     # -- the module -----------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """LLVM assembly of the thread pool; `native_rt.py` says what it does.
 
-The protocol. `ticket` holds the job's number in its high and the chunks left in its low 32 bits.
-Whoever decrements it by compare-and-swap owns that chunk. The job's fields are read only after
-winning one: until that chunk is accounted for in `pending` the caller cannot return, so the fields
-cannot change. A failing chunk drops what is left; lower chunks were all handed out before it.
+The protocol. Each participant of a job has a slot: the caller the first, the workers the others.
+`ticket` in it holds the job's number in its high 32 bits and below, 16 bits each, the end and the
+start of the participant's range of chunks. He takes from the start, by compare-and-swap; whoever
+has none left takes from the ends of the others' ranges. The job's fields are read only after
+winning a chunk: until that is accounted for in `pending` the caller cannot return, so the fields
+cannot change. A worker looks at its own slot only, for work and for being woken.
 """
 
 from __future__ import annotations
@@ -12,18 +14,17 @@ _FUTEX = {"x86_64": 202, "aarch64": 98}  # number of the futex system call on Li
 _PAUSE = {"x86_64": "llvm.x86.sse2.pause()", "aarch64": "llvm.aarch64.hint(i32 1)"}
 
 _STATE = """
-@ticket = internal global i64 0, align 64
+%slot = type { i64, i32, i32, [48 x i8] }
+@slots = internal global [THREADS x %slot] zeroinitializer, align 64
 @pending = internal global i32 0, align 64
 @waiting = internal global i32 0
 @failure = internal global i64 -1
 @job_ctx = internal global ptr null, align 64
 @job_kernel = internal global ptr null
 @job_args = internal global ptr null
-@job_chunks = internal global i64 0
-@helpers = internal global i64 0
+@parts = internal global i64 0
+@number = internal global i64 0
 @busy = internal global i32 0, align 64
-@sleepers = internal global i32 0
-@wake = internal global i32 0
 @started = internal global i64 0
 @spins = internal global i64 0
 
@@ -58,29 +59,56 @@ define internal void @wake_on(ptr %word, i32 %count) noinline {
 """
 
 _WORK = """
-; Grab and run chunks until none is left; the number of chunks this thread accounts for.
-define internal i32 @work() noinline {
+; A chunk of the range of participant %p, the last one if %back, else the first; -1: none is left.
+define internal i64 @grab(i64 %p, i1 %back) {
 entry:
-  br label %grab
-grab:
-  %done = phi i32 [ 0, %entry ], [ %done, %lost ], [ %one, %ran ]
-  %t = load atomic i64, ptr @ticket acquire, align 8
-  %left = and i64 %t, 4294967295
-  %none = icmp eq i64 %left, 0
-  br i1 %none, label %out, label %try
+  %at = getelementptr %slot, ptr @slots, i64 %p
+  br label %try
 try:
-  %less = sub i64 %t, 1
-  %pair = cmpxchg ptr @ticket, i64 %t, i64 %less acq_rel acquire
+  %t = load atomic i64, ptr %at acquire, align 8
+  %lo = and i64 %t, 65535
+  %high = lshr i64 %t, 16
+  %hi = and i64 %high, 65535
+  %some = icmp ult i64 %lo, %hi
+  br i1 %some, label %take, label %none
+take:
+  %more = add i64 %t, 1
+  %less = sub i64 %t, 65536
+  %new = select i1 %back, i64 %less, i64 %more
+  %pair = cmpxchg ptr %at, i64 %t, i64 %new acq_rel acquire
   %won = extractvalue { i64, i1 } %pair, 1
-  br i1 %won, label %run, label %lost
-lost:
-  br label %grab
+  %last = sub i64 %hi, 1
+  %chunk = select i1 %back, i64 %last, i64 %lo
+  br i1 %won, label %got, label %try
+got:
+  ret i64 %chunk
+none:
+  ret i64 -1
+}
+
+; Run chunks as participant %me until none is left; how many this thread accounts for.
+define internal i32 @work(i64 %me) noinline {
+entry:
+  %parts = load atomic i64, ptr @parts monotonic, align 8
+  br label %range
+range:
+  %k = phi i64 [ 0, %entry ], [ %k1, %empty ]
+  %before = phi i32 [ 0, %entry ], [ %done, %empty ]
+  %beyond = add i64 %me, %k
+  %wraps = icmp uge i64 %beyond, %parts
+  %wrapped = sub i64 %beyond, %parts
+  %p = select i1 %wraps, i64 %wrapped, i64 %beyond
+  %theirs = icmp ne i64 %k, 0
+  br label %next
+next:
+  %done = phi i32 [ %before, %range ], [ %done1, %ran ]
+  %lo = call i64 @grab(i64 %p, i1 %theirs)
+  %over = icmp slt i64 %lo, 0
+  br i1 %over, label %empty, label %run
 run:
   %ctx = load ptr, ptr @job_ctx
   %kernel = load ptr, ptr @job_kernel
   %args = load ptr, ptr @job_args
-  %chunks = load i64, ptr @job_chunks
-  %lo = sub i64 %chunks, %left
   %hi = add i64 %lo, 1
   %status = call i32 %kernel(ptr %ctx, ptr %args, i64 %lo, i64 %hi)
   %good = icmp eq i32 %status, 0
@@ -90,14 +118,14 @@ bad:
   %high = shl i64 %lo, 32
   %key = or i64 %high, %wide
   %older = atomicrmw umin ptr @failure, i64 %key acq_rel
-  %before = atomicrmw and ptr @ticket, i64 -4294967296 acq_rel
-  %unrun = trunc i64 %before to i32
   br label %ran
 ran:
-  %dropped = phi i32 [ 0, %run ], [ %unrun, %bad ]
-  %with = add i32 %done, %dropped
-  %one = add i32 %with, 1
-  br label %grab
+  %done1 = add i32 %done, 1
+  br label %next
+empty:
+  %k1 = add i64 %k, 1
+  %more = icmp ult i64 %k1, %parts
+  br i1 %more, label %range, label %out
 out:
   ret i32 %done
 }
@@ -121,26 +149,28 @@ out:
   ret void
 }
 
-; Whether worker %id has something to do.
-define internal i1 @wanted(i64 %id) {
-  %t = load atomic i64, ptr @ticket seq_cst, align 8
-  %left = and i64 %t, 4294967295
-  %some = icmp ne i64 %left, 0
-  %helpers = load atomic i64, ptr @helpers monotonic, align 8
-  %mine = icmp ult i64 %id, %helpers
-  %both = and i1 %some, %mine
-  ret i1 %both
+; Whether participant %me has chunks of its own.
+define internal i1 @wanted(i64 %me) {
+  %at = getelementptr %slot, ptr @slots, i64 %me
+  %t = load atomic i64, ptr %at seq_cst, align 8
+  %lo = and i64 %t, 65535
+  %high = lshr i64 %t, 16
+  %hi = and i64 %high, 65535
+  %some = icmp ult i64 %lo, %hi
+  ret i1 %some
 }
 
 define internal ptr @worker(ptr %arg) noinline {
 entry:
-  %id = ptrtoint ptr %arg to i64
+  %me = ptrtoint ptr %arg to i64
+  %asleep = getelementptr %slot, ptr @slots, i64 %me, i32 1
+  %wake = getelementptr %slot, ptr @slots, i64 %me, i32 2
   br label %idle
 idle:
   br label %spin
 spin:
   %n = phi i64 [ 0, %idle ], [ %n1, %again ]
-  %go = call i1 @wanted(i64 %id)
+  %go = call i1 @wanted(i64 %me)
   br i1 %go, label %job, label %again
 again:
   call void @PAUSE
@@ -149,18 +179,18 @@ again:
   %more = icmp ult i64 %n1, %limit
   br i1 %more, label %spin, label %rest
 rest:
-  %s = atomicrmw add ptr @sleepers, i32 1 seq_cst
-  %seen = load atomic i32, ptr @wake seq_cst, align 4
-  %late = call i1 @wanted(i64 %id)
+  %seen = load atomic i32, ptr %wake seq_cst, align 4
+  store atomic i32 1, ptr %asleep seq_cst, align 4
+  %late = call i1 @wanted(i64 %me)
   br i1 %late, label %up, label %down
 down:
-  call void @sleep_on(ptr @wake, i32 %seen)
+  call void @sleep_on(ptr %wake, i32 %seen)
   br label %up
 up:
-  %s2 = atomicrmw sub ptr @sleepers, i32 1 seq_cst
+  store atomic i32 0, ptr %asleep seq_cst, align 4
   br label %idle
 job:
-  %done = call i32 @work()
+  %done = call i32 @work(i64 %me)
   call void @account(i32 %done)
   br label %idle
 }
@@ -182,14 +212,14 @@ next:
   %enough = icmp uge i64 %id, %count
   br i1 %enough, label %out, label %make
 make:
-  %arg = inttoptr i64 %id to ptr
+  %id1 = add i64 %id, 1
+  %arg = inttoptr i64 %id1 to ptr
   %error = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %arg)
   %ok = icmp eq i32 %error, 0
   br i1 %ok, label %made, label %out
 made:
   %handle = load i64, ptr %thread
   %e2 = call i32 @pthread_detach(i64 %handle)
-  %id1 = add i64 %id, 1
   store i64 %id1, ptr @started
   br label %next
 out:
@@ -200,14 +230,27 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 """
 
 _FOR = """
-define internal i32 @share(ptr %ctx, ptr %kernel, ptr %args, i64 %chunks, i64 %helpers) noinline {
+define internal i32 @share(ptr %ctx, ptr %kernel, ptr %args, i64 %given, i64 %helpers) noinline {
 entry:
-  %many = icmp sgt i64 %chunks, 1
-  %fits = icmp ult i64 %chunks, 2147483648
+  %light = icmp slt i64 %given, 0
+  %opposite = sub i64 0, %given
+  %chunks = select i1 %light, i64 %opposite, i64 %given
+  %many = icmp ugt i64 %chunks, 1
+  %fits = icmp ult i64 %chunks, 65536
   %split = and i1 %many, %fits
   %others = icmp ne i64 %helpers, 0
   %shared = and i1 %split, %others
-  br i1 %shared, label %take, label %alone
+  br i1 %shared, label %worth, label %alone
+worth:
+  ; A light job is not worth starting or waking anybody.
+  %awake = load atomic i64, ptr @started monotonic, align 8
+  %alone.yet = icmp eq i64 %awake, 0
+  %asleep.at = getelementptr %slot, ptr @slots, i64 1, i32 1
+  %sleeps = load atomic i32, ptr %asleep.at monotonic, align 4
+  %dozing = icmp ne i32 %sleeps, 0
+  %nobody = or i1 %alone.yet, %dozing
+  %leave = and i1 %light, %nobody
+  br i1 %leave, label %alone, label %take
 take:
   %pair = cmpxchg ptr @busy, i32 0, i32 1 acquire monotonic
   %mine = extractvalue { i32, i1 } %pair, 1
@@ -216,46 +259,66 @@ alone:
   %direct = call i32 %kernel(ptr %ctx, ptr %args, i64 0, i64 %chunks)
   ret i32 %direct
 ready:
+  %rest = sub i64 %chunks, 1
+  %helping = call i64 @llvm.umin.i64(i64 %helpers, i64 %rest)
   %have = load i64, ptr @started
-  %few = icmp ult i64 %have, %helpers
+  %few = icmp ult i64 %have, %helping
   br i1 %few, label %begin, label %publish
 begin:
-  call void @start(i64 %helpers)
+  call void @start(i64 %helping)
   br label %publish
 publish:
   store ptr %ctx, ptr @job_ctx
   store ptr %kernel, ptr @job_kernel
   store ptr %args, ptr @job_args
-  store i64 %chunks, ptr @job_chunks
   store i64 -1, ptr @failure
-  store atomic i64 %helpers, ptr @helpers monotonic, align 8
+  %shares = add i64 %helping, 1
+  store atomic i64 %shares, ptr @parts monotonic, align 8
   %count = trunc i64 %chunks to i32
   store atomic i32 %count, ptr @pending monotonic, align 4
-  %t = load atomic i64, ptr @ticket monotonic, align 8
-  %epoch = and i64 %t, -4294967296
-  %epoch1 = add i64 %epoch, 4294967296
-  %new = or i64 %epoch1, %chunks
-  %prior = atomicrmw xchg ptr @ticket, i64 %new seq_cst
-  %s = load atomic i32, ptr @sleepers seq_cst, align 4
-  %asleep = icmp ne i32 %s, 0
-  br i1 %asleep, label %rouse, label %go
+  %number = load i64, ptr @number
+  %number1 = add i64 %number, 1
+  store i64 %number1, ptr @number
+  %epoch = shl i64 %number1, 32
+  br label %deal
+deal:
+  ; participant p's range is [p * chunks / shares, (p + 1) * chunks / shares)
+  %left = phi i64 [ %shares, %publish ], [ %p, %deal ]
+  %p = sub i64 %left, 1
+  %low = mul i64 %p, %chunks
+  %lo = udiv i64 %low, %shares
+  %high = mul i64 %left, %chunks
+  %hi = udiv i64 %high, %shares
+  %end = shl i64 %hi, 16
+  %range = or i64 %end, %lo
+  %ticket = or i64 %epoch, %range
+  %ticket.at = getelementptr %slot, ptr @slots, i64 %p
+  %prior = atomicrmw xchg ptr %ticket.at, i64 %ticket seq_cst
+  %dealt = icmp eq i64 %p, 0
+  br i1 %dealt, label %rouse, label %deal
 rouse:
-  %w = atomicrmw add ptr @wake, i32 1 seq_cst
-  ; If some workers may not help, who wakes first may be one of them: wake all.
-  %threads = load i64, ptr @started
-  %spare = icmp ugt i64 %threads, %helpers
-  %useful = sub i32 %count, 1
-  %number = select i1 %spare, i32 2147483647, i32 %useful
-  call void @wake_on(ptr @wake, i32 %number)
-  br label %go
+  %w = phi i64 [ 1, %deal ], [ %w1, %roused ]
+  %down.at = getelementptr %slot, ptr @slots, i64 %w, i32 1
+  %down = load atomic i32, ptr %down.at seq_cst, align 4
+  %asleep = icmp ne i32 %down, 0
+  br i1 %asleep, label %call, label %roused
+call:
+  %wake.at = getelementptr %slot, ptr @slots, i64 %w, i32 2
+  %woke = atomicrmw add ptr %wake.at, i32 1 seq_cst
+  call void @wake_on(ptr %wake.at, i32 1)
+  br label %roused
+roused:
+  %w1 = add i64 %w, 1
+  %further = icmp ult i64 %w1, %shares
+  br i1 %further, label %rouse, label %go
 go:
-  %done = call i32 @work()
+  %done = call i32 @work(i64 0)
   %old = atomicrmw sub ptr @pending, i32 %done seq_cst
   br label %wait
 wait:
   %n = phi i64 [ 0, %go ], [ %n1, %pause ], [ %n, %woken ]
-  %p = load atomic i32, ptr @pending acquire, align 4
-  %over = icmp eq i32 %p, 0
+  %p1 = load atomic i32, ptr @pending acquire, align 4
+  %over = icmp eq i32 %p1, 0
   br i1 %over, label %joined, label %hold
 hold:
   %limit = load atomic i64, ptr @spins monotonic, align 8
@@ -282,9 +345,9 @@ joined:
   br i1 %good, label %finish, label %again
 again:
   ; Several chunks may have written the error record: the lowest one writes it once more, alone.
-  %lo = lshr i64 %key, 32
-  %hi = add i64 %lo, 1
-  %repeat = call i32 %kernel(ptr %ctx, ptr %args, i64 %lo, i64 %hi)
+  %bad = lshr i64 %key, 32
+  %after = add i64 %bad, 1
+  %repeat = call i32 %kernel(ptr %ctx, ptr %args, i64 %bad, i64 %after)
   %first = trunc i64 %key to i32
   %same = icmp ne i32 %repeat, 0
   %failed = select i1 %same, i32 %repeat, i32 %first
@@ -310,13 +373,11 @@ define void @reset() {
   store i32 0, ptr @busy
   store i32 0, ptr @pending
   store i32 0, ptr @waiting
-  store i32 0, ptr @sleepers
   store i64 0, ptr @started
-  %t = load i64, ptr @ticket
-  %epoch = and i64 %t, -4294967296
-  store i64 %epoch, ptr @ticket
+  call void @llvm.memset.p0.i64(ptr @slots, i8 0, i64 BYTES, i1 false)
   ret void
 }
+declare i64 @llvm.umin.i64(i64, i64)
 """
 
 # One entry per number of threads: a session's setting is the function it calls.
@@ -333,7 +394,9 @@ def runtime_text(machine: str, system: str, threads: int) -> str:
     """LLVM assembly of the pool for `machine` ("x86_64", "aarch64") and `system` (`sys.platform`),
     with entries `parallel_for_1` to `parallel_for_<threads>`."""
     linux = system.startswith("linux") and machine in _FUTEX
-    parts = [_STATE, _LINUX_WAIT if linux else _POLLING_WAIT, _WORK, _START, _FOR]
+    state = _STATE.replace("THREADS", str(threads))
+    forks = _FOR.replace("BYTES", str(64 * threads))
+    parts = [state, _LINUX_WAIT if linux else _POLLING_WAIT, _WORK, _START, forks]
     parts += [
         _THUNK.replace("THREADS", str(n)).replace("HELPERS", str(n - 1))
         for n in range(1, threads + 1)

@@ -2,7 +2,8 @@
 
 Decided from shapes alone, so that results do not depend on the machine: a chunk is a fixed part of
 the kernel's outermost axis, and however many threads there are, they do the same chunks. A kernel
-too short to be worth a fork and join stays whole.
+too short to be worth a fork and join stays whole; one that is worth it only if the other threads
+are awake says so in attribute `light`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from tfc.ir.core import Function, Op, Value
 from tfc.passes.kernels import HEROES, is_free, with_kernel_attrs
 from tfc.passes.options import PassOptions
+from tfc.prims.contract_plan import op_is_light
 from tfc.prims.kernel_info import kernel_chunks
 
 # A fork and join takes 0.4 to 1 us on two cores that are awake, 2 to 5 us where one has to be
@@ -49,9 +51,15 @@ def parallel(fn: Function, options: PassOptions) -> Function:
     """`fn` with `chunks` set on every fusion."""
 
     def attrs(op: Op) -> dict[str, Any]:
-        return {"chunks": chunks_of(op)}
+        chunks = chunks_of(op)
+        return {"chunks": chunks, "light": True} if _is_light(op, chunks) else {"chunks": chunks}
 
     return with_kernel_attrs(fn, attrs)
+
+
+def _is_light(kernel: Op, chunks: int) -> bool:
+    """Whether a kernel of so many chunks is shared only with threads that are awake anyway."""
+    return chunks > 1 and kernel.attr("hero") == "dot" and op_is_light(kernel)
 
 
 def chunks_of(kernel: Op) -> int:

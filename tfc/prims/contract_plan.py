@@ -29,6 +29,12 @@ Extents = tuple[int, int, int, int]  # of outer axes, bands, rows and columns
 # (about 20 us) is not split.
 CHUNK_FLOPS = 700_000
 SPLIT_FLOPS = 3_000_000
+# Products from LIGHT_FLOPS on (2 to 4 us) are shared with threads that are awake anyway: that costs
+# 0.3 to 0.6 us.
+LIGHT_CHUNK = 150_000
+LIGHT_FLOPS = 700_000
+MOST_LIGHT = 4
+FEW_COLUMNS = 4  # parts of columns, of a product that is cut into rows as well
 MOST_CHUNKS = 32
 COLUMN_GRAIN = 32  # parts of columns are multiples of this many: whole packets for every target
 # A block of the inner loop: its panel of b (BLOCK x COLUMN_GRAIN floats) stays in the L2 cache.
@@ -191,12 +197,15 @@ def _largest(dims: Sequence[Dim]) -> tuple[Dim, list[Dim]]:
 # --- split ------------------------------------------------------------------------------------
 
 
-def split(c: Contraction, most: int = MOST_CHUNKS) -> Split:
+def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split:
     """How the work of `c` is cut into at most about `most` chunks, and what scratch it takes. An
-    empty contraction is one chunk."""
+    empty contraction is one chunk. `light`: what is not worth waking a thread is cut as well."""
     if _runs_along(c):
         return _split_along(c)
-    extents = _part_extents(c, _packs(c), min(most, MOST_CHUNKS))
+    wanted = min(most, MOST_CHUNKS, c.flops // CHUNK_FLOPS)
+    if c.flops < SPLIT_FLOPS:
+        wanted = min(MOST_LIGHT, c.flops // LIGHT_CHUNK) if light and is_light(c) else 1
+    extents = _part_extents(c, _packs(c), wanted)
     return tile_split(c, extents, _parts(c, extents))
 
 
@@ -266,11 +275,14 @@ def _block(c: Contraction) -> int:
     return ceil_div(steps, blocks)
 
 
-def _part_extents(c: Contraction, pack: bool, most: int) -> Extents:
-    one = (max(c.batches, 1), max(c.strips, 1), max(c.row.extent, 1), max(c.col.extent, 1))
-    if c.flops < SPLIT_FLOPS:
-        return one
-    wanted = min(most, c.flops // CHUNK_FLOPS)
+def is_light(c: Contraction) -> bool:
+    """Whether `c` is worth sharing with threads that are awake, and no others."""
+    return LIGHT_FLOPS <= c.flops < SPLIT_FLOPS
+
+
+def _part_extents(c: Contraction, pack: bool, wanted: int) -> Extents:
+    if wanted <= 1:
+        return max(c.batches, 1), max(c.strips, 1), max(c.row.extent, 1), max(c.col.extent, 1)
     outer = ceil_div(c.batches, min(wanted, c.batches))
     wanted //= ceil_div(c.batches, outer)
     cols = c.col.extent
@@ -278,10 +290,15 @@ def _part_extents(c: Contraction, pack: bool, most: int) -> Extents:
         # Parts of columns pack their own columns; parts of rows would all pack the same.
         cols, wanted = _columns(c, wanted)
         wanted = min(wanted, c.lines // 256)
+    elif c.strips == 1:
+        # Columns first: they are what threads keep (see heroes/contract.py), and what their tiles
+        # read of b stays in the L1 cache.
+        cols, _ = _columns(c, min(wanted, FEW_COLUMNS))
+        wanted //= ceil_div(c.col.extent, cols)
     bands, wanted = _even(c.strips, wanted)
     rows = _rows(c.row.extent, wanted)
     wanted //= ceil_div(c.row.extent, rows)
-    if not pack:
+    if not pack and c.strips > 1:
         cols, wanted = _columns(c, wanted)
     return outer, bands, rows, cols
 
@@ -324,7 +341,13 @@ def op_split(fusion: Op) -> Split:
     """The split of a fusion around a dot."""
     hero = hero_of(fusion)
     a, b = hero.operands
-    return split(dot_contraction(a.type, b.type, **hero.kwargs))
+    return split(dot_contraction(a.type, b.type, **hero.kwargs), light=True)
+
+
+def op_is_light(fusion: Op) -> bool:
+    """Whether a fusion around a dot is worth sharing with threads that are awake, and no others."""
+    a, b = hero_of(fusion).operands
+    return is_light(dot_contraction(a.type, b.type, **hero_of(fusion).kwargs))
 
 
 def op_chunks(fusion: Op) -> int:

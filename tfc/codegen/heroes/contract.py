@@ -75,11 +75,13 @@ class Contract:
         the same time, so that they use the same scratch."""
         t, parts = self.t, self.split.parts
         with t.loop(lo, hi) as loop:
-            numbers = unravel(t, loop.index, parts)
-            ranges = [
-                part_range(t, n, self.split.extents[k], self._whole()[k])
-                for k, n in enumerate(numbers)
-            ]
+            # Neighbouring chunks, which one thread does, share columns: weights are written and
+            # read again by the thread whose columns they are. Of an image they share bands.
+            order = (0, 3, 1, 2) if self.c.strips == 1 else (0, 1, 2, 3)
+            numbers = unravel(t, loop.index, [parts[k] for k in order])
+            ranges: list[Range] = [(0, 0)] * len(parts)
+            for k, n in zip(order, numbers, strict=True):
+                ranges[k] = part_range(t, n, self.split.extents[k], self._whole()[k])
             panel = partial = V("null", "ptr")
             if scratch is not None:
                 each = 0 if shared else self.split.panel + self.split.partial

@@ -22,7 +22,7 @@ def write(k: Kernel) -> None:
     wide = k.e.lanes
     lanes = wide if c.col.extent > 1 else 1
     with k.e.with_lanes(lanes):
-        parts = split(c)
+        parts = split(c, light=True)
         tile = choose_tile(c, parts, k.target, lanes)
         loops = Contract(k.e, c, parts, tile, finisher(k, op), epilogue_weight(k), wide)
         scratch = k.scratch if parts.scratch else None
