@@ -65,7 +65,7 @@ class Frame:
     params: Sequence[Buffer]
     results: Sequence[Buffer]
     at: dict[Value, Buffer] = field(default_factory=dict)
-    views: list[tuple[Op, Array]] = field(default_factory=list)
+    views: list[tuple[Op, list[Array], Array]] = field(default_factory=list)
 
     def locate(self, place: Sequence[Any]) -> Buffer:
         kind, number = place[:2]
@@ -90,8 +90,8 @@ class Frame:
                 self.memory.write(to, array)
         for op in fn.ops:
             self.step(op)
-        for op, shown in self.views:  # nothing has written to what they show
-            now = run_op(op, [self.read(v) for v in op.operands])
+        for op, starts, shown in self.views:  # nothing has written to what they show
+            now = run_op(op, [self.read(op.operands[0]), *starts])
             assert now.tobytes() == shown.tobytes(), op
         copies = []
         for k, value in enumerate(fn.results):
@@ -109,8 +109,9 @@ class Frame:
             case "reshape":
                 self.at[op.result] = self.at[op.operands[0]]
             case "slice" | "dynamic_slice":
-                shown = run_op(op, [self.read(v) for v in op.operands])
-                self.views.append((op, shown))
+                starts = [self.read(v) for v in op.operands[1:]]
+                shown = run_op(op, [self.read(op.operands[0]), *starts])
+                self.views.append((op, starts, shown))
                 self.at[op.result] = self.memory.constant(shown)
             case "fusion":
                 self.kernel(op)

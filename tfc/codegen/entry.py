@@ -36,7 +36,7 @@ from tfc.codegen.profile import Profile
 from tfc.codegen.text import Text, V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.prims.control import CONTROL, commits, invariants
-from tfc.prims.kernel_info import source_of_memory
+from tfc.prims.kernel_info import pieces_of, source_of_memory
 
 Copy = tuple[V, V, int]  # to, from, bytes
 MOST_INLINE_COPIES = 64
@@ -299,6 +299,7 @@ class Entry:
         if scratch := op.kwargs.get("scratch"):
             arguments.append(self._locate(frame, scratch))
         args = self._arguments(arguments)
+        self._copy_updated(frame, op)
         first = len(self.asserts) + 1
         self.asserts.update((first + n, _assert_of(check)) for n, check in enumerate(checks))
         for stage in stages:
@@ -306,6 +307,17 @@ class Entry:
                 status = self._call(stage, args, op.kwargs.get("light", False))
             if stops:
                 self._stop_on(status, first)
+
+    def _copy_updated(self, frame: _Frame, op: Op) -> None:
+        """Before a kernel that writes parts of its results: those that do not lie over what they
+        are an update of start as a copy of it."""
+        region = op.regions[0]
+        for result, inner in zip(op.results, region.results, strict=True):
+            maker = inner.op
+            if pieces_of(op, inner) and maker is not None and maker.defn.name != "concat":
+                source = op.operands[region.params.index(maker.operands[0])]
+                if frame.places[source] != frame.places[result]:
+                    self._memcpy(frame.places[result], frame.places[source], result.type.nbytes)
 
     def _arguments(self, pointers: list[V]) -> V:
         t = self.t

@@ -16,11 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfc.base.target import Target
-from tfc.codegen.emitter import Buffer, Emitter
+from tfc.codegen.emitter import Buffer, Element, Emitter
 from tfc.codegen.index import Index
 from tfc.codegen.packets import Packet, bits_of
 from tfc.codegen.text import Text, V, i64, vector_const
 from tfc.ir.core import Function, Op, Value
+from tfc.prims.indexing import clamped_starts
+from tfc.prims.kernel_info import pieces_of
 
 CANCELLED = -1  # the status of what was told to stop
 KERNEL_ATTRIBUTES = 'noinline nounwind "frame-pointer"="none"'
@@ -142,11 +144,49 @@ class Kernel:
         and store it. `mask`: lanes to store; those of the index's own mask in any case."""
         if not self.e.pinned:
             self.e.pinned = dependents(self.region, packets)
+        e = self.e
         for value, packet in packets.items():
-            self.e.put(value, index, packet)
-        out = [self.e.value(result, index) for result in self.region.results]
-        for buffer, packet in zip(self.results, out, strict=True):
-            self.e.store(buffer, index, packet, mask)
+            e.put(value, index, packet)
+        out = []  # all is read before anything is written
+        for buffer, result in zip(self.results, self.region.results, strict=True):
+            for value, place in self.stores(e, result, index):
+                out.append((buffer, place, e.value(value, index)))
+        for buffer, place, packet in out:
+            e.store(buffer, place, packet, mask)
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The shape of the iteration space."""
+        shape: tuple[int, ...] = self.op.kwargs.get("space", self.results[0].type.shape)
+        return shape
+
+    def stores(
+        self, e: Emitter, result: Value, index: Sequence[Index | int]
+    ) -> list[tuple[Value, Sequence[Index | int]]]:
+        """What is written of `result` at `index` of the iteration space, and where."""
+        pieces = pieces_of(self.op, result)
+        if not pieces:
+            return [(result, index)]
+        op = result.op
+        assert op is not None
+        if op.defn.name == "concat":
+            dim, start, found = op.attr("dim"), 0, list[tuple[Value, Sequence[Index | int]]]()
+            for piece in pieces:
+                found.append((piece, (*index[:dim], index[dim] + start, *index[dim + 1 :])))
+                start += piece.type.shape[dim]
+            return found
+        x, update, *starts = op.operands
+        shape = update.type.shape
+        begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], shape)
+        extents = list(zip(index, pieces[0].type.shape, strict=True))
+        inner = iter([i for i, n in extents if n > 1])
+        place = [
+            begin + next(inner) if n > 1 else begin for begin, n in zip(begins, shape, strict=True)
+        ]
+        for i, n in extents:
+            if n == 1:  # zero, but where it is a packet of which one lane counts
+                place[-1] = place[-1] + i
+        return [(pieces[0], place)]
 
     def text(self) -> Stage:
         """The finished function."""

@@ -58,7 +58,8 @@ REPEAT_CHEAP, REPEAT_COSTLY = 2.0, 1.0
 class Kernel:
     """A kernel under construction. `order`: see above. `shape`: of its results and iteration
     space. `ops`: what it computes; `donated`: one of them is a variable's new value. `rows`: the
-    space of a kernel that goes row by row. `roots`: `root`, and those of kernels it took over."""
+    space of a kernel that goes row by row. `roots`: `root`, and those of kernels it took over.
+    `stores`: some results are larger than its space, of which it writes parts."""
 
     order: int
     shape: Ints
@@ -68,6 +69,7 @@ class Kernel:
     donated: bool = False
     plain: bool = True
     rows: Ints | None = None
+    stores: bool = False
     roots: list[Site] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -340,7 +342,8 @@ def _emit(partition: Partition, options: PassOptions) -> Function:
         if kernel.name in CONTROL:
             _emit_control(build, new, kernel, ops[0], written, options)
         else:
-            _emit_kernel(build, new, kernel, ops, [r for r in mine if r in written])
+            space = {"space": kernel.shape} if kernel.stores else {}
+            _emit_kernel(build, new, kernel, ops, [r for r in mine if r in written], **space)
     results = [_known(build, new, v) for v in fn.results]
     return build.finish(results, fn.attrs)
 
@@ -387,7 +390,8 @@ def _emit_control(
     if options.enabled("fuse") and fits_registers(op, filled):
         wanted = [r for r in op.results if r in written or r.index in filled]
         results = [r for r in wanted if not fixed[r.index]]
-        _emit_kernel(build, new, kernel, [op], results, filled=filled)
+        given = {"filled": filled} if filled else {}
+        _emit_kernel(build, new, kernel, [op], results, **given)
         return
     unread = _unread(op)
     operands = tuple(
@@ -446,7 +450,7 @@ def _emit_kernel(
     results: list[Value],
     **attrs: Ints,
 ) -> None:
-    """A fusion; `attrs` that are empty are left out."""
+    """A fusion."""
     region = Builder("kernel")
     region.fold_elements = -1  # the kernel is what `hero` says it is: nothing folds any more
     inner: dict[Value, Value] = {}
@@ -464,8 +468,7 @@ def _emit_kernel(
         inner.update(zip(op.results, made, strict=True))
     body = region.finish([inner[v] for v in results])
     build.loc = _origin(ops)
-    given = {name: value for name, value in attrs.items() if value}
-    made = build.emit(fusion, *operands, regions=(body,), hero=kernel.name, **given)
+    made = build.emit(fusion, *operands, regions=(body,), hero=kernel.name, **attrs)
     new.update(zip(results, made, strict=True))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tfc.ir.core import Value
 from tfc.passes.kernels import HEROES
+from tfc.prims.kernel_info import source_of_memory
 
 if TYPE_CHECKING:
     from tfc.passes.fuse import Kernel, Partition
@@ -32,6 +33,8 @@ def merge_kernels(partition: Partition, most_ops: int, most_results: int) -> Non
                     group.remove(other)
         for key in _spaces(kernel):
             spaces.setdefault(key, []).append(kernel)
+    for kernel in tuple(merger.alive):
+        merger.try_store(kernel)
     partition.kernels = sorted(merger.alive, key=lambda k: k.order)
 
 
@@ -84,6 +87,49 @@ class Merger:
                 sites.remove(first.root)
                 sites.add(second.root)
         return True
+
+    def try_store(self, second: Kernel) -> None:
+        """Merge into `second`, which only writes what one kernel makes into a part of memory, or
+        several parts side by side, the one that makes it: it writes them itself."""
+        pieces = self._pieces(second)
+        first = self.partition.home.get(pieces[0]) if pieces else None
+        if first is None or first not in self.alive or first.donated or second.donated:
+            return
+        if first.name not in ("loop", "dot") or len(first.ops) + len(second.ops) > self.most_ops:
+            return
+        for piece in pieces:
+            own = piece.op in first.ops and piece.type.shape == first.shape
+            if not own or self.partition.home.get(piece) is not first:
+                return
+        if self._results(first) + 1 > self.most_results:
+            return
+        order = self._order(first, second)
+        if order is None:
+            return
+        hero, shape = first.hero, first.shape
+        self._merge(first, second, order)
+        second.hero, second.shape, second.stores = hero, shape, True
+        second.root.evaluations = first.root.evaluations
+
+    def _pieces(self, kernel: Kernel) -> list[Value]:
+        """What a kernel that does nothing else writes into memory, if it is such."""
+        names = {op.defn.name for op in kernel.ops} - {"const", "reshape"}
+        ops = [op for op in kernel.ops if op.defn.name in names]
+        if kernel.stores or len(ops) != 1 or self._results(kernel) != 1:
+            return []
+        (op,) = ops
+        if op.defn.name == "concat" and kernel.hero is None:
+            same = len({v.type for v in op.operands}) == 1 and op.result.type.size > 0
+            return list(op.operands) if same and len(kernel.ops) == 1 else []
+        if op.defn.name != "dynamic_update_slice" or kernel.hero is not op:
+            return []
+        # nobody else may read the old content: he would have to come before what makes the update
+        alone = set(self.partition.reads[op.operands[0]]) == {kernel}
+        update = op.operands[1]
+        piece = source_of_memory(update)
+        units = [n for n in update.type.shape if n > 1] == [n for n in piece.type.shape if n > 1]
+        inside = update is piece or update.op in kernel.ops
+        return [piece] if alone and units and inside and update.type.size > 0 else []
 
     def _too_large(self, first: Kernel, second: Kernel) -> bool:
         if len(first.ops) + len(second.ops) > self.most_ops:

@@ -68,6 +68,8 @@ class _RowMerger(Merger):
         if first.order > second.order or first.donated != second.donated or len(spaces) != 1:
             return False
         (space,) = spaces
+        if first.stores or second.stores:
+            return False
         if not (_fits(first, space) and _fits(second, space)) or self._too_large(first, second):
             return False
         if _width(first) != _width(second):

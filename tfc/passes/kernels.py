@@ -21,7 +21,7 @@ from tfc.ir.walk import all_functions, has_effects
 from tfc.passes.matching import ELEMENTWISE
 from tfc.prims.control import CONTROL
 from tfc.prims.indexmap import operand_maps
-from tfc.prims.kernel_info import source_of_memory
+from tfc.prims.kernel_info import pieces_of, source_of_memory
 from tfc.prims.row_plan import row_plan
 
 Ints = tuple[int, ...]
@@ -206,11 +206,21 @@ def in_place_operands(kernel: Op) -> list[set[int]]:
     for value in region.results:
         found.setdefault(value, set()).add(root)
     elsewhere = Site(1)
+    stored = {r: pieces for r in region.results if (pieces := pieces_of(kernel, r))}
+    own = {r: Site(1) for r in stored}  # of what it is written into, a result is the only reader
     for op in reversed(region.ops):
         if op.defn.name == kernel.attr("hero"):
             for k, operand in enumerate(op.operands):
                 same = k == 0 and op.defn.name in IN_MEMORY
                 found.setdefault(operand, set()).add(root if same else elsewhere)
+            continue
+        if op.results and op.result in stored:
+            if op.defn.name in IN_MEMORY:
+                for operand in op.operands[2:]:
+                    found.setdefault(operand, set()).add(elsewhere)
+                found.setdefault(op.operands[0], set()).add(own[op.result])
+            for piece in stored[op.result]:
+                found.setdefault(piece, set()).add(root)
             continue
         at = {site for r in op.results for site in found.get(r, ())}
         for operand, key in zip(op.operands, read_keys(op), strict=True):
@@ -218,13 +228,13 @@ def in_place_operands(kernel: Op) -> list[set[int]]:
     if kernel.attr("hero") == "while":
         return _taken_by_loop(kernel)
     good = []
-    for result in kernel.results:
-        width = _width(result)
+    for result, inner in zip(kernel.results, region.results, strict=True):
+        width, here = _width(result), own.get(inner, root)
         good.append(
             {
                 position
                 for position, param in enumerate(region.params)
-                if found.get(param, set()) <= {root}
+                if found.get(param, set()) <= {here}
                 and param.type.size == result.type.size
                 and param.type.shape == result.type.shape
                 and _width(param) == width

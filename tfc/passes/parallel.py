@@ -8,6 +8,7 @@ are awake says so in attribute `light`.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ from tfc.ir.core import Function, Op, Value
 from tfc.passes.kernels import HEROES, is_free, with_kernel_attrs
 from tfc.passes.options import PassOptions
 from tfc.prims.contract_plan import op_is_light
-from tfc.prims.kernel_info import kernel_chunks
+from tfc.prims.kernel_info import kernel_chunks, pieces_of
 
 # A fork and join takes 0.4 to 1 us on two cores that are awake, 2 to 5 us where one has to be
 # woken: a kernel with less work than this stays whole.
@@ -76,24 +77,27 @@ def chunks_of(kernel: Op) -> int:
         return 1
     # axes that are neighbours in memory are one axis to the loop nest, so what counts is the size;
     # chunks beyond the extent of an outermost axis that stays alone are empty
-    room = kernel.results[0].type.size // LANES
+    room = int(prod(kernel.kwargs.get("space", kernel.results[0].type.shape))) // LANES
     return max(1, min(MOST_CHUNKS, int(work / CHUNK_NS), room))
 
 
 def estimated_ns(kernel: Op) -> float:
     """About how long the kernel takes on one core."""
     region = kernel.regions[0]
-    moved = sum(v.type.nbytes for v in region.results)
-    moved += sum(_bytes_read(region, param) for param in region.params)
+    pieces = {r: pieces_of(kernel, r) or [r] for r in region.results}
+    moved = sum(v.type.nbytes for parts in pieces.values() for v in parts)
+    stores = {r.op for r, parts in pieces.items() if parts != [r]}
+    moved += sum(_bytes_read(region, param, stores) for param in region.params)
     per_byte = NS_BYTE_CACHED if moved <= CACHED else NS_BYTE
-    return float(moved * per_byte + sum(_op_ns(op) for op in region.ops))
+    return float(moved * per_byte + sum(_op_ns(op) for op in region.ops if op not in stores))
 
 
-def _bytes_read(region: Function, param: Value) -> int:
-    """The bytes of `param` that are read: of a part or of rows, no more than those."""
+def _bytes_read(region: Function, param: Value, stores: Container[Op | None]) -> int:
+    """The bytes of `param` that are read: of a part or of rows, no more than those; none by
+    `stores`, which write."""
     total = 0
     for op in region.ops:
-        if param in op.operands:
+        if param in op.operands and op not in stores:
             part = op.defn.name in _PARTS and op.operands[0] is param
             total += op.result.type.nbytes if part else param.type.nbytes
     return min(total, int(param.type.nbytes))

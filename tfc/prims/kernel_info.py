@@ -76,6 +76,21 @@ def source_of_memory(value: Value) -> Value:
     return value
 
 
+# --- stores ---------------------------------------------------------------------------------
+
+
+def pieces_of(kernel: Op, result: Value) -> list[Value]:
+    """What the kernel of fusion `kernel` writes of `result`, a result of its region, by pieces of
+    its iteration space (attribute `space`): the update, behind what adds axes of one element, of an
+    update in memory; what a concat takes. None of other results, which are the space itself."""
+    op = result.op
+    if op is None or result.type.shape == kernel.kwargs.get("space", result.type.shape):
+        return []
+    if op.defn.name == "concat":
+        return list(op.operands)
+    return [source_of_memory(op.operands[1])]
+
+
 # --- among kernels --------------------------------------------------------------------------
 
 VIEWS = frozenset({"slice", "dynamic_slice"})

@@ -16,11 +16,13 @@ TILE = 16  # positions side by side in a tile: one cache line of float32
 
 def write(k: Kernel) -> None:
     """Store all results, packet by packet."""
-    shape = k.results[0].type.shape or ()
+    shape = k.space
     probe = Probe(k.e.buffers)
     axes = probe_axes(probe, shape)
     for result in k.region.results:
-        probe.value(result, axes)
+        for value, place in k.stores(probe, result, axes):
+            probe.value(value, axes)
+            probe.accesses.append(row_major(place, result.type.shape))
     groups = merged_axes([*probe.accesses, row_major(axes, shape)], axes, shape)
     across = _across(probe.accesses, axes, groups)
     result_nest(k, shape, groups, lambda index: k.finish(index, {}), across)
