@@ -26,9 +26,10 @@ def run_host_op(
     values: Mapping[Any, np.ndarray],
     store: VariableStore,
     deadline: float | None = None,
+    functions: Any = None,
 ) -> Sequence[np.ndarray]:
     """The outputs of a host op, each of the dtype that the graph says. `deadline`: when the run
-    must be over."""
+    must be over. `functions`: what runs the functions of datasets."""
     refs = op.defn.ref_inputs(op)
     arrays = [
         value_of(t, values, store) for t, is_ref in zip(op.inputs, refs, strict=True) if not is_ref
@@ -38,7 +39,7 @@ def run_host_op(
         content = _as_array(op.defn.assigns(*arrays), op.outputs[0])
         store.put(key, content)
         return [content]
-    call = (Call(store.objects, op, deadline),) if op.defn.takes_session else ()
+    call = (Call(store.objects, op, deadline, functions),) if op.defn.takes_session else ()
     results = op.defn.run_host(op, arrays, *call)
     return [_as_array(r, t) for r, t in zip(results, op.outputs, strict=True)]
 

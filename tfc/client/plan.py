@@ -20,6 +20,7 @@ from tfc.base import dtypes, errors
 from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
 from tfc.client.feeds import as_bytes, check_references, not_fed
+from tfc.client.functions import Functions
 from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
 from tfc.client.interrupt import check_deadline
 from tfc.client.runtime import Runtime, WrongGuess, call_native
@@ -89,7 +90,8 @@ class Stage:
             if driven is not None:
                 results = driven.run(runtime, values)
             else:
-                results = run_host_op(op, values, runtime.store, runtime.deadline)
+                functions = Functions(runtime, Plan) if op.defn.takes_session else None
+                results = run_host_op(op, values, runtime.store, runtime.deadline, functions)
             values.update(zip(op.outputs, results, strict=True))
 
     def _call(self, runtime: Runtime, values: Environment) -> None:
@@ -217,6 +219,7 @@ class Branch:
     def _make_stage(self, runtime: Runtime, lowered: Lowered) -> Stage:
         executable, donors = None, {}
         runtime.store.put_missing(lowered.states)
+        self.plan.states.update(lowered.states)
         if lowered.outputs or any(op.defn.effects for op in lowered.function.ops):
             signature = self.plan.describe(lowered.inputs)
             executable = compiler.compile_function(lowered.function, signature, runtime.options())
@@ -285,6 +288,7 @@ class Plan:
         self.variables = [op.name for op in self.ops if is_variable(op)]
         names = [e.name for e in elements]
         self.lessons = Lessons()
+        self.states: dict[str, np.ndarray] = {}  # hidden variables of its stages, at first
         self.name = "run"
         self.fetch_names = ", ".join(names)
         used = {t for op in self.ops for t in op.inputs}
@@ -296,7 +300,7 @@ class Plan:
         """The plan of a region of one of the ops: its results, and the tensors `kept`. What it is
         fed is no user's: strings are bytes already, or TensorArrays of them."""
         plan = Plan([*region.results, *kept], fed, region_ops(region, kept))
-        plan.string_feeds = []
+        plan.string_feeds, plan.states = [], self.states
         return plan
 
     def compile(self, runtime: Runtime, values: Environment) -> bool:

@@ -86,7 +86,7 @@ class VariableStore:
 
     def types(self, keys: Iterable[str]) -> dict[str, Type | None]:
         """The type of each variable's content; None where it has none."""
-        found = {key: self._buffers.get(key) for key in keys}
+        found = {key: self.get(key) for key in keys}
         return {key: b.type if b is not None else None for key, b in found.items()}
 
     def put(self, key: str, array: np.ndarray) -> None:
@@ -114,6 +114,7 @@ class VariableStore:
         self._next_generation()
         self._buffers.clear()
         self.objects.closed = True
+        self.objects.items.clear()
 
     def _next_generation(self) -> None:
         self.generation += 1

@@ -64,6 +64,7 @@ class Graph(ScopeStacks, CollectionStore):
         CollectionStore.__init__(self)
         self._ops: list[Operation] = []
         self._by_name: dict[str, Operation] = {}
+        self._hidden_ops = False  # whether some ops are those of functions
         self._finalized = False
         self._unfeedable: set[Tensor] = set()
         self._unfetchable: set[Any] = set()
@@ -163,6 +164,7 @@ class Graph(ScopeStacks, CollectionStore):
         if self._region is not None:
             op._region = self._region
             self._region.ops.append(op)
+            self._hidden_ops = self._hidden_ops or self._region.hidden
 
     def _mutated(self) -> None:
         """Something other than appending has changed what a run may rely on."""
@@ -196,8 +198,10 @@ class Graph(ScopeStacks, CollectionStore):
             raise RuntimeError("Graph is finalized and cannot be modified.")
 
     def get_operations(self) -> list[Operation]:
-        """All operations, in the order in which they were added."""
-        return list(self._ops)
+        """All operations, in the order in which they were added; not those of functions."""
+        if not self._hidden_ops:
+            return list(self._ops)
+        return [op for op in self._ops if op._region is None or not op._region.hidden]
 
     def get_operation_by_name(self, name: str) -> Operation:
         """The operation called `name`.

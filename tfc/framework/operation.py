@@ -190,6 +190,8 @@ class Operation:
         self._original_op: Operation | None = None
         self._gradient_function: Callable[..., Any] | None = None
         self._region: Any = None  # the Region that the op belongs to
+        self._functions: tuple[Any, ...] = ()  # hidden regions that it calls; no GraphDef has them
+        self._dataset: Tensor | None = None  # what a one-shot iterator begins with
 
     @property
     def graph(self) -> Any:

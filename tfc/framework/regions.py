@@ -18,12 +18,14 @@ class Region:
     """A context: ops made inside belong to it.
 
     ops: its own, not those of regions inside it. params: the tensors it is a function of, results:
-    what it gives. parent: the region it stands in, None at the top.
+    what it gives. parent: the region it stands in, None at the top. hidden: it is a function of its
+    own, as of a dataset, whose ops TensorFlow keeps out of the Graph.
     """
 
-    def __init__(self, graph: Any, name: str):
+    def __init__(self, graph: Any, name: str, hidden: bool = False):
         self.graph, self.name = graph, name
         self.parent: Region | None = graph._region
+        self.hidden: bool = hidden or (self.parent is not None and self.parent.hidden)
         self.ops: list[Operation] = []
         self.params: list[Tensor] = []
         self.results: list[Tensor] = []

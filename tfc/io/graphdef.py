@@ -22,7 +22,9 @@ def graph_to_proto(graph: Any, add_shapes: bool = True, first: int = 0) -> Any:
     """
     proto = message("GraphDef")()
     proto.versions.producer = GRAPH_DEF_VERSION
-    for op in graph.get_operations()[first:]:
+    for op in graph.get_operations():
+        if op._id < first:
+            continue
         node_def = op.node_def
         node = proto.node.add(
             name=node_def.name, op=node_def.op, input=node_def.input, device=node_def.device
