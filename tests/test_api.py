@@ -33,6 +33,12 @@ REASONS = {
     "tf.custom_gradient": "1.15 has no default",
     "tf.Variable": "trainable is True where the recording has None for the same",
     "tf.nn.softmax_cross_entropy_with_logits_v2": "1.15 starts with _sentinel and has defaults",
+    "tf.data.FixedLengthRecordDataset": "1.15 has no name",
+    "tf.data.TFRecordDataset": "as tf.data.FixedLengthRecordDataset",
+    "tf.data.TextLineDataset": "as tf.data.FixedLengthRecordDataset",
+    "tf.data.experimental.CsvDataset": "1.15 has no exclude_cols",
+    "tf.data.experimental.RandomDataset": "1.15 has a seed alone",
+    "tf.data.experimental.parse_example_dataset": "1.15 has no deterministic",
     "tf.train.update_checkpoint_state": "save_relative_paths, which Saver passes, comes last",
 }
 

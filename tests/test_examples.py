@@ -17,6 +17,7 @@ RUNS = {
     "softmax_regression.py": (["--steps", "200"], r"test accuracy: 0\.9\d\d"),
     "mlp.py": (["--steps", "400"], r"test accuracy: 0\.9\d\d"),
     "numpy_mlp.py": (["--steps", "400"], r"test accuracy: 0\.9\d\d"),
+    "datasets.py": (["--epochs", "6"], r"(?s)30 steps.*test accuracy: 0\.9\d\d"),
     "cnn.py": (["--steps", "60", "--hidden", "64"], r"test accuracy: 0\.[6789]\d\d"),
     "training_loop.py": (
         ["--steps", "600", "--compare"],

@@ -1,7 +1,7 @@
 """The visible list of ops that run in Python, and that no other op does.
 
-Host ops are strings, files, Python functions, Fourier transforms, what LAPACK computes, and outputs
-whose shape depends on data.
+Host ops are strings, files, datasets, Python functions, Fourier transforms, what LAPACK computes,
+and outputs whose shape depends on data.
 """
 
 import tfc  # noqa: F401  (registers every op)
@@ -38,6 +38,21 @@ QUEUES = {
     "QueueEnqueueV2", "QueueEnqueueManyV2", "QueueDequeueV2", "QueueDequeueManyV2",
     "QueueDequeueUpToV2", "QueueCloseV2", "QueueIsClosedV2", "QueueSizeV2",
 }  # fmt: skip
+# Datasets and iterators; the functions that they call are compiled.
+DATASETS = {
+    "BatchDatasetV2", "CacheDataset", "ConcatenateDataset", "DatasetCardinality",
+    "DatasetToSingleElement", "DatasetToTFRecord", "DeserializeSparse",
+    "DirectedInterleaveDataset", "FilterDataset", "FixedLengthRecordDatasetV2",
+    "FlatMapDataset", "GeneratorDataset", "GroupByReducerDataset", "GroupByWindowDataset",
+    "IgnoreErrorsDataset", "InterleaveDataset", "IteratorFromStringHandleV2", "IteratorGetNext",
+    "IteratorToStringHandle", "IteratorV2", "MakeIterator", "MapAndBatchDataset", "MapDataset",
+    "OneShotIterator", "PaddedBatchDatasetV2", "ParallelInterleaveDatasetV2",
+    "ParallelMapDataset", "PrefetchDataset", "RandomDataset", "RangeDataset", "ReduceDataset",
+    "RepeatDataset", "ScanDataset", "SerializeManySparse", "SerializeSparse", "ShardDataset",
+    "ShuffleAndRepeatDataset", "ShuffleDataset", "SkipDataset", "SparseTensorSliceDataset",
+    "TFRecordDataset", "TakeDataset", "TakeWhileDataset", "TensorDataset", "TensorSliceDataset",
+    "TextLineDataset", "UnbatchDataset", "UniqueDataset", "WindowDataset", "ZipDataset",
+}  # fmt: skip
 # What meets arrays of several shapes that driven loops keep; native on all others.
 RAGGED = {"LoopCount", "Residual", "ResidualAt", "ResidualAtGrad", "ZerosLike", "AddN"}
 # TensorArrays of strings, of elements that differ in shape, or that grow no counter says how far.
@@ -57,6 +72,7 @@ LAPACK = {
     "Qr", "SelfAdjointEigV2", "Svd", "TridiagonalSolve",
 }  # fmt: skip
 ALLOWED = FOURIER | LAPACK | STRINGS | FILES | QUEUES | SUMMARIES | PYTHON | DATA_DEPENDENT
+ALLOWED |= DATASETS
 
 
 def test_only_listed_ops_have_host_rules():

@@ -2,7 +2,7 @@
 
 from typing import Any as _Any
 
-from tfc import contrib, examples, layers, losses, metrics, nn, summary, train, version
+from tfc import contrib, data, examples, layers, losses, metrics, nn, summary, train, version
 from tfc.base import compat, errors, logging, resource_loader
 from tfc.base.dtypes import (
     DType,
@@ -76,6 +76,7 @@ from tfc.framework.sparse_tensor import (
     convert_to_tensor_or_sparse_tensor,
 )
 from tfc.framework.template import make_template
+from tfc.framework.tensor_spec import SparseTensorSpec, TensorSpec
 from tfc.framework.tensor_util import constant_value as get_static_value
 from tfc.framework.tensor_util import is_tensor
 from tfc.framework.variable_scope import (

@@ -20,6 +20,7 @@ from tfc.ops import (
     count_ops,
     ctc,
     custom_gradient,
+    datasets,
     diag_ops,
     dilation_ops,
     examples,

@@ -24,7 +24,7 @@ def _path(op: Any, array: np.ndarray) -> bytes:
     return scalar_text(array)
 
 
-def _file_error(op: Any, path: bytes, error: OSError) -> errors.OpError:
+def file_error(op: Any, path: bytes, error: OSError) -> errors.OpError:
     """What TensorFlow raises for an error of the file system."""
     said = f"{os.fsdecode(path)}; {error.strerror or error}"
     match error:
@@ -50,7 +50,7 @@ class ReadFile(OpDef, sig="ReadFile(filename: string) -> contents: string"):
             with open(path, "rb") as file:
                 return vector([file.read()]).reshape(())
         except OSError as error:
-            raise _file_error(op, path, error) from None
+            raise file_error(op, path, error) from None
 
 
 class WriteFile(OpDef, sig="WriteFile(filename: string, contents: string) -> ()"):
@@ -70,7 +70,7 @@ class WriteFile(OpDef, sig="WriteFile(filename: string, contents: string) -> ()"
             with open(path, "wb") as file:
                 file.write(scalar_text(contents))
         except OSError as error:
-            raise _file_error(op, path, error) from None
+            raise file_error(op, path, error) from None
 
 
 class MatchingFiles(OpDef, sig="MatchingFiles(pattern: string) -> filenames: string"):

@@ -1,0 +1,1 @@
+"""Tests of tf.data. Literal values are TensorFlow's own."""
