@@ -18,12 +18,12 @@ the body writes in place, else they are exchanged from turn to turn, so nothing 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
 from tfc.codegen.packets import MEMORY
 from tfc.codegen.profile import Profile
+from tfc.codegen.steps import FEW, NO_STATUS, WALK, Step, table_text
 from tfc.codegen.text import Text, V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.prims.control import CONTROL, commits, invariants
@@ -51,6 +52,23 @@ class Assert:
     message: str
     op: str
     payload: tuple[Type, ...]
+
+
+class _Call(NamedTuple):
+    """A stage of a kernel to be called: on which pointers, from which assert on it counts its
+    status, and whether the cancel flag is read before."""
+
+    kernel: Op
+    stage: Stage
+    arguments: tuple[V, ...]
+    base: int
+    polled: bool
+
+    @property
+    def chunks(self) -> int:
+        """What the fork takes: a light job has a negative number."""
+        number = self.stage.chunks
+        return -number if number != 1 and self.kernel.kwargs.get("light", False) else number
 
 
 @dataclass
@@ -110,25 +128,36 @@ class Entry:
         self.order: list[str] = []
         self.symbol = "run"
         self.profile = Profile(self.t, target) if profiled else None
-        self._pointers: dict[tuple[str, int], V] = {}
+        self._names: dict[V, tuple[str, int]] = {}  # pointers that have a name only
+        self._computed: dict[V, V] = {}  # and those of them that have been computed
+        self._waiting: list[_Call] = []  # calls not yet written, of one frame and in a row
+        self._tables: list[str] = []
         self._most_args = 1
         self._may_stop = True  # as long as no parameter of a whole frame has been written
         self._settle: Callable[[], None] = lambda: None  # writes what must be done before it ends
 
     # -- where values lie -----------------------------------------------------------------------
     def _pointer(self, kind: str, number: int) -> V:
-        """The address of arena byte `number`, or slot `number` of the buffer table, computed at
-        the head of the entry."""
-        key = (kind, number)
-        if key not in self._pointers:
+        """The name of the address of arena byte `number`, or of what slot `number` of the buffer
+        table holds. Tables of steps take the name, instructions what `_at` gives for it."""
+        name = V(f"%{kind}+{number}", "ptr")
+        self._names[name] = (kind, number)
+        return name
+
+    def _at(self, pointer: V) -> V:
+        """A pointer for instructions; one that is only named is computed at the entry's head."""
+        if pointer not in self._names:
+            return pointer
+        if pointer not in self._computed:
+            kind, number = self._names[pointer]
             t = self.t
             with t.at(t.root):
                 if kind == "arena":
-                    self._pointers[key] = t.gep(V("%arena", "ptr"), number, "i8")
+                    address = t.gep(V("%arena", "ptr"), number, "i8")
                 else:
-                    at = t.gep(V("%table", "ptr"), number, "ptr")
-                    self._pointers[key] = t.load("ptr", at, 8)
-        return self._pointers[key]
+                    address = t.load("ptr", t.gep(V("%table", "ptr"), number, "ptr"), 8)
+            self._computed[pointer] = address
+        return self._computed[pointer]
 
     def _locate(self, frame: _Frame, place: Sequence[Any]) -> V:
         """The address that an `out` attribute names in `frame`."""
@@ -147,19 +176,27 @@ class Entry:
     def _view(self, frame: _Frame, op: Op) -> V:
         """Where the elements that a slice takes begin."""
         t, (x, *starts) = self.t, op.operands
-        at, step = frame.places[x], x.type.nbytes
+        at, step, offset = frame.places[x], x.type.nbytes, 0
+        if starts:
+            self._write_calls()  # one of them may make a start
         begins = starts or op.attr("start")
         for start, n, size in zip(begins, x.type.shape, op.result.type.shape, strict=True):
             step //= max(n, 1)
             if isinstance(start, int):
-                at = t.gep(at, start * step, "i8")
+                offset += start * step
             elif n != size:
-                index = t.load(MEMORY[start.type.dtype], frame.places[start], start.type.nbytes)
+                place = self._at(frame.places[start])
+                index = t.load(MEMORY[start.type.dtype], place, start.type.nbytes)
                 signed = start.type.dtype in SIGNED
                 number = t.cast("sext" if signed else "zext", index, "i64")
                 number = t.intrinsic("smax", number, i64(0))
-                at = t.gep(at, t.mul(t.minimum(number, i64(n - size)), step), "i8")
-        return at
+                at = t.gep(self._at(at), t.mul(t.minimum(number, i64(n - size)), step), "i8")
+        if not offset:
+            return at
+        kind, byte = self._names.get(at, ("", 0))
+        if kind == "arena":
+            return self._pointer(kind, byte + offset)
+        return t.gep(self._at(at), offset, "i8")
 
     # -- writing --------------------------------------------------------------------------------
     def write(self) -> None:
@@ -176,10 +213,15 @@ class Entry:
     def _frame(self, frame: _Frame) -> None:
         self._copy(frame.early_copies())
         for op in frame.fn.ops:
+            polled = False
             if frame.whole and "out" in op.kwargs:
-                self._poll()
+                polled = self._may_stop
                 written = any(place[:1] == ("param",) for place in op.attr("out"))
                 self._may_stop = self._may_stop and (commits(op) or not written)
+            if op.defn.name in ("while", "cond"):
+                self._write_calls()
+                if polled:
+                    self._poll()
             match op.defn.name:
                 case "const":
                     frame.places[op.result] = self._constant(op.attr("value").array)
@@ -188,13 +230,14 @@ class Entry:
                 case "slice" | "dynamic_slice":
                     frame.places[op.result] = self._view(frame, op)
                 case "fusion":
-                    self._kernel(frame, op)
+                    self._kernel(frame, op, polled)
                 case "while":
                     self._while(frame, op)
                 case "cond":
                     self._cond(frame, op)
                 case name:
                     raise ValueError(f"{name} outside a fusion has no code")
+        self._write_calls()
         self._copy(frame.late_copies())
 
     def _copy(self, copies: list[Copy]) -> None:
@@ -223,6 +266,7 @@ class Entry:
             self.t.call("void", "free", spare)
 
     def _memcpy(self, to: V, source: V, size: int, name: str = "llvm.memcpy.p0.p0.i64") -> None:
+        to, source = self._at(to), self._at(source)
         if name == "memcpy":
             self.t.call("ptr", name, to, source, i64(size))
         else:
@@ -241,7 +285,8 @@ class Entry:
         turned = [j for j, place in enumerate(attrs["spare"]) if place]
         spares = [self._locate(frame, attrs["spare"][j]) for j in turned]
         flag = self._locate(frame, attrs["flag"])
-        with t.repeat([*(homes[j] for j in turned), *spares]) as loop:
+        first = [self._at(home) for home in (*(homes[j] for j in turned), *spares)]
+        with t.repeat(first) as loop:
             now, then = list(homes), list(homes)
             for j, at, other in zip(
                 turned, loop.carried, loop.carried[len(turned) :], strict=False
@@ -251,12 +296,13 @@ class Entry:
             def bring_home() -> None:
                 for j in turned:
                     if sizes[j]:
-                        with t.when(t.cmp("ne", now[j], homes[j])):
+                        with t.when(t.cmp("ne", now[j], self._at(homes[j]))):
                             self._memcpy(homes[j], now[j], sizes[j])
 
             if commits(op):
                 self._settle = bring_home
-            self._poll()
+            if self._may_stop:
+                self._poll()
             self._frame(_Frame(condition, now, [flag]))
             loop.go_on(self._is_true(flag))
             self._frame(_Frame(body, now, then, whole=commits(op)))
@@ -280,10 +326,10 @@ class Entry:
         frame.places.update(zip(op.results, places, strict=True))
 
     def _is_true(self, at: V) -> V:
-        return self.t.cmp("ne", self.t.load("i8", at, 1), const("i8", 0))
+        return self.t.cmp("ne", self.t.load("i8", self._at(at), 1), const("i8", 0))
 
     # -- kernels --------------------------------------------------------------------------------
-    def _kernel(self, frame: _Frame, op: Op) -> None:
+    def _kernel(self, frame: _Frame, op: Op, polled: bool) -> None:
         """Call the stages of a fusion."""
         outs = op.kwargs.get("out", ())
         places = [self._locate(frame, out) for out in outs]
@@ -294,67 +340,100 @@ class Entry:
             return  # nothing to compute
         if op.attr("hero") == "room":
             return  # nothing reads what it holds at first
-        stages = kernel_stages(op, self.target)
         arguments = [frame.places[x] for x in op.operands] + places
         if scratch := op.kwargs.get("scratch"):
             arguments.append(self._locate(frame, scratch))
-        args = self._arguments(arguments)
-        self._copy_updated(frame, op)
-        first = len(self.asserts) + 1
-        self.asserts.update((first + n, _assert_of(check)) for n, check in enumerate(checks))
-        for stage in stages:
-            with self.profile.timed(op) if self.profile else nullcontext():
-                status = self._call(stage, args, op.kwargs.get("light", False))
-            if stops:
-                self._stop_on(status, first)
+        self._most_args = max(self._most_args, len(arguments))
+        base = len(self.asserts) if stops else NO_STATUS
+        self.asserts.update((base + n, _assert_of(check)) for n, check in enumerate(checks, 1))
+        polled = not self._copy_updated(frame, op, polled) and polled
+        for stage in kernel_stages(op, self.target):
+            self.stages[stage.symbol] = stage
+            self.order.append(stage.symbol)
+            self._waiting.append(_Call(op, stage, tuple(arguments), base, polled))
+            polled = False
 
-    def _copy_updated(self, frame: _Frame, op: Op) -> None:
+    def _copy_updated(self, frame: _Frame, op: Op, polled: bool) -> bool:
         """Before a kernel that writes parts of its results: those that do not lie over what they
-        are an update of start as a copy of it."""
-        region = op.regions[0]
+        are an update of start as a copy of it. Whether there were any; the cancel flag is then read
+        in front, if it is to be `polled`."""
+        region, copied = op.regions[0], False
         for result, inner in zip(op.results, region.results, strict=True):
             maker = inner.op
             if pieces_of(op, inner) and maker is not None and maker.defn.name != "concat":
                 source = op.operands[region.params.index(maker.operands[0])]
                 if frame.places[source] != frame.places[result]:
+                    if not copied:
+                        self._write_calls()
+                        if polled:
+                            self._poll()
+                    copied = True
                     self._memcpy(frame.places[result], frame.places[source], result.type.nbytes)
+        return copied
 
-    def _arguments(self, pointers: list[V]) -> V:
-        t = self.t
-        self._most_args = max(self._most_args, len(pointers))
-        args = V("%args", "ptr")
-        for position, pointer in enumerate(pointers):
-            t.store(pointer, t.gep(args, position, "ptr"), 8)
-        return args
+    def _write_calls(self) -> None:
+        """Write the calls that wait: many in a row whose arguments all have names as a table."""
+        calls, self._waiting = self._waiting, []
+        for named, group in groupby(calls, lambda c: all(v in self._names for v in c.arguments)):
+            run = list(group)
+            if named and len(run) >= FEW and self.profile is None:
+                self._write_table(run)
+                continue
+            for call in run:
+                self._write_call(call)
+
+    def _write_table(self, calls: Sequence[_Call]) -> None:
+        steps = [
+            Step(
+                call.stage.symbol,
+                call.chunks,
+                tuple(self._names[v] for v in call.arguments),
+                call.base,
+                call.polled,
+            )
+            for call in calls
+        ]
+        name = f"{self.symbol}.{len(self._tables)}"
+        self._tables.append(table_text(name, steps))
+        status = self.t.ins(
+            f"call i32 @walk(ptr %ctx, ptr %args, ptr @{name}.steps, i64 {len(steps)}, "
+            f"ptr @{name}.arguments)",
+            "i32",
+        )
+        with self.t.when(self.t.cmp("ne", status, const("i32", 0)), status):
+            self._settle()
+
+    def _write_call(self, call: _Call) -> None:
+        t, args = self.t, V("%args", "ptr")
+        if call.polled:
+            self._poll()
+        for position, pointer in enumerate(call.arguments):
+            t.store(self._at(pointer), t.gep(args, position, "ptr"), 8)
+        with self.profile.timed(call.kernel) if self.profile else nullcontext():
+            name, chunks = call.stage.symbol, call.chunks
+            if chunks == 1:
+                status = t.ins(f"call i32 @{name}(ptr %ctx, ptr %args, i64 0, i64 1)", "i32")
+            else:
+                fork = f"call i32 %fork(ptr %ctx, ptr @{name}, ptr %args, i64 {chunks})"
+                status = t.ins(fork, "i32")
+        if call.base != NO_STATUS:
+            self._stop_on(status, call.base)
 
     def _poll(self) -> None:
-        """Stop if cancelled, as long as no parameter of a whole frame has been written."""
-        if not self._may_stop:
-            return
+        """Stop if cancelled."""
         t = self.t
         flag = t.ins("load atomic i32, ptr %cancel monotonic, align 4", "i32")
         with t.when(t.cmp("ne", flag, const("i32", 0)), const("i32", CANCELLED)):
             self._settle()
 
-    def _stop_on(self, status: V, first: int) -> None:
-        """Leave the entry if a kernel, whose asserts have the numbers from `first` on, did."""
+    def _stop_on(self, status: V, base: int) -> None:
+        """Leave the entry if a kernel, whose asserts have the numbers after `base`, did."""
         t, zero = self.t, const("i32", 0)
-        number = t.op("add", status, const("i32", first - 1))
+        number = t.op("add", status, const("i32", base))
         number = t.select(t.cmp("slt", status, zero), status, number)
         with t.when(t.cmp("ne", status, zero), number):
             self._settle()
             t.store(t.cast("sext", number, "i64"), V("%record", "ptr"), 8)
-
-    def _call(self, stage: Stage, args: V, light: bool) -> V:
-        name = "k" + hashlib.sha256((self.target.key + stage.text).encode()).hexdigest()[:16]
-        self.stages[name] = stage
-        self.order.append(name)
-        if stage.chunks == 1:
-            return self.t.ins(f"call i32 @{name}(ptr %ctx, ptr {args.ref}, i64 0, i64 1)", "i32")
-        chunks = -stage.chunks if light else stage.chunks
-        return self.t.ins(
-            f"call i32 %fork(ptr %ctx, ptr @{name}, ptr {args.ref}, i64 {chunks})", "i32"
-        )
 
     # -- the module -----------------------------------------------------------------------------
     def module(self, known: Container[str]) -> tuple[str, list[str]]:
@@ -373,7 +452,8 @@ class Entry:
             f"define i32 @{self.symbol}(ptr %ctx) nounwind {{\nentry:\n"
             f"%args = alloca [{self._most_args} x ptr], align 16\n{self.t.body()}\nret i32 0\n}}\n"
         )
-        return "\n".join([*sorted(declares), *lines, entry]), new
+        walk = [WALK, *self._tables] if self._tables else []
+        return "\n".join([*sorted(declares), *lines, *walk, entry]), new
 
 
 def _assert_of(op: Op) -> Assert:

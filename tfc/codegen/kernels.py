@@ -12,7 +12,8 @@ The text holds no name: `@KERNEL` stands for it, so that equal kernels have equa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfc.base.target import Target
@@ -21,6 +22,7 @@ from tfc.codegen.index import Index
 from tfc.codegen.packets import Packet, bits_of
 from tfc.codegen.text import Text, V, i64, vector_const
 from tfc.ir.core import Function, Op, Value
+from tfc.ir.structure import kernel_key
 from tfc.prims.indexing import clamped_starts
 from tfc.prims.kernel_info import pieces_of
 
@@ -30,9 +32,10 @@ KERNEL_ATTRIBUTES = 'noinline nounwind "frame-pointer"="none"'
 
 @dataclass(frozen=True)
 class Stage:
-    """One native function of a kernel: its text (name: `@KERNEL`), the declarations it needs, and
-    how many chunks it runs over."""
+    """One native function of a kernel: its symbol, a hash of its text and target; its text (name:
+    `@KERNEL`), the declarations it needs, and how many chunks it runs over."""
 
+    symbol: str
     text: str
     declares: frozenset[str]
     chunks: int
@@ -198,7 +201,8 @@ class Kernel:
         body = self.t.body()
         text = "\n".join(self.t.globals) + "\n" + head + body
         text += f"\nret i32 {self.status.ref}\n}}\n"
-        return Stage(text, frozenset(self.t.declares.values()), self.chunks)
+        digest = hashlib.sha256((self.target.key + text).encode()).hexdigest()
+        return Stage(f"k{digest[:16]}", text, frozenset(self.t.declares.values()), self.chunks)
 
 
 def chunk_step(extent: int, chunks: int, align: int = 1) -> int:
@@ -229,8 +233,28 @@ def dependents(region: Function, heroes: Mapping[Value, Packet]) -> set[Value]:
     return found
 
 
+_written: dict[Hashable, list[Stage]] = {}
+"""Kernels by what they are written from, the one used longest ago first. Networks that are unrolled
+have few kernels that differ, and writing one costs a hundred times as much as its key."""
+
+MOST_WRITTEN = 1024
+PLACES = ("out", "scratch", "light")  # attributes that are the entry's concern
+
+
 def kernel_stages(op: Op, target: Target) -> list[Stage]:
     """The native functions of a fusion op, in the order in which they run."""
+    key = target, kernel_key(op, apart_from=PLACES)
+    stages = _written.pop(key, None)
+    if stages is None:
+        stages = write_stages(op, target)
+        while len(_written) >= MOST_WRITTEN:
+            _written.pop(next(iter(_written)), None)
+    _written[key] = stages
+    return stages
+
+
+def write_stages(op: Op, target: Target) -> list[Stage]:
+    """What `kernel_stages` gives, written anew."""
     from tfc.codegen.heroes import ALL_SPLIT, stages_of
 
     chunks = op.kwargs.get("chunks", 1)

@@ -37,12 +37,23 @@ class Const(OpDef, sig="Const(value: tensor, dtype: type) -> output: dtype"):
 
     def lower(build: Any, *, value: Literal) -> Value:
         array = value.array
-        if array.size > 1 and array.tobytes() == array.ravel()[:1].tobytes() * array.size:
+        if array.size > 1 and is_uniform(array):
             return p.splat(build, array.ravel()[0], value.type)
         return p.const(build, value=value)
 
     def host(*, value: Literal) -> np.ndarray:
         return value.array
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Whether all elements of a C-contiguous array have the same bits (not: are equal)."""
+    if array.dtype == object:
+        return False
+    elements = array.reshape(-1)
+    if elements[:1].tobytes() != elements[-1:].tobytes():
+        return False  # most arrays that are not, at once
+    bits = elements.view("u1").reshape(elements.size, -1)
+    return bool((bits[1:] == bits[0]).all())
 
 
 class Placeholder(OpDef, sig="Placeholder(dtype: type, shape: shape = None) -> output: dtype"):

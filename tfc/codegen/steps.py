@@ -1,0 +1,139 @@
+"""Runs of kernels as data. An entry that calls many kernels in a row holds their symbols and where
+their arguments lie as a table, and one small loop that walks it: LLVM takes more than linear time
+over a function of thousands of calls, and none over a table. A step of the walk costs nanoseconds.
+
+A step is {kernel, chunks, arguments, base, polled}. What its arguments are follows, step after
+step, in a second table: an arena offset times 2, or a buffer table offset times 2, plus 1. `base`
+is added to the kernel's status if that is a failed assert's number; -1: the kernel has no status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FEW = 16  # calls: written out below this number, where nanoseconds may count
+NO_STATUS = -1
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of a kernel on arguments ("arena", byte) or ("slot", number of the buffer table)."""
+
+    kernel: str
+    chunks: int
+    arguments: tuple[tuple[str, int], ...]
+    base: int
+    polled: bool
+
+
+def table_text(name: str, steps: Sequence[Step]) -> str:
+    """The globals `@name.steps` and `@name.arguments`."""
+    rows = ", ".join(
+        f"%step {{ptr @{s.kernel}, i32 {s.chunks}, i32 {len(s.arguments)}, i32 {s.base}, "
+        f"i32 {int(s.polled)}}}"
+        for s in steps
+    )
+    codes = [_code(*argument) for s in steps for argument in s.arguments]
+    listed = ", ".join(f"i64 {code}" for code in codes)
+    return (
+        f"@{name}.steps = private unnamed_addr constant [{len(steps)} x %step] [{rows}]\n"
+        f"@{name}.arguments = private unnamed_addr constant [{len(codes)} x i64] [{listed}]\n"
+    )
+
+
+def _code(kind: str, number: int) -> int:
+    return 2 * number if kind == "arena" else 16 * number + 1
+
+
+WALK = """\
+%step = type {ptr, i32, i32, i32, i32}
+define internal i32 @walk(ptr %ctx, ptr %args, ptr %steps, i64 %count, ptr %codes) nounwind {
+entry:
+%arena = load ptr, ptr %ctx, align 8
+%table.at = getelementptr ptr, ptr %ctx, i64 1
+%table = load ptr, ptr %table.at, align 8
+%cancel.at = getelementptr ptr, ptr %ctx, i64 2
+%cancel = load ptr, ptr %cancel.at, align 8
+%fork.at = getelementptr ptr, ptr %ctx, i64 4
+%fork = load ptr, ptr %fork.at, align 8
+br label %step
+step:
+%i = phi i64 [0, %entry], [%i.next, %done]
+%code = phi ptr [%codes, %entry], [%code.end, %done]
+%s = getelementptr %step, ptr %steps, i64 %i
+%kernel = load ptr, ptr %s, align 8
+%chunks.at = getelementptr %step, ptr %s, i64 0, i32 1
+%chunks = load i32, ptr %chunks.at, align 4
+%length.at = getelementptr %step, ptr %s, i64 0, i32 2
+%length.short = load i32, ptr %length.at, align 4
+%length = zext i32 %length.short to i64
+%base.at = getelementptr %step, ptr %s, i64 0, i32 3
+%base = load i32, ptr %base.at, align 4
+%polled.at = getelementptr %step, ptr %s, i64 0, i32 4
+%polled = load i32, ptr %polled.at, align 4
+%polls = icmp ne i32 %polled, 0
+br i1 %polls, label %poll, label %arguments
+poll:
+%flag = load atomic i32, ptr %cancel monotonic, align 4
+%stop = icmp ne i32 %flag, 0
+br i1 %stop, label %cancelled, label %arguments
+cancelled:
+ret i32 -1
+arguments:
+%code.end = getelementptr i64, ptr %code, i64 %length
+%none = icmp eq i64 %length, 0
+br i1 %none, label %call, label %argument
+argument:
+%a = phi i64 [0, %arguments], [%a.next, %stored]
+%c.at = getelementptr i64, ptr %code, i64 %a
+%c = load i64, ptr %c.at, align 8
+%bit = and i64 %c, 1
+%direct = icmp eq i64 %bit, 0
+%from = select i1 %direct, ptr %arena, ptr %table
+%offset = lshr i64 %c, 1
+%place = getelementptr i8, ptr %from, i64 %offset
+br i1 %direct, label %stored, label %slot
+slot:
+%held = load ptr, ptr %place, align 8
+br label %stored
+stored:
+%pointer = phi ptr [%place, %argument], [%held, %slot]
+%arg.at = getelementptr ptr, ptr %args, i64 %a
+store ptr %pointer, ptr %arg.at, align 8
+%a.next = add i64 %a, 1
+%a.more = icmp ult i64 %a.next, %length
+br i1 %a.more, label %argument, label %call
+call:
+%whole = icmp eq i32 %chunks, 1
+br i1 %whole, label %alone, label %split
+alone:
+%status.alone = call i32 %kernel(ptr %ctx, ptr %args, i64 0, i64 1)
+br label %called
+split:
+%many = sext i32 %chunks to i64
+%status.split = call i32 %fork(ptr %ctx, ptr %kernel, ptr %args, i64 %many)
+br label %called
+called:
+%status = phi i32 [%status.alone, %alone], [%status.split, %split]
+%fine = icmp eq i32 %status, 0
+%ignored = icmp slt i32 %base, 0
+%goes.on = or i1 %fine, %ignored
+br i1 %goes.on, label %done, label %failed
+failed:
+%stopped = icmp slt i32 %status, 0
+%number.assert = add i32 %status, %base
+%number = select i1 %stopped, i32 %status, i32 %number.assert
+%record.at = getelementptr ptr, ptr %ctx, i64 3
+%record = load ptr, ptr %record.at, align 8
+%number.wide = sext i32 %number to i64
+store i64 %number.wide, ptr %record, align 8
+ret i32 %number
+done:
+%i.next = add i64 %i, 1
+%more = icmp ult i64 %i.next, %count
+br i1 %more, label %step, label %end
+end:
+ret i32 0
+}
+"""
