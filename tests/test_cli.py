@@ -157,6 +157,24 @@ def test_llvm_and_assembly(script):
     assert re.search(r"^\s+(ret|retq)\b", assembly, re.MULTILINE)
 
 
+def test_times_of_passes_and_kernels(script):
+    text = tfc("dump-ir", "--times", script)
+    compiled = [re.sub(r"\d+\.\d", "1.0", part) for part in text.split("// signature ")[1:]]
+    assert len(compiled) == 2
+    train = compiled[1].splitlines()
+    assert train[0].startswith("2: fetch GradientDescent")
+    assert re.fullmatch(r"// compiled in 1\.0 ms", train[1])
+    passes = [line.split()[-1] for line in train[3 : train.index("      ms  step")]]
+    assert passes[0] == "simplify" and passes[-1] == "buffers" and "simplify.2" in passes
+    assert any(line.endswith(" emit_text") for line in train)
+    kernels = train[train.index("    text   parse    emit   lines   calls  kernel") + 1 :]
+    rows = [row.split() for row in kernels if row]
+    assert [row[5] for row in rows].count("run") == 1  # the entry
+    assert {row[6] for row in rows} >= {"entry", "dot", "reduce"}
+    assert all(row[:3] == ["1.0"] * 3 and int(row[3]) > 5 and int(row[4]) > 0 for row in rows)
+    assert any("MatMul" in row[-1] or "MatMul" in " ".join(row) for row in rows)
+
+
 def test_autodiff_shows_the_ops_that_gradients_added(script):
     text = tfc("dump-ir", script, "--autodiff")
     first, *lines = text.strip().splitlines()

@@ -23,8 +23,9 @@ LAYERS = {
     "passes": 30,
     "codegen": 30,
     "cache": 40,
-    "compiler": 41,
-    "framework": 41,
+    "recall": 41,
+    "compiler": 42,
+    "framework": 42,
     "ops": 50,
     "client": 60,
     "train": 70,
@@ -149,14 +150,65 @@ def own_lines(function: ast.FunctionDef) -> int:
     return total
 
 
-def test_import_leaves_heavy_packages_alone() -> None:
-    """`import tfc` must not pay for what few programs use."""
-    heavy = ("numba", "tensorboard", "scipy", "google.protobuf", "safetensors", "tensorflow")
-    code = f"import sys, tfc; print([m for m in {heavy!r} if m in sys.modules])"
+# What `import tfc` loads, by top-level name and for our own by folder; the standard library aside.
+LOADED = {"llvmlite", "ml_dtypes", "numpy", "tfc"}
+OURS = {
+    "base", "cache", "client", "codegen", "compiler", "framework", "io", "ir", "nn", "ops",
+    "passes", "prims", "recall", "runtime", "summary", "train", "version",
+}  # fmt: skip
+
+
+def after(code: str) -> list[str]:
+    """The modules that a fresh process has loaded after `code`."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    assert done.stdout.strip() == "[]"
+        [sys.executable, "-c", f"import sys\nbefore = set(sys.modules)\n{code}\n"
+         "print(*sys.modules.keys() - before)"],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    return done.stdout.split()
+
+
+def test_import_loads_what_every_program_needs_and_no_more() -> None:
+    """`import tfc` must not pay for what few programs use."""
+    loaded = after("import tfc")
+    foreign = {name.split(".")[0] for name in loaded} - sys.stdlib_module_names
+    assert {name for name in foreign if name[0] != "_" and "cython" not in name} == LOADED
+    assert {name.split(".")[1] for name in loaded if name.startswith("tfc.")} == OURS
+    slow = {"asyncio", "doctest", "http", "multiprocessing", "sqlite3", "unittest", "xml"}
+    assert not slow.intersection(loaded)
+
+
+@pytest.mark.parametrize(
+    "code, module",
+    [
+        ("import tfc; tfc.layers.dense", "tfc.layers"),
+        ("import tfc; tfc.contrib.rnn.LSTMCell", "tfc.contrib.rnn"),
+        ("import tfc.contrib.rnn", "tfc.contrib.rnn"),
+        ("from tfc import losses", "tfc.losses"),
+        ("from tfc.metrics import accuracy", "tfc.metrics"),
+        ("from tfc import *; metrics.accuracy", "tfc.metrics"),
+        ("import tfc; tfc.nn.rnn_cell.GRUCell", "tfc.rnn.rnn_cell"),
+        ("from tfc.nn import dynamic_rnn", "tfc.rnn.dynamic"),
+        ("import tfc; tfc.nn.static_rnn", "tfc.rnn.static"),
+        ("import tfc; tfc.test.TestCase", "tfc.testing"),
+        ("import tfc.examples.tutorials.mnist.mnist", "tfc.examples.tutorials.mnist.mnist"),
+    ],
+)
+def test_what_is_not_loaded_is_there_when_it_is_asked_for(code: str, module: str) -> None:
+    assert module in after(code)
+
+
+def test_what_is_not_loaded_is_listed_and_what_is_not_there_is_told() -> None:
+    import tfc
+    from tfc import nn
+
+    assert {"contrib", "layers", "losses", "metrics", "nn", "train"} <= set(dir(tfc))
+    assert {"dynamic_rnn", "rnn_cell", "relu"} <= set(dir(nn))
+    assert set(tfc.__all__) <= set(dir(tfc)) and not any(n[0] == "_" for n in tfc.__all__)
+    with pytest.raises(AttributeError, match="module 'tfc' has no attribute 'nothing'"):
+        tfc.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match=r"module 'tfc\.nn' has no attribute 'nothing'"):
+        nn.nothing  # noqa: B018
 
 
 def test_every_op_module_is_loaded() -> None:

@@ -1,8 +1,9 @@
 """The `tf` namespace: `import tfc as tf`. Re-exports, nothing else."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from tfc import contrib, data, examples, layers, losses, metrics, nn, summary, train, version
+from tfc import data, nn, summary, train, version
 from tfc.base import compat, errors, logging, resource_loader
 from tfc.base.dtypes import (
     DType,
@@ -29,6 +30,8 @@ from tfc.base.dtypes import (
 )
 from tfc.base.dtypes import bool_ as bool
 from tfc.base.errors import OpError
+from tfc.base.later import later as _later
+from tfc.base.renamed import no_attribute as _no_attribute
 from tfc.base.shapes import Dimension, TensorShape
 from tfc.client.batches import Batches
 from tfc.client.config import (
@@ -92,6 +95,8 @@ from tfc.framework.variable_scope import (
 from tfc.framework.variables import Variable, VariableAggregation, VariableSynchronization
 from tfc.io import graph_util, python_io
 from tfc.io.import_graph import import_graph_def
+from tfc.io.protos import TOP_LEVEL as _MESSAGES
+from tfc.io.protos import message as _message
 from tfc.io.tensor_values import make_ndarray, make_tensor_proto
 from tfc.ops import initializers
 from tfc.ops.array_ops import (
@@ -447,31 +452,30 @@ from tfc.version import VERSION as __version__
 
 newaxis = None
 
-_MESSAGES = (
-    "AttrValue",
-    "Event",
-    "GraphDef",
-    "HistogramProto",
-    "LogMessage",
-    "MetaGraphDef",
-    "NameAttrList",
-    "SessionLog",
-    "Summary",
-    "SummaryMetadata",
-    "TensorInfo",
-)
+_LATER = {
+    "contrib": "tfc.contrib",
+    "examples": "tfc.examples",
+    "layers": "tfc.layers",
+    "losses": "tfc.losses",
+    "metrics": "tfc.metrics",
+    "test": "tfc.testing",
+}
+if _TYPE_CHECKING:
+    from tfc import contrib, examples, layers, losses, metrics
 
 
 def __getattr__(name: str) -> _Any:
-    """The protocol messages and `tf.test`, which `import tfc` does not load."""
+    """What `import tfc` does not load: namespaces that programs may do without, and the protocol
+    messages."""
     if name in _MESSAGES:
-        from tfc.io.protos import message
+        return _message(name)
+    if name in _LATER:
+        return _later("tfc", name, _LATER)
+    raise _no_attribute("tfc", name)
 
-        return message(name)
-    if name == "test":
-        from tfc import testing
 
-        return testing
-    from tfc.base.renamed import no_attribute
+__all__ = sorted({*_LATER, *(name for name in dir() if name[0] != "_")} - {"test"})
 
-    raise no_attribute("tfc", name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

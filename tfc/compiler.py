@@ -10,14 +10,16 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from tfc import recall
 from tfc.base import dtypes
+from tfc.base.collector import no_collections
 from tfc.base.target import ALIGNMENT, Target
-from tfc.cache import default_cache
+from tfc.cache import DiskCache, default_cache
 from tfc.codegen import module, native_rt
 from tfc.codegen.target import host
 from tfc.ir.core import Function, Op
@@ -112,12 +114,20 @@ class LentContext:
 
 @dataclass
 class Executable:
-    """One native function, callable with the addresses of its buffers."""
+    """One native function, callable with the addresses of its buffers.
 
-    function: Function  # as the pipeline left it
+    buffers: how many there are. donated: result -> parameter whose buffer it is written to.
+    seconds: what compiling it took. estimated_ns: about how long a run takes on one core, without
+    loops.
+    """
+
     code: module.NativeCode
-    record: CompilationRecord
-    donated: dict[int, int]  # result -> parameter whose buffer it is written to
+    signature: str
+    buffers: int
+    donated: dict[int, int]
+    has_loops: bool
+    seconds: float
+    estimated_ns: float
     _entry: Any = None
     _free: list[_Context] = field(default_factory=list)
     _lent: LentContext | None = None
@@ -125,11 +135,11 @@ class Executable:
     def __post_init__(self) -> None:
         prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
         self._entry = prototype(self.code.address)
-        self._buffers = (
-            len(self.function.params) + len(self.function.results) + len(self.code.constants)
-        )
-        inside = (op for f in all_functions(self.function) for op in f.ops)
-        self.has_loops = any(op.defn.name == "while" for op in inside)
+
+    @property
+    def function(self) -> Function:
+        """As the pipeline left it."""
+        return self.code.function()
 
     def __call__(
         self, addresses: Sequence[int], threads: int, stop: StopFlag | None = None
@@ -161,20 +171,13 @@ class Executable:
         try:
             return self._free.pop()
         except IndexError:
-            return _Context(self._buffers, self.code.arena, self.code.constants)
+            return _Context(self.buffers, self.code.arena, self.code.constants)
 
     def lent(self, threads: int) -> LentContext:
         """The one context that native callers share."""
         if self._lent is None:
             self._lent = LentContext(self._context(), self.code.address, threads)
         return self._lent
-
-    @functools.cached_property
-    def estimated_ns(self) -> float:
-        """About how long a run takes on one core, without loops."""
-        functions = all_functions(self.function)
-        kernels = (op for f in functions for op in f.ops if op.defn.name == "fusion")
-        return sum(max(estimated_ns(op), _product_ns(op)) for op in kernels)
 
     def _error(self, status: int, record: Any) -> Exception:
         if status == module.CANCELLED:
@@ -218,20 +221,35 @@ def compile_function(
     target = target or host()
     options = options or PassOptions()
     run = pipeline.run_pipeline if made_of is None else pipeline.place_kernels
-    final = run(function, options)
     cache = default_cache()
-    code = module.compile_function(final, target, cache)
+    key = None if cache is None else recall.key_of(function, run.__name__, options, target)
+    made = None
+    with no_collections():
+        if key is not None and cache is not None and not observers:
+            again = functools.partial(run, function, replace(options, records=[]))
+            made = recall.load(key, again, target, cache)
+        if made is None:
+            final = run(function, options)
+            made = _compiled_kernels(final, target, cache)
+            if key is not None and cache is not None:
+                recall.store(key, made, cache)
     native_rt.the_pool(cache)  # here, where its machine code may come from the cache (0.1 s if not)
     _compiled += 1
-    record = CompilationRecord(
-        _compiled,
-        signature,
-        made_of or function,
-        options.records,
-        code,
-        time.perf_counter() - start,
-    )
+    seconds = time.perf_counter() - start
     for observer in observers:
-        observer(record)
+        lowered = made_of or function
+        observer(
+            CompilationRecord(_compiled, signature, lowered, options.records, made.code, seconds)
+        )
+    buffers = len(function.params) + len(function.results) + len(made.code.constants)
+    return Executable(made.code, signature, buffers, made.donated, made.has_loops, seconds, made.ns)
+
+
+def _compiled_kernels(final: Function, target: Target, cache: DiskCache | None) -> recall.Compiled:
+    """Machine code of what the pipeline made."""
+    code = module.compile_function(final, target, cache)
     donated = {result: param for param, result in final.attr("donated", ())}
-    return Executable(final, code, record, donated)
+    loops = any(op.defn.name == "while" for f in all_functions(final) for op in f.ops)
+    kernels = (op for f in all_functions(final) for op in f.ops if op.defn.name == "fusion")
+    ns = sum(max(estimated_ns(op), _product_ns(op)) for op in kernels)
+    return recall.Compiled(code, donated, loops, ns)

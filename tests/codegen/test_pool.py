@@ -71,7 +71,7 @@ out:
 @functools.cache
 def _kernels() -> native.Library:
     names = ["tally", "fails", "nests"]
-    return native.load(native.compile_object(KERNELS, host(), {}), names, {})
+    return native.load([native.compile_object(KERNELS, host(), {})], names, {})
 
 
 def _for(threads: int) -> Callable[[int, str, int, int], int]:

@@ -143,3 +143,16 @@ def test_remembered_text_is_the_text_written() -> None:
             assert not any(
                 re.search(r"@k[0-9a-f]{16}", s.text) for s in kernels.write_stages(op, host())
             )
+
+
+def test_kernels_of_a_module_share_the_function_that_draws_normals() -> None:
+    b = Builder("f")
+    key, counter = b.param(Type("u32", (2,))), b.param(Type("u32", (4,)))
+    sizes = (40, 600)
+    made = [p.rng_truncated_normal(b, key, counter, n=n, dtype="f32") for n in sizes]
+    running = Running(place(b.finish(made)))
+    assert running.code.llvm.count("define internal") == 1
+    outs = running(np.array([7, 8], np.uint32), np.array([1, 0, 0, 0], np.uint32))
+    assert [y.size for y in outs] == list(sizes)
+    np.testing.assert_array_equal(outs[0], outs[1][:40])  # one counter, so one sequence
+    assert (np.abs(outs[1]) < 2).all() and outs[1].std() > 0.8

@@ -12,6 +12,7 @@ import numpy as np
 
 from tfc import compiler
 from tfc.base import dtypes, errors
+from tfc.base.collector import no_collections
 from tfc.client.batches import Batches
 from tfc.client.plan import Plan
 from tfc.client.runtime import Runtime, WrongGuess
@@ -123,8 +124,9 @@ class LoopPlan:
         fed = feeds.fed
         found: CompiledLoop | None = self._compiled.get(self._key(runtime, feeds))
         if found is None:
-            step, statics = self._lower(runtime, fed, feeds)
-            found = self._compile(runtime, step, fed, statics)
+            with no_collections():
+                step, statics = self._lower(runtime, fed, feeds)
+                found = self._compile(runtime, step, fed, statics)
             self._compiled.put(self._key(runtime, feeds), found, list(fed), self._statics)
         return found
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from tfc import compiler
 from tfc.base import dtypes, errors
+from tfc.base.collector import no_collections
 from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
 from tfc.client.feeds import as_bytes, check_references, not_fed
@@ -174,7 +175,7 @@ class Branch:
         if found is not None:
             runtime.statistics.hits += 1
             return found
-        with runtime.lock:
+        with runtime.lock, no_collections():
             return self._compile(runtime, values)
 
     def _key(self, runtime: Runtime, values: Mapping[Tensor, np.ndarray]) -> Any:
@@ -225,7 +226,7 @@ class Branch:
             executable = compiler.compile_function(lowered.function, signature, runtime.options())
             donors = executable.donated
             runtime.statistics.misses += 1
-            runtime.statistics.compile_seconds += executable.record.seconds
+            runtime.statistics.compile_seconds += executable.seconds
         outputs = [
             Output(
                 kind == "variable",

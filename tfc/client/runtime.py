@@ -108,5 +108,5 @@ def out_of_memory(executable: compiler.Executable) -> Exception:
         None,
         None,
         f"OOM when allocating {executable.code.arena} bytes for values "
-        f"that {executable.record.signature} computes on its way",
+        f"that {executable.signature} computes on its way",
     )

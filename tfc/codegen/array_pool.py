@@ -260,7 +260,7 @@ class ArrayPool:
         text = _TEXT.replace("ADVISE", _ADVISE if linux else "").replace("NAME", "\\00" * 124)
         code = native_rt.object_code(text, host(), objects)
         names = ("handler", "set_limit", "trim", "kept_bytes")
-        library = native.load(code, names, {})
+        library = native.load([code], names, {})
         abi.keep_forever(library)
         at = library.addresses
         self._set_limit = ctypes.CFUNCTYPE(None, ctypes.c_int64)(at["set_limit"])

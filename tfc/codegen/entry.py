@@ -439,21 +439,26 @@ class Entry:
     def module(self, known: Container[str]) -> tuple[str, list[str]]:
         """The text of the module, and the kernels it defines: those not in `known`."""
         new = [name for name in self.stages if name not in known]
-        declares: dict[str, None] = dict.fromkeys(self.t.declares.values())
-        lines = [self.profile.counters()] if self.profile else []
-        for name, stage in self.stages.items():
-            if name in new:
-                # a stage's text with its name, and with its globals named after it
-                lines.append(stage.text.replace("@KERNEL", f"@{name}"))
-                declares.update(dict.fromkeys(sorted(stage.declares)))
-            else:
+        declares = dict.fromkeys(self.t.declares.values())
+        for name in self.stages:
+            if name in known:
                 declares[f"declare i32 @{name}(ptr, ptr, i64, i64)"] = None
         entry = (
             f"define i32 @{self.symbol}(ptr %ctx) nounwind {{\nentry:\n"
             f"%args = alloca [{self._most_args} x ptr], align 16\n{self.t.body()}\nret i32 0\n}}\n"
         )
+        counters = [self.profile.counters()] if self.profile else []
         walk = [WALK, *self._tables] if self._tables else []
-        return "\n".join([*sorted(declares), *lines, *walk, entry]), new
+        return self._text(new, declares, [*counters, *walk, entry]), new
+
+    def kernels(self, names: Sequence[str]) -> str:
+        """The text of a module of nothing but kernels of this entry."""
+        return self._text(names, {}, [])
+
+    def _text(self, names: Sequence[str], declares: dict[str, None], rest: list[str]) -> str:
+        for name in names:
+            declares.update(dict.fromkeys(sorted(self.stages[name].declares)))
+        return "\n".join([*sorted(declares), *(self.stages[n].named() for n in names), *rest])
 
 
 def _assert_of(op: Op) -> Assert:

@@ -27,18 +27,27 @@ from tfc.prims.indexing import clamped_starts
 from tfc.prims.kernel_info import pieces_of
 
 CANCELLED = -1  # the status of what was told to stop
-KERNEL_ATTRIBUTES = 'noinline nounwind "frame-pointer"="none"'
+
+
+def attributes(target: Target) -> str:
+    """The attributes of functions that compute."""
+    return f'noinline nounwind "frame-pointer"="none" "prefer-vector-width"="{target.vector_bits}"'
 
 
 @dataclass(frozen=True)
 class Stage:
     """One native function of a kernel: its symbol, a hash of its text and target; its text (name:
-    `@KERNEL`), the declarations it needs, and how many chunks it runs over."""
+    `@KERNEL`); the declarations it needs, and definitions that it shares with others of its module;
+    how many chunks it runs over."""
 
     symbol: str
     text: str
     declares: frozenset[str]
     chunks: int
+
+    def named(self) -> str:
+        """The text with the stage's symbol; its globals are named after it."""
+        return self.text.replace("@KERNEL", f"@{self.symbol}")
 
 
 class Kernel:
@@ -193,10 +202,9 @@ class Kernel:
 
     def text(self) -> Stage:
         """The finished function."""
-        width = f'"prefer-vector-width"="{self.target.vector_bits}"'
         head = (
             "define i32 @KERNEL(ptr %ctx, ptr %args, i64 %lo, i64 %hi) "
-            f"{KERNEL_ATTRIBUTES} {width} {{\nentry:\n"
+            f"{attributes(self.target)} {{\nentry:\n"
         )
         body = self.t.body()
         text = "\n".join(self.t.globals) + "\n" + head + body
@@ -237,7 +245,7 @@ _written: dict[Hashable, list[Stage]] = {}
 """Kernels by what they are written from, the one used longest ago first. Networks that are unrolled
 have few kernels that differ, and writing one costs a hundred times as much as its key."""
 
-MOST_WRITTEN = 1024
+MOST_WRITTEN = 256
 PLACES = ("out", "scratch", "light")  # attributes that are the entry's concern
 
 

@@ -51,13 +51,13 @@ def _make_pool(objects: ObjectStore | None) -> pool.Pool:
     text = runtime_text(machine, sys.platform, MOST_THREADS)
     code = object_code(text, target, objects)
     names = [f"parallel_for_{n}" for n in range(1, MOST_THREADS + 1)]
-    _loaded.append(native.load(code, [*names, "set_spins", "workers", "reset"], {}))
+    _loaded.append(native.load([code], [*names, "set_spins", "workers", "reset"], {}))
     return pool.Pool(_loaded[0].addresses, options.wait)
 
 
 def object_code(text: str, target: Target, objects: ObjectStore | None) -> bytes:
     """The object file of a module's text, from `objects` if it is there."""
-    key = hashlib.sha256((target.key + "\0" + text).encode()).hexdigest()
+    key = hashlib.sha256((target.key + "\0" + text).encode()).hexdigest() + ".o"
     code = objects.get(key) if objects else None
     if code is None:
         code = native.compile_object(text, target, {})

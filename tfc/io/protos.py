@@ -33,6 +33,22 @@ MESSAGES = {
     "TensorShapeProto": "tensor_shape",
     "VariableDef": "variable",
 }
+# those that are names of `tf` itself
+TOP_LEVEL = frozenset(
+    {
+        "AttrValue",
+        "Event",
+        "GraphDef",
+        "HistogramProto",
+        "LogMessage",
+        "MetaGraphDef",
+        "NameAttrList",
+        "SessionLog",
+        "Summary",
+        "SummaryMetadata",
+        "TensorInfo",
+    }
+)
 
 
 def message(name: str) -> Any:

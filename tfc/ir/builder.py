@@ -24,6 +24,9 @@ _ROUNDED = (*dtypes.FLOATS, *dtypes.COMPLEX)
 
 Rule = Callable[["Builder", Op], Sequence[Value] | None]
 
+_SOURCES = frozenset({"const", "iota"})
+_CONSTANTS = _SOURCES | {"broadcast"}  # what makes values that are known
+
 
 class Builder:
     """Appends ops to a function under construction."""
@@ -70,6 +73,9 @@ class Builder:
         gives the bits that compiled code gives."""
         if not op.operands or not op.defn.folds or op.regions:
             return None
+        for operand in op.operands:  # nearly all ops end here
+            if operand.op is None or operand.op.defn.name not in _CONSTANTS:
+                return None
         values = op.operands + op.results
         if any(v.type.size > self.fold_elements for v in values):
             return None
@@ -154,7 +160,7 @@ def constant_value(value: Value) -> np.ndarray | None:
     while value.op is not None and value.op.defn.name == "broadcast":
         chain.append(value.op)
         value = value.op.operands[0]
-    if value.op is None or value.op.defn.name not in ("const", "iota"):
+    if value.op is None or value.op.defn.name not in _SOURCES:
         return None
     (array,) = eval_op(value.op, ())
     for op in reversed(chain):
@@ -164,9 +170,17 @@ def constant_value(value: Value) -> np.ndarray | None:
 
 def with_operands(op: Op, operands: tuple[Value, ...]) -> Op:
     """`op` itself if the operands are the same values, else a copy that takes the new ones."""
-    if all(a is b for a, b in zip(op.operands, operands, strict=True)):
+    if op.operands == operands:  # values are equal if they are the same
         return op
-    return make_op(op.defn, operands, op.attrs, op.regions, op.loc)
+    return copied(op, operands)
+
+
+def copied(op: Op, operands: tuple[Value, ...]) -> Op:
+    """A copy of `op` on other operands."""
+    if [v.type for v in op.operands] != [v.type for v in operands]:
+        return make_op(op.defn, operands, op.attrs, op.regions, op.loc)
+    copy = Op(op.defn, operands, op.attrs, op.regions, op.loc)
+    return with_results(copy, [v.type for v in op.results])  # types follow from types
 
 
 def rebuild(fn: Function, rule: Rule, builder: Builder | None = None) -> Function:
@@ -178,7 +192,7 @@ def rebuild(fn: Function, rule: Rule, builder: Builder | None = None) -> Functio
     builder = builder or Builder(fn.name, fn.params)
     new: dict[Value, Value] = {}
     for old in live_ops(fn):
-        op = with_operands(old, tuple(new.get(v, v) for v in old.operands))
+        op = with_operands(old, tuple([new.get(v, v) for v in old.operands]))
         if op.regions:
             op = _with_regions(op, tuple(rebuild(r, rule) for r in op.regions))
         builder.loc = old.loc

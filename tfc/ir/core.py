@@ -90,18 +90,21 @@ def attr_key(value: Any) -> Hashable:
     """A key under which two attributes are equal iff they print alike: Python type and value
     both count, floats by bit pattern (`0.0` is not `-0.0`, `1` is not `True`, a NaN equals itself).
     """
+    kind = type(value)
+    if kind is int or kind is str or kind is bool:
+        return kind, value
     if isinstance(value, tuple):
-        return tuple, tuple(attr_key(v) for v in value)
+        return tuple, tuple([attr_key(v) for v in value])
     if isinstance(value, float):
         return float, struct.pack("<d", value)
     if isinstance(value, complex):
         return complex, struct.pack("<dd", value.real, value.imag)
-    return type(value), value
+    return kind, value
 
 
 def attrs_key(attrs: tuple[tuple[str, Any], ...]) -> Hashable:
     """A key under which two attribute lists are equal iff they print alike."""
-    return tuple((name, attr_key(value)) for name, value in attrs)
+    return tuple([(name, attr_key(value)) for name, value in attrs])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,7 +40,7 @@ def kernel_key(op: Op, apart_from: Iterable[str]) -> Hashable:
 
 
 def function_digest(fn: Function, *more: str) -> str:
-    """A hash of all of `fn`, names and origins too, and of the texts `more`: the same in every
+    """A hash of what `function_key` tells apart, and of the texts `more`: the same in every
     process."""
     hasher = hashlib.sha256()
     for text in more:
@@ -50,15 +50,14 @@ def function_digest(fn: Function, *more: str) -> str:
 
 
 def _write_function(write: Write, fn: Function) -> None:
-    """Everything of `fn`, each part with its length or an end that no part contains."""
+    """All of `fn` but names and origins, each part with its length before it."""
     numbers: dict[Value, int] = {v: n for n, v in enumerate(fn.params)}
-    _write_text(write, fn.name)
     lines = [str([(p.type.dtype, p.type.shape) for p in fn.params])]
     _write_attrs(write, fn.attrs)
     for op in fn.ops:
         operands = [numbers[v] for v in op.operands]
         results = [(v.type.dtype, v.type.shape) for v in op.results]
-        lines.append(f"{op.defn.name}{operands}{results}{op.loc!r}{len(op.regions)}")
+        lines.append(f"{op.defn.name}{operands}{results}{len(op.regions)}")
         _write_attrs(write, op.attrs)
         for region in op.regions:
             _write_function(write, region)

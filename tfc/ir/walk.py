@@ -8,8 +8,8 @@ from tfc.ir.core import Function, Op, Value, attrs_key
 
 def has_effects(op: Op) -> bool:
     """Whether `op`, or an op in its regions, must be kept, in order, and never merged."""
-    if op.defn.effects:
-        return True
+    if op.defn.effects or not op.regions:
+        return bool(op.defn.effects)
     return any(o.defn.effects for r in op.regions for f in all_functions(r) for o in f.ops)
 
 
@@ -18,7 +18,7 @@ def live_ops(fn: Function) -> list[Op]:
     live: set[Value] = set(fn.results)
     kept = []
     for op in reversed(fn.ops):
-        if any(r in live for r in op.results) or has_effects(op):
+        if not live.isdisjoint(op.results) or has_effects(op):
             kept.append(op)
             live.update(op.operands)
     kept.reverse()

@@ -52,8 +52,9 @@ def is_uniform(array: np.ndarray) -> bool:
     elements = array.reshape(-1)
     if elements[:1].tobytes() != elements[-1:].tobytes():
         return False  # most arrays that are not, at once
-    bits = elements.view("u1").reshape(elements.size, -1)
-    return bool((bits[1:] == bits[0]).all())
+    whole = elements.itemsize in (1, 2, 4, 8)
+    bits = elements.view(f"u{elements.itemsize}" if whole else "u1").reshape(elements.size, -1)
+    return bool((bits == bits[0]).all())
 
 
 class Placeholder(OpDef, sig="Placeholder(dtype: type, shape: shape = None) -> output: dtype"):

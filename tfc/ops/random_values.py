@@ -46,18 +46,21 @@ def take(build: Any, seed: int, seed2: int, groups: int) -> tuple[Value, Value]:
 
 def advanced(build: Any, counter: Value, groups: int) -> Value:
     """The 128-bit counter plus `groups`, below 2**64."""
-    words = []
-    carry = p.constant(build, 0, "u32")
+    words, carry = [], None  # no carry is a carry of zero
     for i in range(4):
-        word = p.reshape(
-            build, p.slice_(build, counter, start=(i,), limit=(i + 1,), stride=(1,)), shape=()
-        )
-        step = p.constant(build, groups >> 32 * i & _WORD, "u32")
-        first = p.add(build, word, step)
-        total = p.add(build, first, carry)
-        over = p.or_(build, p.lt(build, first, word), p.lt(build, total, first))
+        word = p.slice_(build, counter, start=(i,), limit=(i + 1,), stride=(1,))
+        total, overs = word, []
+        step = groups >> 32 * i & _WORD
+        for more in (p.full_like(build, word, step) if step else None, carry):
+            if more is not None:
+                total = p.add(build, total, more)
+                overs.append(p.lt(build, total, more))
+        words.append(total)
+        if not overs:
+            carry = None
+            continue
+        over = overs[0] if len(overs) == 1 else p.or_(build, *overs)
         carry = p.convert(build, over, dtype="u32")
-        words.append(p.reshape(build, total, shape=(1,)))
     return p.concat(build, *words, dim=0)
 
 

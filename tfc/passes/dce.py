@@ -14,7 +14,7 @@ def dce(fn: Function, options: PassOptions) -> Function:
     ops = []
     for old in live_ops(fn):
         regions = tuple(dce(region, options) for region in old.regions)
-        op = _renewed(old, tuple(new.get(v, v) for v in old.operands), regions)
+        op = _renewed(old, tuple([new.get(v, v) for v in old.operands]), regions)
         if op is not old:
             new.update(zip(old.results, op.results, strict=True))
         ops.append(op)
@@ -25,5 +25,5 @@ def dce(fn: Function, options: PassOptions) -> Function:
 
 
 def _renewed(op: Op, operands: tuple[Value, ...], regions: tuple[Function, ...]) -> Op:
-    same = all(a is b for a, b in zip(op.operands + op.regions, operands + regions, strict=True))
+    same = op.operands == operands and op.regions == regions  # equal are the same
     return op if same else make_op(op.defn, operands, op.attrs, regions, op.loc)

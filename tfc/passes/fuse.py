@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from tfc.ir.builder import Builder, make_op, with_operands
+from tfc.ir.builder import Builder, copied, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops
 from tfc.passes.fresh import overwritten, room
@@ -462,9 +462,7 @@ def _emit_kernel(
                 inner[value] = region.param(value.type)
         region.loc = op.loc
         # a new op in any case: one op stands in one place
-        taken = tuple(inner[v] for v in op.operands)
-        copied = make_op(op.defn, taken, op.attrs, op.regions, op.loc)
-        made = region.adopt(copied)
+        made = region.adopt(copied(op, tuple([inner[v] for v in op.operands])))
         inner.update(zip(op.results, made, strict=True))
     body = region.finish([inner[v] for v in results])
     build.loc = _origin(ops)

@@ -114,9 +114,11 @@ is_finite = Prim(
 
 
 def _select_type(pred: Type, on_true: Type, on_false: Type) -> tuple[Type, ...]:
-    check(pred.dtype == "i1", f"select takes a predicate of i1, not {pred}")
-    check(on_true == on_false, f"select takes branches of one type, not {on_true} and {on_false}")
-    check(pred.shape == on_true.shape, f"select of {on_true} takes a predicate of its shape")
+    check(pred.dtype == "i1", "select takes a predicate of i1, not {}", pred)
+    check(
+        on_true == on_false, "select takes branches of one type, not {} and {}", on_true, on_false
+    )
+    check(pred.shape == on_true.shape, "select of {} takes a predicate of its shape", on_true)
     check_dtype("select", on_true, MOVED)
     return (on_true,)
 
@@ -133,7 +135,7 @@ select = Prim(
 
 def _convert_type(x: Type, *, dtype: str) -> tuple[Type, ...]:
     check_dtype("convert", x, ANY)
-    check(dtype in ANY, f"convert does not give {dtype}")
+    check(dtype in ANY, "convert does not give {}", dtype)
     return (Type(dtype, x.shape),)
 
 
@@ -150,9 +152,9 @@ convert = Prim(
 
 def _bitcast_type(x: Type, *, dtype: str) -> tuple[Type, ...]:
     check_dtype("bitcast", x, REALS)
-    check(is_short(dtype) and dtype in REALS, f"bitcast does not give {dtype}")
+    check(is_short(dtype) and dtype in REALS, "bitcast does not give {}", dtype)
     same_width = by_short(dtype).bits == by_short(x.dtype).bits
-    check(same_width, f"bitcast keeps the width: {x.dtype} is not as wide as {dtype}")
+    check(same_width, "bitcast keeps the width: {} is not as wide as {}", x.dtype, dtype)
     return (Type(dtype, x.shape),)
 
 
@@ -169,7 +171,7 @@ _COMPLEX_OF = {part: whole for whole, part in REAL_PART.items()}
 
 
 def _complex_type(re: Type, im: Type) -> tuple[Type, ...]:
-    check(re == im, f"complex takes parts of one type, not {re} and {im}")
+    check(re == im, "complex takes parts of one type, not {} and {}", re, im)
     check_dtype("complex", re, tuple(_COMPLEX_OF))
     return (Type(_COMPLEX_OF[re.dtype], re.shape),)
 

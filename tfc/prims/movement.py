@@ -20,21 +20,23 @@ Ints = tuple[int, ...]
 
 
 def check_permutation(name: str, perm: Ints, rank: int) -> None:
-    check(sorted(perm) == list(range(rank)), f"{name}: {perm} is no permutation of {rank} axes")
+    check(
+        sorted(perm) == list(range(rank)), "{}: {} is no permutation of {} axes", name, perm, rank
+    )
 
 
 def check_axes(name: str, dims: Ints, rank: int) -> None:
     """`dims` are distinct axes of a value of that rank, in increasing order or not."""
     distinct = len(set(dims)) == len(dims)
-    check(distinct and all(0 <= d < rank for d in dims), f"{name}: {dims} are no {rank} axes")
+    check(distinct and all(0 <= d < rank for d in dims), "{}: {} are no {} axes", name, dims, rank)
 
 
 def check_shape(name: str, shape: Ints) -> None:
-    check(all(d >= 0 for d in shape), f"{name}: a shape has no negative extents: {shape}")
+    check(all(d >= 0 for d in shape), "{}: a shape has no negative extents: {}", name, shape)
 
 
 def _const_type(*, value: Any) -> tuple[Type, ...]:
-    check(isinstance(value, Literal), f"const takes an array, not {value!r}")
+    check(isinstance(value, Literal), "const takes an array, not {!r}", value)
     return (value.type,)
 
 
@@ -49,7 +51,7 @@ const = Prim(
 
 
 def _iota_type(*, dtype: str, shape: Ints, dim: int) -> tuple[Type, ...]:
-    check(dtype in REALS, f"iota does not give {dtype}")
+    check(dtype in REALS, "iota does not give {}", dtype)
     check_shape("iota", shape)
     check_axes("iota", (dim,), len(shape))
     return (Type(dtype, shape),)
@@ -74,7 +76,7 @@ def _broadcast_type(x: Type, *, dims: Ints, shape: Ints) -> tuple[Type, ...]:
     check_shape("broadcast", shape)
     check_axes("broadcast", dims, len(shape))
     fits = len(dims) == x.rank and all(shape[d] == n for d, n in zip(dims, x.shape, strict=True))
-    check(fits, f"broadcast: axes of {x} are not axes {dims} of {shape}")
+    check(fits, "broadcast: axes of {} are not axes {} of {}", x, dims, shape)
     return (Type(x.dtype, shape),)
 
 
@@ -97,7 +99,7 @@ broadcast = moves(
 def _reshape_type(x: Type, *, shape: Ints) -> tuple[Type, ...]:
     check_shape("reshape", shape)
     result = Type(x.dtype, shape)
-    check(result.size == x.size, f"reshape: {x} does not have the size of {shape}")
+    check(result.size == x.size, "reshape: {} does not have the size of {}", x, shape)
     return (result,)
 
 
@@ -164,9 +166,9 @@ transpose = moves(
 
 def _slice_type(x: Type, *, start: Ints, limit: Ints, stride: Ints) -> tuple[Type, ...]:
     given = len(start) == len(limit) == len(stride) == x.rank
-    check(given, f"slice of {x} takes start, limit and stride per axis")
+    check(given, "slice of {} takes start, limit and stride per axis", x)
     for n, a, b, s in zip(x.shape, start, limit, stride, strict=True):
-        check(0 <= a <= b <= n and s > 0, f"slice: {a}:{b}:{s} does not lie in 0:{n}")
+        check(0 <= a <= b <= n and s > 0, "slice: {}:{}:{} does not lie in 0:{}", a, b, s, n)
     extents = zip(start, limit, stride, strict=True)
     return (Type(x.dtype, tuple(-((a - b) // s) for a, b, s in extents)),)
 
@@ -205,9 +207,9 @@ def dilated(extent: int, interior: int) -> int:
 
 def _pad_type(x: Type, value: Type, *, low: Ints, high: Ints, interior: Ints) -> tuple[Type, ...]:
     check_dtype("pad", x, MOVED)
-    check(value == Type(x.dtype, ()), f"pad of {x} takes a scalar {x.dtype}, not {value}")
+    check(value == Type(x.dtype, ()), "pad of {} takes a scalar {}, not {}", x, x.dtype, value)
     given = len(low) == len(high) == len(interior) == x.rank
-    check(given and all(n >= 0 for n in interior), f"pad of {x}: low, high, interior per axis")
+    check(given and all(n >= 0 for n in interior), "pad of {}: low, high, interior per axis", x)
     pads = zip(x.shape, low, high, interior, strict=True)
     shape = tuple(dilated(n, k) + a + b for n, a, b, k in pads)
     check_shape("pad", shape)
@@ -271,7 +273,7 @@ def _concat_type(*xs: Type, dim: int) -> tuple[Type, ...]:
             same
             and x.shape[:dim] + x.shape[dim + 1 :] == first.shape[:dim] + first.shape[dim + 1 :]
         )
-        check(rest, f"concat along {dim}: {x} does not match {first}")
+        check(rest, "concat along {}: {} does not match {}", dim, x, first)
     total = sum(x.shape[dim] for x in xs)
     return (Type(first.dtype, (*first.shape[:dim], total, *first.shape[dim + 1 :])),)
 

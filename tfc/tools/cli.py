@@ -20,6 +20,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_dump_ir(commands)
     _add_api(commands)
     commands.add_parser("passes", help="the pipeline, with the reason for each place")
+    store = commands.add_parser(
+        "cache", help="the machine code kept between runs: list, verify, clear"
+    )
+    store.add_argument("action", choices=("list", "verify", "clear"))
     commands.add_parser("info", help="versions, CPU, vector width, threads, options")
     return parser
 
@@ -68,6 +72,11 @@ def _add_dump_ir(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     what.add_argument("--llvm", action="store_true", help="the LLVM IR instead")
     what.add_argument("--asm", action="store_true", help="the machine code instead, as assembly")
+    what.add_argument(
+        "--times",
+        action="store_true",
+        help="milliseconds of each pass and kernel instead: text, parse, emit",
+    )
     what.add_argument("--all", action="store_true", help="everything, as files; needs -o")
     dump.add_argument("-o", dest="output", metavar="DIR", help="folder for --all")
     dump.add_argument("--signature", type=int, metavar="N", help="only that signature; see --list")
@@ -94,6 +103,10 @@ def main(argv: Sequence[str] | None = None, out: TextIO | None = None) -> int:
             except api.UsageError as error:
                 print(f"tfc api: {error}", file=sys.stderr)
                 return 2
+        if args.command == "cache":
+            from tfc.tools import cache
+
+            return cache.run(args.action, out)
         if args.command == "info":
             from tfc.tools import info
 

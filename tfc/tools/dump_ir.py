@@ -2,7 +2,8 @@
 
 A program is run as it is, with its own output on stderr, and every compilation it causes is noted;
 a stored `.ir` file goes through the pipeline directly. What is shown does not depend on time,
-addresses or the order of hashes, so two runs give the same text.
+addresses or the order of hashes, so two runs give the same text; but for the option that asks for
+times.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tfc import compiler, prims
+from tfc.codegen.costs import kernel_costs
 from tfc.framework import gradients
 from tfc.framework.graph import reset_default_graph
 from tfc.ir.core import Function
@@ -207,6 +209,27 @@ def show_assembly(dumps: Sequence[Dump], out: TextIO) -> None:
         out.write(f"# signature {dump.number}: {dump.signature}\n{dump.record.code.asm}\n")
 
 
+def show_times(dumps: Sequence[Dump], out: TextIO) -> None:
+    """Milliseconds of what each compilation did, and of each of its kernels compiled by itself."""
+    for dump in dumps:
+        code = dump.record.code
+        out.write(header(dump, f"compiled in {dump.record.seconds * 1e3:.1f} ms"))
+        out.write(f"{'ms':>8}  {'ops':>6}  pass\n")
+        for done in dump.record.passes:
+            out.write(f"{done.ms:>8.1f}  {done.ops:>6}  {done.name}\n")
+        out.write(f"{'ms':>8}  step\n")
+        for step, seconds in code.times.items():
+            out.write(f"{seconds * 1e3:>8.1f}  {step}\n")
+        out.write(f"{'text':>8}{'parse':>8}{'emit':>8}  {'lines':>6}  {'calls':>6}  kernel\n")
+        for cost in kernel_costs(code.function(), code.target):
+            what = f"{cost.symbol} {cost.hero}  {cost.origin}".rstrip()
+            out.write(
+                f"{cost.text:>8.1f}{cost.parse:>8.1f}{cost.emit:>8.1f}  "
+                f"{cost.lines:>6}  {cost.calls:>6}  {what}\n"
+            )
+        out.write("\n")
+
+
 def show_gradients(texts: Sequence[str], out: TextIO) -> None:
     """The ops of the graph that each call of tf.gradients added, in their order."""
     for number, text in enumerate(texts, 1):
@@ -278,6 +301,8 @@ def show(args: Any, dumps: Sequence[Dump], out: TextIO) -> None:
         show_diff(dumps, args.diff, out)
     elif args.llvm:
         show_llvm(dumps, out)
+    elif args.times:
+        show_times(dumps, out)
     elif args.asm:
         show_assembly(dumps, out)
     else:

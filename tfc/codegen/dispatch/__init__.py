@@ -22,7 +22,7 @@ def load(python_run: Callable[..., Any], objects: ObjectStore | None) -> dict[st
     symbols = dict(abi.symbols())
     symbols["py.python_run"], symbols["py.not_blocking"] = id(python_run), id(not_blocking)
     code = native_rt.object_code(module_text(), host(), objects)
-    library = native.load(code, EXPORTS, symbols)
+    library = native.load([code], EXPORTS, symbols)
     abi.keep_forever((python_run, not_blocking, library))
     return library.addresses
 

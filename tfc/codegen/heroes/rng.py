@@ -7,7 +7,7 @@ import math
 from tfc.codegen.approx import UNARY
 from tfc.codegen.emitter import Buffer
 from tfc.codegen.index import Index
-from tfc.codegen.kernels import Kernel
+from tfc.codegen.kernels import Kernel, attributes
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import Text, V, const, element_of, i64, lanes_of, vec, vector_const
 from tfc.runtime.rng import RESERVED
@@ -20,20 +20,21 @@ MOST_DRAWS = 2**20  # no group needs as many: each keeps four of five
 
 
 class Philox:
-    """Key and counter of one kernel, as scalars."""
+    """Key and counter of one kernel, as scalars: two words, and the halves of 128 bits."""
 
-    def __init__(self, k: Kernel):
-        self.k, self.t = k, k.t
+    def __init__(self, t: Text, key: Words, low: V, high: V):
+        self.t, self.key, self.low, self.high = t, key, low, high
+
+    @staticmethod
+    def of(k: Kernel) -> Philox:
+        """Those that the kernel's hero takes."""
         key, counter = k.hero.operands
         with k.e.with_lanes(1):
-            self.key: Words = [k.e.value(key, (Index(i),)).value for i in range(2)]
+            keys: Words = [k.e.value(key, (Index(i),)).value for i in range(2)]
             words = [k.e.value(counter, (Index(i),)).value for i in range(4)]
-        wide = [self.t.cast("zext", w, "i64") for w in words]
-        self.low = self._joined(wide[0], wide[1])
-        self.high = self._joined(wide[2], wide[3])
-
-    def _joined(self, low: V, high: V) -> V:
-        return self.t.op("or", low, self.t.op("shl", high, i64(32)))
+        wide = [k.t.cast("zext", w, "i64") for w in words]
+        low, high = (k.t.op("or", wide[i], k.t.op("shl", wide[i + 1], i64(32))) for i in (0, 2))
+        return Philox(k.t, keys, low, high)
 
     def words(self, steps: V) -> Words:
         """The words of counter + steps (an i64 packet), for each lane."""
@@ -93,7 +94,7 @@ def _zipped(t: Text, a: V, b: V) -> V:
 def write_bits(k: Kernel) -> None:
     """rng_bits: packets of groups, four words each."""
     t, e, op = k.t, k.e, k.hero
-    philox, n = Philox(k), op.attr("n")
+    philox, n = Philox.of(k), op.attr("n")
     lanes = max(1, min(k.target.lanes(32), math.ceil(n / 4)))
     lanes = 1 << (lanes.bit_length() - 1)
     width = 4 * lanes
@@ -118,7 +119,7 @@ def write_truncated_normal(k: Kernel) -> None:
     lanes = k.target.lanes(64)
     while lanes > 1 and lanes // 2 >= groups:
         lanes //= 2
-    philox = Philox(k)
+    philox = Philox.of(k)
     lo, hi = k.chunk_range(groups, lanes)
     low, high = (i64(x) if isinstance(x, int) else x for x in (lo, hi))
     with k.e.with_lanes(lanes), t.loop(low, high, lanes) as loop:
@@ -135,7 +136,7 @@ def _groups(k: Kernel, philox: Philox, base: V, lanes: int, size: int) -> None:
     with t.loop(i64(0), i64(MOST_DRAWS), carried=(const(group.type, 0),)) as draw:
         (filled,) = draw.carried
         steps = t.op("add", start, t.splat(draw.index, lanes))
-        for normal in _normals(t, philox.words(steps), double=size == 2):
+        for normal in _drawn(k, philox, steps, double=size == 2):
             wide = (
                 normal if element_of(normal.type) == "double" else t.cast("fpext", normal, "double")
             )
@@ -149,6 +150,33 @@ def _groups(k: Kernel, philox: Philox, base: V, lanes: int, size: int) -> None:
             more = t.call("i1", f"llvm.vector.reduce.or.v{lanes}i1", open_)
         draw.stop = t.op("xor", more, const("i1", True))
         draw.next((filled,))
+
+
+def _drawn(k: Kernel, philox: Philox, steps: V, double: bool) -> list[V]:
+    """The normals of the words of counter + steps: a call of a function that all kernels of a
+    module share, because it is most of each of them, and depends on nothing but the lanes."""
+    t = k.t
+    given = [steps, philox.low, philox.high, *philox.key]
+    inner = Text(k.target.half)
+    params = [V(f"%a{n}", v.type) for n, v in enumerate(given)]
+    words = Philox(inner, params[3:], params[1], params[2]).words(params[0])
+    made = _normals(inner, words, double)
+    result = V("poison", "{" + ", ".join(v.type for v in made) + "}")
+    for n, v in enumerate(made):
+        text = f"insertvalue {result.type} {result.ref}, {v.type} {v.ref}, {n}"
+        result = inner.ins(text, result.type)
+    name = f"@normals.{lanes_of(steps.type)}.{'f64' if double else 'f32'}"
+    listed = ", ".join(f"{v.type} {v.ref}" for v in params)
+    t.declares.update(inner.declares)
+    t.declares[name] = (
+        f"define internal {result.type} {name}({listed}) {attributes(k.target)} {{\nentry:\n"
+        f"{inner.body()}\nret {result.type} {result.ref}\n}}"
+    )
+    listed = ", ".join(f"{v.type} {v.ref}" for v in given)
+    drawn = t.ins(f"call {result.type} {name}({listed})", result.type)
+    return [
+        t.ins(f"extractvalue {drawn.type} {drawn.ref}, {n}", v.type) for n, v in enumerate(made)
+    ]
 
 
 def _keep(k: Kernel, normal: V, at: V, keep: V) -> None:

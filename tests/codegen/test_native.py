@@ -1,0 +1,125 @@
+"""Machine code made by several threads: the same as by one, whole or not at all."""
+
+from __future__ import annotations
+
+import _thread
+import ctypes
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.codegen.run import Running, place
+from tfc import prims as p
+from tfc.base.options import options
+from tfc.codegen import module, native
+from tfc.codegen.target import host
+from tfc.ir.builder import Builder
+from tfc.ir.core import Function, Type
+
+
+def text(name: str, value: int) -> str:
+    return f"define i32 @{name}() {{\nret i32 {value}\n}}\n"
+
+
+def test_several_modules_at_once_are_what_each_is_alone() -> None:
+    texts = [text(f"f{n}", n) for n in range(4)]
+    times: dict[str, float] = {}
+    together = native.compile_objects(texts, host(), times)
+    assert together == [native.compile_object(t, host(), {}) for t in texts]
+    assert set(times) == {"parse", "emit"}
+    library = native.load(together, [f"f{n}" for n in range(4)], {})
+    for n in range(4):
+        assert ctypes.CFUNCTYPE(ctypes.c_int32)(library.addresses[f"f{n}"])() == n
+
+
+def test_malformed_text_is_an_error_wherever_it_stands() -> None:
+    for texts in (["nonsense", text("f", 1)], [text("f", 1), "nonsense"]):
+        with pytest.raises(RuntimeError, match="parsing error"):
+            native.compile_objects(texts, host(), {})
+    assert native.compile_object(text("f", 1), host(), {})
+
+
+def test_what_fails_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    emit = native._emit
+
+    def failing(machine: Any, module: Any) -> bytes:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("no code")
+        return emit(machine, module)
+
+    monkeypatch.setattr(native, "_emit", failing)
+    with pytest.raises(RuntimeError, match="no code"):
+        native.compile_objects([text("f", 1), text("g", 2)], host(), {})
+    monkeypatch.undo()
+    assert native.compile_objects([text("f", 1), text("g", 2)], host(), {})
+
+
+def test_without_threads_it_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [text("f", 1), text("g", 2)]
+    expected = native.compile_objects(texts, host(), {})
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert native.compile_objects(texts, host(), {}) == expected
+
+
+def test_ctrl_c_waits_for_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    emit, ended = native._emit, []
+
+    def slow(machine: Any, module: Any) -> bytes:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.2)
+            _thread.interrupt_main()
+            time.sleep(0.2)
+            ended.append(1)
+        return emit(machine, module)
+
+    monkeypatch.setattr(native, "_emit", slow)
+    with pytest.raises(KeyboardInterrupt):
+        native.compile_objects([text("f", 1), text("g", 2)], host(), {})
+    assert ended
+
+
+def test_threads_compile_at_the_same_time() -> None:
+    found: list[bytes] = []
+
+    def work() -> None:
+        for _ in range(5):
+            found.extend(native.compile_objects([text("f", 1), text("g", 2)], host(), {}))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 40 and len(set(found)) == 2
+
+
+def several(extent: int) -> Function:
+    """A function of five kernels that differ."""
+    b = Builder("f")
+    x = b.param(Type("f32", (extent,)))
+    made = [p.neg(b, x), p.exp(b, x), p.tanh(b, x), p.log1p(b, x), p.sqrt(b, x)]
+    return place(b.finish(made))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 64])
+def test_large_functions_are_several_modules(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "threads", threads)
+    x = np.linspace(0.1, 0.9, 37 + threads, dtype="f")
+    whole = Running(several(x.size))
+    assert len(whole.code.layout.keys) == 1
+    expected = [y.tobytes() for y in whole(x)]
+    monkeypatch.setattr(module, "_libraries", {})  # as if nothing had been compiled
+    monkeypatch.setattr(module, "LEAST_TEXT", 100)
+    split = Running(several(x.size))
+    assert len(split.code.layout.keys) == min(threads, module.MOST_PARTS)
+    assert split.code.layout.defines == whole.code.layout.defines
+    assert [y.tobytes() for y in split(x)] == expected
+    again = Running(several(x.size))  # takes the kernels of all parts
+    assert again.code.compiled == 0 and [y.tobytes() for y in again(x)] == expected
