@@ -162,7 +162,7 @@ def after(code: str) -> list[str]:
     """The modules that a fresh process has loaded after `code`."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\nbefore = set(sys.modules)\n{code}\n"
-         "print(*sys.modules.keys() - before)"],
+         "sys.stdout.write(' '.join(sys.modules.keys() - before))"],  # print may be tf.print
         capture_output=True, text=True, cwd=ROOT, check=True,
     )  # fmt: skip
     return done.stdout.split()

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from tfc import data, nn, summary, train, version
+from tfc import nn, summary, train, version
 from tfc.base import compat, errors, logging, resource_loader
 from tfc.base.dtypes import (
     DType,
@@ -454,6 +454,7 @@ newaxis = None
 
 _LATER = {
     "contrib": "tfc.contrib",
+    "data": "tfc.data",
     "examples": "tfc.examples",
     "layers": "tfc.layers",
     "losses": "tfc.losses",
@@ -461,7 +462,7 @@ _LATER = {
     "test": "tfc.testing",
 }
 if _TYPE_CHECKING:
-    from tfc import contrib, examples, layers, losses, metrics
+    from tfc import contrib, data, examples, layers, losses, metrics
 
 
 def __getattr__(name: str) -> _Any:
