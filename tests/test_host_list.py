@@ -15,8 +15,9 @@ STRINGS = {
     "StringLength", "EncodeBase64", "DecodeBase64", "DecodeCSV", "DecodeCompressed",
     "UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode", "UnicodeTranscode",
     "RaggedPlaces", "ParseExample", "ParseSingleExample", "ParseSingleSequenceExample",
-    "DecodePng", "EncodePng", "DecodeJpeg", "DecodeAndCropJpeg",
-    "ExtractJpegShape", "Fact", "Fingerprint", "ParseTensor", "SerializeTensor",
+    "DecodePng", "EncodePng", "DecodeJpeg", "DecodeAndCropJpeg", "EncodeJpeg",
+    "DecodeBmp", "DecodeGif", "DecodeImage", "ExtractJpegShape", "Fact", "Fingerprint",
+    "ParseTensor", "SerializeTensor",
 }  # fmt: skip
 SUMMARIES = {
     "ScalarSummary", "HistogramSummary", "ImageSummary", "MergeSummary", "TensorSummaryV2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 import zlib
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 
 import tfc as tf
-from tfc.ops.image import jpeg_samples
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 
@@ -100,6 +100,7 @@ def test_names_and_shapes() -> None:
     assert tf.io.decode_jpeg is tf.image.decode_jpeg
     assert tf.io.decode_and_crop_jpeg is tf.image.decode_and_crop_jpeg
     assert tf.io.extract_jpeg_shape is tf.image.extract_jpeg_shape
+    assert tf.io.encode_jpeg is tf.image.encode_jpeg
     assert tf.io.decode_png is tf.image.decode_png and tf.io.encode_png is tf.image.encode_png
     assert tf.io.is_jpeg is tf.image.is_jpeg
     text = tf.placeholder(tf.string, [])
@@ -164,10 +165,11 @@ def test_restart_marks() -> None:
     assert plain[0, ::8, 0].tolist() == [136, 144, 120, 136]
     marked = plain_file(8, 30, [0x11], [[1, 1], [2, -3]], restart=2)
     assert run(tf.image.decode_jpeg(marked))[7, ::8, 0].tolist() == [136, 144, 144, 120]
-    # a part that ends too early leaves its blocks gray
+    # libjpeg makes up for a part that ends too early, as long as the file has its end
     lost = plain_file(8, 30, [0x11], [[1], [2, -3]], restart=2)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="too early"):
-        run(tf.image.decode_jpeg(lost[:-3] + lost[-2:]))
+    assert run(tf.image.decode_jpeg(lost))[0, ::8, 0].tolist() == [136, 136, 144, 120]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid JPEG data"):
+        run(tf.image.decode_jpeg(marked[:-2]))
     image = run(tf.image.decode_jpeg(marked[:-2], try_recover_truncated=True))
     assert image[0, ::8, 0].tolist() == [136, 144, 144, 120]
 
@@ -198,15 +200,60 @@ def test_other_color_spaces() -> None:
     data = plain_file(8, 8, [0x11] * 4, [[1, 2, 3, -1]])
     image = run(tf.image.decode_jpeg(data))
     assert image[0, 0].tolist() == [(255 - c) * 135 // 255 for c in (136, 144, 152)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="gray"):
+        run(tf.image.decode_jpeg(data, channels=1))
+
+    blocks = [[1, 2, 3, -1, 1, 2]]
+    data = plain_file(8, 16, [0x21, 0x11, 0x11, 0x21], blocks, more=segment(0xEE, adobe + b"\2"))
+    with pytest.raises(tf.errors.UnimplementedError, match="INTEGER_ACCURATE"):
+        run(tf.image.decode_jpeg(data))
+    image = run(tf.image.decode_jpeg(data, dct_method="INTEGER_ACCURATE"))
+    assert image[0, 0].tolist() == [69, 65, 40] and image.shape == (8, 16, 3)
 
 
-def test_weighing_of_neighbours() -> None:
-    row = np.array([[0, 100, 200]], np.uint8)
-    wide = jpeg_samples.upsampled(row, 2, 1, True)
-    assert wide.tolist() == [[0, 25, 75, 125, 175, 200]]
-    high = jpeg_samples.upsampled(row.T.copy(), 1, 2, True)
-    assert high.T.tolist() == [[0, 25, 75, 125, 175, 200]]
-    assert jpeg_samples.upsampled(row, 2, 2, False).tolist() == [[0, 0, 100, 100, 200, 200]] * 2
+STEPS = [1, 2, 3, -1, -2, 2, 1, -3]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "size", "steps", "checksum", "color"),
+    [
+        (0x21, (8, 32), STEPS, 2789568602, [141, 149, 195]),
+        (0x12, (32, 8), STEPS, 1463499833, [100, 144, 189]),
+        (0x22, (16, 32), [1, 1, 1, 1, 3, -1, 1, 2, -1, 0, -3, 2], 638690178, [149, 157, 203]),
+    ],
+)
+def test_weighing_of_neighbours(
+    sampling: int, size: tuple[int, int], steps: list[int], checksum: int, color: list[int]
+) -> None:
+    data = plain_file(*size, [sampling, 0x11, 0x11], [steps])
+    image = run(tf.image.decode_jpeg(data))
+    assert zlib.crc32(image.tobytes()) == checksum
+    assert image[size[0] // 2, size[1] // 2 - 2].tolist() == color
+    # without weights each block of luminance is of one color
+    plain = run(tf.image.decode_jpeg(data, fancy_upscaling=False))
+    for y in range(0, size[0], 8):
+        for x in range(0, size[1], 8):
+            assert len(np.unique(plain[y : y + 8, x : x + 8].reshape(-1, 3), axis=0)) == 1
+    assert (image != plain).any()
+    with pytest.raises(tf.errors.UnimplementedError, match="fancy_upscaling"):
+        run(tf.image.decode_jpeg(data, fancy_upscaling=False, dct_method="INTEGER_ACCURATE"))
+
+
+RATIOS = [
+    [((5, 10, 3), 3966214726), ((3, 5, 3), 687095059), ((2, 3, 3), 2171977056)],
+    [((5, 10, 3), 119076182), ((3, 5, 3), 4088297057), ((2, 3, 3), 97613831)],
+    [((9, 3, 3), 64727134), ((5, 2, 3), 2813303441), ((3, 1, 3), 2170325098)],
+    [((4, 6, 1), 2755339407), ((2, 3, 1), 2354091203), ((1, 2, 1), 1265621749)],
+]
+
+
+def test_parts_of_the_size() -> None:
+    for (text, *_), expected in zip(FILES, RATIOS, strict=True):
+        data = base64.b64decode(text)
+        images = run([tf.image.decode_jpeg(data, ratio=r) for r in (2, 4, 8)])
+        assert [(i.shape, zlib.crc32(i.tobytes())) for i in images] == expected
+        corner = run(tf.image.decode_and_crop_jpeg(data, [0, 0, 2, 1], ratio=2))
+        np.testing.assert_array_equal(corner, images[0][:2, :1])
 
 
 def test_what_is_no_jpeg_file() -> None:
@@ -221,8 +268,6 @@ def test_what_is_no_jpeg_file() -> None:
     for bad in ({"channels": 4}, {"ratio": 3}, {"dct_method": "A"}):
         with pytest.raises(tf.errors.InvalidArgumentError, match=next(iter(bad))):
             run(tf.image.decode_jpeg(good, **bad))
-    with pytest.raises(tf.errors.UnimplementedError, match="ratio"):
-        run(tf.image.decode_jpeg(good, ratio=2))
     with pytest.raises(tf.errors.InvalidArgumentError, match="crop window"):
         run(tf.image.decode_and_crop_jpeg(good, [0, 0, 100, 1]))
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -247,3 +292,73 @@ def test_damaged_files_end() -> None:
             except tf.errors.InvalidArgumentError:
                 continue
             assert image.ndim == len(shape) and image.dtype == np.uint8
+
+
+# ---- files written: what they decode to is of real TensorFlow
+
+
+def drawn() -> np.ndarray:
+    y, x = np.mgrid[:9, :14]
+    return np.stack([x * 18, y * 28, (x * y * 3) % 256], 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("options", "checksum", "density"),
+    [
+        ({}, 2312630765, (1, 300, 300)),
+        ({"quality": 40, "chroma_downsampling": False}, 2081295850, (1, 300, 300)),
+        ({"progressive": True, "xmp_metadata": "<x/>"}, 2312630765, (1, 300, 300)),
+        (
+            {"optimize_size": True, "density_unit": "cm", "x_density": 7, "y_density": 70000},
+            2312630765,
+            (2, 7, 4464),
+        ),
+    ],
+)
+def test_encode(options: dict[str, Any], checksum: int, density: tuple[int, int, int]) -> None:
+    file = tf.image.encode_jpeg(drawn(), **options)
+    data, image = run([file, tf.image.decode_jpeg(file)])
+    assert zlib.crc32(image.tobytes()) == checksum
+    assert data[:13] == b"\xff\xd8\xff\xe0\x00\x10JFIF\0\1\1"
+    assert struct.unpack_from(">BHH", data, 13) == density
+    assert (b"\xff\xc2" in data) == options.get("progressive", False)
+    xmp = options.get("xmp_metadata", "").encode()
+    assert (b"http://ns.adobe.com/xap/1.0/\0" + xmp in data) == bool(xmp)
+
+
+def test_encode_gray_and_noise() -> None:
+    gray = tf.image.decode_jpeg(tf.image.encode_jpeg(drawn()[:, :, :1], "grayscale", 77))
+    image = run(gray)
+    assert image.shape == (9, 14, 1) and zlib.crc32(image.tobytes()) == 339129772
+    # more bytes than pixels
+    noise = 255 * np.random.RandomState(0).randint(0, 2, (200, 200, 3)).astype(np.uint8)
+    file = tf.image.encode_jpeg(noise, "rgb", 100, True, True, False)
+    data, image = run([file, tf.image.decode_jpeg(file, dct_method="INTEGER_ACCURATE")])
+    assert len(data) > 3 * 200 * 200
+    assert np.abs(image.astype(int) - noise).max() <= 4
+
+
+def test_what_is_not_encoded() -> None:
+    image = np.zeros((2, 3, 3), np.uint8)
+    encode = tf.image.encode_jpeg
+    assert encode(image).shape.as_list() == []
+    for bad, message in (
+        (encode(image, quality=101), "quality"),
+        (encode(image, quality=-1), "quality"),
+        (encode(image, "grayscale"), "grayscale"),
+        (encode(image[:, :, :1], "rgb"), "rgb"),
+        (encode(image[:, :, :2]), "1 or 3"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            run(bad)
+    for none in (image[:0], np.zeros((1, 65501, 1), np.uint8)):
+        with pytest.raises(tf.errors.InternalError, match="encoding failed"):
+            run(encode(none))
+    with pytest.raises(tf.errors.InternalError, match="XMP"):
+        run(encode(image, xmp_metadata="x" * 65505))
+    with pytest.raises(ValueError, match="rank 3"):
+        encode(image[0])
+    with pytest.raises(ValueError, match="format"):
+        encode(image, "cmyk")
+    with pytest.raises(ValueError, match="density_unit"):
+        encode(image, density_unit="m")

@@ -137,7 +137,7 @@ def test_damaged_files():
     good = png.encode(R.randint(0, 256, (3, 3, 3)).astype(np.uint8))
     for data in (
         b"",
-        b"GIF89a",
+        b"RIFF",
         good[:40],
         good[:50] + b"\x00" + good[51:],
         good[:33] + good[-12:],

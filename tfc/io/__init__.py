@@ -22,7 +22,13 @@ from tfc.ops.examples.features import (
     parse_single_example,
 )
 from tfc.ops.examples.sequence_ops import parse_single_sequence_example
-from tfc.ops.image.jpeg_ops import decode_and_crop_jpeg, decode_jpeg, extract_jpeg_shape
+from tfc.ops.image.decode_ops import decode_bmp, decode_gif, decode_image
+from tfc.ops.image.jpeg_ops import (
+    decode_and_crop_jpeg,
+    decode_jpeg,
+    encode_jpeg,
+    extract_jpeg_shape,
+)
 from tfc.ops.image.png_ops import decode_png, encode_png, is_jpeg
 from tfc.ops.queues.queue_classes import (
     PaddingFIFOQueue,

@@ -13,6 +13,7 @@ from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
 from tfc.ops import shape_rules as s
 from tfc.ops.common import no_gradient
+from tfc.ops.image import contents as files
 from tfc.ops.image import png
 from tfc.ops.strings.functions import substr
 
@@ -35,14 +36,10 @@ class DecodePng(
         return [s.shape_of([None, None, channels or None])]
 
     def host(op: Any, contents: np.ndarray, *, channels: int, dtype: DType) -> np.ndarray:
-        if channels not in (0, 1, 3, 4):
-            raise errors.InvalidArgumentError(
-                None, op, f"channels must be 0, 1, 3 or 4, got {channels}"
-            )
-        try:
-            return png.decode(bytes(contents[()]), channels, dtype.short == "u16")
-        except ValueError as error:
-            raise errors.InvalidArgumentError(None, op, f"Invalid PNG data: {error}") from None
+        kinds = ("PNG", "JPEG", "GIF")
+        wide = dtype.short == "u16"
+        image = files.still(op, contents, channels, kinds, wide=wide)
+        return image.astype(np.uint16) * np.uint16(256) if wide and image.itemsize == 1 else image
 
 
 class EncodePng(
@@ -81,8 +78,8 @@ def decode_png(
     channels: 1 gray, 3 RGB, 4 RGBA; 0: those of the file.
 
     Raises:
-      InvalidArgumentError: in the run, the string is no PNG file, or there is no such number of
-      channels.
+      InvalidArgumentError: in the run, the string is no PNG file (nor a JPEG file or a GIF file of
+      one frame), or there is no such number of channels.
     """
     return apply("DecodePng", contents, channels=channels, dtype=dtype, name=name)
 

@@ -30,7 +30,13 @@ from tfc.ops.image.color_functions import (
     yiq_to_rgb,
     yuv_to_rgb,
 )
-from tfc.ops.image.jpeg_ops import decode_and_crop_jpeg, decode_jpeg, extract_jpeg_shape
+from tfc.ops.image.decode_ops import decode_bmp, decode_gif, decode_image
+from tfc.ops.image.jpeg_ops import (
+    decode_and_crop_jpeg,
+    decode_jpeg,
+    encode_jpeg,
+    extract_jpeg_shape,
+)
 from tfc.ops.image.layout_functions import (
     central_crop,
     crop_to_bounding_box,
