@@ -96,7 +96,7 @@ def ticks_a_us() -> float:
     name = clock(host())
     text = f"define i64 @now() {{\n%t = call i64 @{name}()\nret i64 %t\n}}\n"
     text += f"declare i64 @{name}()\n"
-    library = native.load(native.compile_object(text, host(), {}), ["now"], {})
+    library = native.load([native.compile_object(text, host(), {})], ["now"], {})
     now = ctypes.CFUNCTYPE(ctypes.c_int64)(library.addresses["now"])
     first, start = now(), time.perf_counter()
     time.sleep(0.2)
