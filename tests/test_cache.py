@@ -98,8 +98,11 @@ def test_the_oldest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     abandoned.write_bytes(b"")
     os.utime(abandoned, (1000, 1000))
     writing.write_bytes(b"")
-    DiskCache(folder).put("newest", b"")
-    assert sorted(e.path.name for e in DiskCache(folder).entries()) == ["new", "newest"]
+    DiskCache(folder).put("newest", b"")  # not one with which the folders are looked through
+    assert (folder / "old").exists()
+    (folder / "newest").unlink()
+    DiskCache(folder).put("newest57", b"")
+    assert sorted(e.path.name for e in DiskCache(folder).entries()) == ["new", "newest57"]
     assert not (older / "other").exists() and (tmp_path / "mine.txt").exists()
     assert writing.exists() and not abandoned.exists()
 

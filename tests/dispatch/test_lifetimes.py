@@ -71,7 +71,8 @@ def test_failed_runs_leak_nothing():
                 sess.run(fetches, {k: 1, x: value})
         gc.collect()
         now = sys.getrefcount(dtype), sys.getrefcount(value), len(gc.get_objects())
-        assert all(abs(a - b) < 150 for a, b in zip(now, counts, strict=True)), (counts, now)
+        # fewer is no leak: what other tests left may go at any time
+        assert all(a - b < 150 for a, b in zip(now, counts, strict=True)), (counts, now)
 
 
 @pytest.mark.parametrize("what", ["session", "callable", "cycle"])
