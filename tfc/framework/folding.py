@@ -11,7 +11,7 @@ from tfc import prims as p
 from tfc.base import errors
 from tfc.framework.opdef import call_rule
 from tfc.framework.operation import Operation, Tensor
-from tfc.framework.tensor_util import constant_value
+from tfc.framework.tensor_util import constant_value, dimension_value
 from tfc.ir.core import Literal, Value
 from tfc.ir.interp import run
 from tfc.passes.lower import Lowering
@@ -68,6 +68,9 @@ class _Evaluation:
             return _shapes(op)
         if self.left <= 0 or not _is_function(op):
             raise _Unknown
+        extent = dimension_value(op.outputs[0])
+        if extent is not None:
+            return (np.array(extent, op.outputs[0].dtype.as_numpy_dtype),)
         arrays = [self.value(t) for t in op.inputs]
         if sum(array.size for array in arrays) > _ELEMENTS:
             raise _Unknown

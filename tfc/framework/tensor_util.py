@@ -158,6 +158,14 @@ def constant_value_as_shape(
     return _as_shape(tensor, _DEPTH, known)
 
 
+def dimension_value(tensor: Tensor) -> int | None:
+    """The extent that a scalar is, taken out of a shape of which others may be unknown."""
+    op = tensor.op
+    if op.type != "StridedSlice" or op.inputs[0].get_shape().ndims != 1:
+        return None
+    return _as_dimension(tensor, _DEPTH, constant_value)
+
+
 def _as_shape(tensor: Tensor, depth: int, known: Callable[[Any], Any]) -> TensorShape:
     op = tensor.op
     of_vector = tensor.get_shape().with_rank(1)
