@@ -29,7 +29,7 @@ ROWS = (
     "cheap", "products", "lstm", "layer_norm", "logistic", "fresh", "transformer", "nbody",
     "nbody_gradient", "stencil", "stencil_gradient",
 )  # fmt: skip
-REST = 0.05  # seconds between turns: threads that spin after their work have gone to sleep
+REST = 0.3  # seconds between turns: threads that spin after their work (OpenBLAS: long) go to sleep
 SLOW = 1.0  # an entry whose call takes more seconds has fewer rounds
 SLOW_ROUNDS = 2
 RESULTS = HERE.parent / "RESULTS.md"
