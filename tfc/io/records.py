@@ -6,13 +6,13 @@ import enum
 import gzip
 import io
 import os
-import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 from tfc.base import errors
 from tfc.io.protos import message
+from tfc.ops.datasets.records import as_record, records_in
 
 
 class TFRecordCompressionType(enum.IntEnum):
@@ -98,13 +98,6 @@ def _of_system(path: str, error: OSError) -> errors.OpError:
     return kind(None, None, f"{path}; {error.strerror or error}")
 
 
-def _checksum(data: bytes) -> int:
-    """The masked CRC-32C that record files hold."""
-    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
-
-    return int(masked_crc32c(data)) & 0xFFFFFFFF
-
-
 class TFRecordWriter:
     """Writes records to a file; also a context."""
 
@@ -140,10 +133,7 @@ class TFRecordWriter:
         if self._file is None:
             raise errors.FailedPreconditionError(None, None, "Writer is closed.")
         data = record.encode() if isinstance(record, str) else bytes(record)
-        head = struct.pack("<Q", len(data))
-        whole = b"".join(
-            [head, struct.pack("<I", _checksum(head)), data, struct.pack("<I", _checksum(data))]
-        )
+        whole = as_record(data)
         self._put(whole if self._packer is None else self._packer.compress(whole))
 
     def _put(self, data: bytes) -> None:
@@ -197,26 +187,9 @@ def tf_record_iterator(path: str | os.PathLike[str], options: Any = None) -> Ite
     name = os.fspath(path)
     with _opened(name, kind) as file:
         try:
-            yield from _records(file)
+            yield from records_in(None, file)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise errors.DataLossError(None, None, f"{name}: {error}") from None
-
-
-def _records(file: Any) -> Iterator[bytes]:
-    at = 0
-    while head := file.read(12):
-        if len(head) < 12:
-            raise errors.DataLossError(None, None, f"truncated record at {at}")
-        length, crc = struct.unpack("<QI", head)
-        if _checksum(head[:8]) != crc:
-            raise errors.DataLossError(None, None, f"corrupted record at {at}")
-        body = file.read(length + 4)
-        if len(body) < length + 4:
-            raise errors.DataLossError(None, None, f"truncated record at {at}")
-        if _checksum(body[:-4]) != int.from_bytes(body[-4:], "little"):
-            raise errors.DataLossError(None, None, f"corrupted record at {at}")
-        at += length + 16
-        yield body[:-4]
 
 
 def summary_iterator(path: str | os.PathLike[str]) -> Iterator[Any]:

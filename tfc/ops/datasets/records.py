@@ -151,21 +151,26 @@ def records(op: Any, path: bytes, compression: str) -> Iterator[bytes]:
     Raises:
       DataLossError: the file is cut off, or a checksum is not that of what it is for.
     """
-    at = 0
     with open_file(op, path, compression) as file, _Reading(op, path):
-        while head := file.read(12):
-            if len(head) < 12:
-                raise errors.DataLossError(None, op, f"truncated record at {at}")
-            length, crc = struct.unpack("<QI", head)
-            if masked_crc(head[:8]) != crc:
-                raise errors.DataLossError(None, op, f"corrupted record at {at}")
-            body = file.read(length + 4)
-            if len(body) < length + 4:
-                raise errors.DataLossError(None, op, f"truncated record at {at}")
-            if masked_crc(body[:-4]) != int.from_bytes(body[-4:], "little"):
-                raise errors.DataLossError(None, op, f"corrupted record at {at + 12}")
-            at += length + 16
-            yield body[:-4]
+        yield from records_in(op, file)
+
+
+def records_in(op: Any, file: Any) -> Iterator[bytes]:
+    """The records of an open file; raises what `records` does. op: for the errors; may be None."""
+    at = 0
+    while head := file.read(12):
+        if len(head) < 12:
+            raise errors.DataLossError(None, op, f"truncated record at {at}")
+        length, crc = struct.unpack("<QI", head)
+        if masked_crc(head[:8]) != crc:
+            raise errors.DataLossError(None, op, f"corrupted record at {at}")
+        body = file.read(length + 4)
+        if len(body) < length + 4:
+            raise errors.DataLossError(None, op, f"truncated record at {at}")
+        if masked_crc(body[:-4]) != int.from_bytes(body[-4:], "little"):
+            raise errors.DataLossError(None, op, f"corrupted record at {at + 12}")
+        at += length + 16
+        yield body[:-4]
 
 
 def write(op: Any, path: bytes, compression: str, items: Iterable[bytes]) -> None:
