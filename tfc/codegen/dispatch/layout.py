@@ -1,6 +1,6 @@
 """The records that native dispatch reads, as 8-byte fields by position.
 
-`client/fast_run.py` fills them, the code of `dispatch_text.py` walks them. A TABLE belongs to a
+`client/fast_run.py` fills them, the code of this folder walks them. A TABLE belongs to a
 Session (or to a callable of it) and heads a chain of ENTRYs. An ENTRY is one signature: what was
 fetched, a FEED for each fed tensor, a VARIABLE for each place of the buffer table that holds a
 variable's address, an OUTPUT for each array that is made, and the CONTEXT that the native function
