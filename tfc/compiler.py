@@ -21,6 +21,7 @@ from tfc.base.collector import no_collections
 from tfc.base.target import ALIGNMENT, Target
 from tfc.cache import DiskCache, default_cache
 from tfc.codegen import module, native_rt
+from tfc.codegen.dispatch import layout
 from tfc.codegen.target import host
 from tfc.ir.core import Function, Op
 from tfc.ir.walk import all_functions
@@ -73,6 +74,10 @@ class StopFlag:
         long as they have not begun to write donated buffers. From any thread."""
         self._cell.value = 1
 
+    @property
+    def is_set(self) -> bool:
+        return bool(self._cell.value)
+
 
 _NEVER = StopFlag()
 FLOPS_PER_NS = 100.0  # of one core, at most
@@ -100,12 +105,20 @@ class _Context:
 
 class LentContext:
     """A context for native callers, which put the addresses into the buffer table themselves; for
-    one of them at a time. `record`: the CONTEXT of `codegen/dispatch/layout.py`."""
+    one of them at a time. `record`: the CONTEXT of `codegen/dispatch/layout.py`. `stop` is never
+    reset: a context that was stopped is replaced."""
 
     def __init__(self, context: _Context, function: int, threads: int):
         self._context = context
+        self.stop = StopFlag()
+        context.slots[2] = self.stop.address
         context.slots[4] = native_rt.parallel_for_address(threads)
-        self.record = np.array([0, function, context.address], np.int64)
+        fields = {
+            layout.Context.FUNCTION: function,
+            layout.Context.SLOTS: context.address,
+            layout.Context.STOP: self.stop.address,
+        }
+        self.record = np.array([fields.get(field, 0) for field in layout.Context], np.int64)
 
     def slot(self, index: int) -> int:
         """Where the address of parameter `index`, or of result `index - parameters`, stands."""
@@ -175,7 +188,7 @@ class Executable:
 
     def lent(self, threads: int) -> LentContext:
         """The one context that native callers share."""
-        if self._lent is None:
+        if self._lent is None or self._lent.stop.is_set:
             self._lent = LentContext(self._context(), self.code.address, threads)
         return self._lent
 

@@ -166,15 +166,6 @@ def test_time_limits_are_pythons():
         assert native_runs(sess) == before
 
 
-def test_loops_are_pythons():
-    n = tf.placeholder(tf.int32, [])
-    total = tf.while_loop(lambda i: i < n, lambda i: i + 1, [0])
-    with tf.Session() as sess:
-        for k in (3, 4, 3, 4, 5):
-            assert sess.run(total, {n: np.int32(k)}) == k
-        assert native_runs(sess) == 0
-
-
 def test_guesses_that_do_not_hold():
     x, begin = tf.placeholder(tf.float32, [6]), tf.placeholder(tf.int32, [])
     part = x[begin : begin + 3]

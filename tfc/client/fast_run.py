@@ -8,8 +8,9 @@ know (a list to be converted, a name as a key, nested fetches) comes back to it 
 method as `attempt`, with converted values and flat fetches.
 
 What can be an entry is decided here, in `_bound`: a plan of one stage, of native code only, without
-loops (those watch for signals) and without values that decide shapes, which writes each variable
-where it lies. Sessions with a time limit have no entries. An entry holds the addresses of cells,
+values that decide shapes, which writes each variable where it lies. Calls with loops are watched
+(`interrupt.py`): one that is stopped is done again by Python, where signal handlers run. Sessions
+with a time limit have no entries. An entry holds the addresses of cells,
 not of variables: a variable may get other memory. It is good as long as the graph is not changed
 but by appending and no variable appears or changes its type; the native code looks at both counts
 in each run, and entries that are out of date are thrown away here. `close` changes the latter.
@@ -204,7 +205,7 @@ class FastRuns:
             self._remove(key)
         if len(self._entries) >= MOST_ENTRIES:
             self._evict()
-        entry = _Entry(call, bound, fed, self._runtime, self.runs)
+        entry = _Entry(call, bound, fed, self._runtime, self.runs, self.table)
         entry.record[Entry.NEXT] = self.table[Table.FIRST]
         self.table[Table.FIRST] = entry.address
         self._entries[key] = entry
@@ -254,7 +255,7 @@ class _Bound(NamedTuple):
 def _bound(stage: Stage, call: Call) -> _Bound | None:
     """None if native code cannot run `stage` alone."""
     executable = stage.executable
-    if executable is None or executable.has_loops or not stage.is_last:
+    if executable is None or not stage.is_last:
         return None
     places = {what: k for k, (_, what) in enumerate(stage.inputs)}
     results = {}
@@ -290,10 +291,13 @@ class _Entry:
         fed: Mapping[Tensor, np.ndarray],
         runtime: Runtime,
         runs: np.ndarray,
+        table: np.ndarray,
     ):
         self._stage = bound.stage
-        self._kept: list[Any] = [call, runtime, runs]
+        self._kept: list[Any] = [call, runtime, runs, table]
         lent = bound.executable.lent(runtime.threads)
+        if bound.executable.has_loops:
+            runtime.calls.watch(lent)
         feeds = [w for t in call.keys for w in self._feed(t, fed[t], bound.places.get(t), lent)]
         variables = self._variables(bound, runtime, lent)
         fresh = [k for k, output in enumerate(bound.stage.outputs) if output.donor is None]
@@ -301,9 +305,11 @@ class _Entry:
         at = {k: first + 8 * len(Output) * n for n, k in enumerate(fresh)}
         results = [at[bound.results[e]] if isinstance(e, Tensor) else 0 for e in call.elements]
         self._kept += [*call.items, *call.keys]
+        is_long = bound.executable.has_loops or bound.executable.estimated_ns >= LONG_NS
         lock, unlock = runtime.lock.acquire, runtime.lock.release
         self._kept += [lock, unlock]
         fields = {
+            Entry.TABLE: table.ctypes.data,
             Entry.OWNER: id(self),
             Entry.KIND: call.kind,
             Entry.ITEMS_COUNT: len(call.elements),
@@ -318,7 +324,7 @@ class _Entry:
             Entry.CONTEXT: lent.record.ctypes.data,
             Entry.LOCK: id(lock) if bound.stage.touches_variables else 0,
             Entry.UNLOCK: id(unlock),
-            Entry.LONG: int(bound.executable.estimated_ns >= LONG_NS),
+            Entry.LONG: int(is_long),
             Entry.RUNS: runs.ctypes.data,
         }
         self.record = np.array([fields.get(field, 0) for field in Entry], np.int64)

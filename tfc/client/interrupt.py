@@ -5,20 +5,31 @@ signal handlers in its main thread and between bytecodes, so a handler has to wa
 call returns. But the interpreter writes every signal to the *wakeup fd* as it arrives. A thread of
 ours reads that, and sets the stop flag of the call that the main thread is in; the call returns
 within a turn of its loop, and the handler runs. If it raises nothing, the call is made again.
+Native dispatch (`codegen/dispatch/watch.py`) says in the process's WATCH record which flag that is.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 
+import numpy as np
+
 from tfc import compiler
 from tfc.base import errors
+from tfc.codegen.dispatch.layout import Context, Watch
+from tfc.runtime import python_abi
+
+_record = np.zeros(len(Watch), np.int64)  # never freed: native code has its address
+python_abi.keep_forever(_record)
+_record[Watch.MAIN] = threading.main_thread().ident or 0
 
 
 class NativeCall(compiler.StopFlag):
@@ -40,11 +51,35 @@ class CallsInFlight:
         self._calls: set[NativeCall] = set()
         self._closed = False
 
+        self._lent: list[weakref.ref[compiler.LentContext]] = []
+        self._lock = threading.RLock()  # finalizers may come back
+        self._cut_off: set[int] = set()
+
     def close(self) -> None:
         """End all calls, of whatever threads, and those that begin later."""
         self._closed = True
         for call in list(self._calls):
             call.stop("closed")
+        for reference in list(self._lent):
+            if (lent := reference()) is not None:
+                lent.stop.set()
+                self._cut_off.add(int(lent.record[Context.THREAD]))
+
+    def was_cut_off(self) -> bool:
+        """Whether `close` found this thread in a native call; true once."""
+        thread = threading.get_ident()
+        found = thread in self._cut_off
+        self._cut_off.discard(thread)
+        return found
+
+    def watch(self, lent: compiler.LentContext) -> None:
+        """Let signals, and `close`, end the calls that native dispatch makes with a context."""
+        lent.record[Context.WATCH] = _record.ctypes.data
+        with self._lock:
+            known = [r for r in self._lent if r() not in (None, lent)]
+            self._lent = [*known, weakref.ref(lent)]
+        if self._closed:
+            lent.stop.set()
 
     def run(
         self,
@@ -82,7 +117,7 @@ class CallsInFlight:
                 return False
             if call.reason == "deadline":
                 raise time_is_over() from None
-            raise errors.CancelledError(None, None, "Session has been closed.") from None
+            raise session_is_closed() from None
         finally:
             if timer is not None:
                 timer.cancel()
@@ -94,6 +129,10 @@ def check_deadline(deadline: float) -> None:
     """Raises DeadlineExceededError if `deadline` has passed."""
     if time.monotonic() >= deadline:
         raise time_is_over()
+
+
+def session_is_closed() -> Exception:
+    return errors.CancelledError(None, None, "Session has been closed.")
 
 
 def time_is_over() -> Exception:
@@ -110,6 +149,9 @@ class _Watch:
         self._only_sigint = False
         self._other = -1  # the fd of another library, which hears of each signal from us
         threading.Thread(target=self._read, name="tfc signals", daemon=True).start()
+        self._arguments = (self._writer.fileno(),), {"warn_on_full_buffer": False}
+        _record[Watch.ARGS], _record[Watch.KEYWORDS] = map(id, self._arguments)
+        _record[Watch.FD] = self._writer.fileno()
 
     def run(
         self,
@@ -137,12 +179,16 @@ class _Watch:
             call = self._call
             if call is not None and (signal.SIGINT in arrived or not self._only_sigint):
                 call.stop("signal")
+            # While Python code runs, no call with native dispatch can end.
+            if running := int(_record[Watch.RUNNING]):
+                ctypes.c_int32.from_address(running).value = 1
             if self._other != -1:
                 with suppress(OSError):
                     os.write(self._other, arrived)
 
     def forget(self) -> None:
         """In a forked child: what is written here would be read in the parent."""
+        _record[Watch.ARGS] = _record[Watch.RUNNING] = 0
         now = signal.set_wakeup_fd(-1)
         if now not in (-1, self._writer.fileno()):
             signal.set_wakeup_fd(now)
@@ -164,6 +210,7 @@ def _after_fork() -> None:
     for watch in _watches:
         watch.forget()
     _watches.clear()
+    _record[Watch.MAIN] = threading.get_ident()
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tfc import compiler
 from tfc.base import errors
-from tfc.client.interrupt import CallsInFlight, time_is_over
+from tfc.client.interrupt import CallsInFlight, session_is_closed, time_is_over
 from tfc.client.state import VariableStore
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation
@@ -61,7 +61,7 @@ class Runtime:
     def check_open(self) -> None:
         """For the holder of the lock. Raises CancelledError: another thread closed the Session."""
         if self.store.closed:
-            raise errors.CancelledError(None, None, "Session has been closed.")
+            raise session_is_closed()
 
 
 class WrongGuess(Exception):

@@ -24,6 +24,7 @@ from tfc.client.config import ConfigProto, RunOptions
 from tfc.client.fast_run import Call, FastCallable, FastRuns, calls_of, flat_call, is_direct
 from tfc.client.feeds import feed_arrays, feed_entries
 from tfc.client.fetches import Fetches, fetch_key, flat_form
+from tfc.client.interrupt import session_is_closed
 from tfc.client.loop_plan import LoopFeeds, LoopPlan
 from tfc.client.plan import Plan
 from tfc.client.run_loop import LoopResult, LoopRun, drive
@@ -353,6 +354,8 @@ class BaseSession:
 
     def _check_open(self) -> None:
         if self._closed:
+            if self._runtime.calls.was_cut_off():
+                raise session_is_closed()
             raise RuntimeError("Attempted to use a closed Session.")
 
     def as_default(self) -> Any:

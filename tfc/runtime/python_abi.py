@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import signal
 import sys
 import sysconfig
 from typing import Any
@@ -37,12 +38,14 @@ _PYTHON = (
     "PyObject_Call", "PyObject_CallNoArgs", "PyObject_Vectorcall", "PyFloat_AsDouble",
     "PyLong_AsLongLongAndOverflow", "PyList_New", "PyList_Size", "PyList_GetItem",
     "PyList_SetItem", "PyTuple_New", "PyTuple_Size", "PyTuple_GetItem", "PyTuple_SetItem",
-    "PyDict_New", "PyDict_Size", "PyDict_Next", "PyDict_SetItem",
+    "PyDict_New", "PyDict_Size", "PyDict_Next", "PyDict_SetItem", "PyErr_CheckSignals",
+    "PyObject_CallOneArg", "PyThread_get_thread_ident",
 )  # fmt: skip
 _OBJECTS = {
     "None": None, "True": True, "False": False, "NotImplemented": NotImplemented,
     "float": float, "int": int, "list": list, "tuple": tuple, "dict": dict,
     "ndarray": np.ndarray, "float64": np.float64, "feed_dict": sys.intern("feed_dict"),
+    "set_wakeup_fd": signal.set_wakeup_fd,
 }  # fmt: skip
 
 

@@ -192,7 +192,7 @@ def build(c: Code, entry: V) -> V:
 
 
 @function("ptr", "ptr")
-def run_entry(c: Code, entry: V) -> V:
+def run_bound(c: Code, entry: V) -> V:
     """Run an entry whose feeds are bound. Null: it could not, and nothing has changed."""
     context, owner = c.get(entry, Entry.CONTEXT, "ptr"), c.get(entry, Entry.OWNER, "ptr")
     c.put(i64(1), context, Context.BUSY)

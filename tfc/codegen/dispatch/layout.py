@@ -4,7 +4,7 @@
 Session (or to a callable of it) and heads a chain of ENTRYs. An ENTRY is one signature: what was
 fetched, a FEED for each fed tensor, a VARIABLE for each place of the buffer table that holds a
 variable's address, an OUTPUT for each array that is made, and the CONTEXT that the native function
-is called with.
+is called with. A WATCH belongs to the process.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Entry(_Fields):
     """One signature of a run."""
 
     NEXT = auto()  # entry, or 0
+    TABLE = auto()
     OWNER = auto()  # the Python object that keeps all that is referred to here
     KIND = auto()
     ITEMS_COUNT = auto()
@@ -67,6 +68,19 @@ class Context(_Fields):
     BUSY = auto()  # 1: a call is in flight
     FUNCTION = auto()  # i32 (ptr slots)
     SLOTS = auto()
+    STOP = auto()  # address of the flag that ends the function's loops
+    THREAD = auto()  # which one is in a function with loops, or 0
+    WATCH = auto()  # of a function with loops; else 0
+
+
+class Watch(_Fields):
+    """How signals end loops of the main thread."""
+
+    MAIN = auto()  # that thread
+    ARGS = auto()  # objects: of `signal.set_wakeup_fd`, for an fd that somebody reads; or 0
+    KEYWORDS = auto()
+    FD = auto()  # the number
+    RUNNING = auto()  # address of the stop flag of the call in flight, or 0
 
 
 class Number(IntEnum):

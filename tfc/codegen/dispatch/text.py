@@ -10,22 +10,22 @@ and the keys of the feeds are the same objects, each value is an array that can 
 the Session's lock is free. Everything else is the Python method's, also the message of a run that
 fails: a failed run has changed nothing, and is done again there.
 
-Python code can run in only two places, and what is needed after them is held: while the GIL is
-released, and where objects are made or let go (collections of garbage run finalizers). Until then
-the objects are borrowed from the caller. No exception is pending when a function here returns
-"not mine" (null).
+Python code can run in only three places, and what is needed after them is held: where signals are
+handled before a loop, while the GIL is released, and where objects are made or let go (collections
+of garbage run finalizers). Until then the objects are borrowed from the caller. No exception is
+pending when a function here returns "not mine" (null).
 """
 
 from __future__ import annotations
 
-from tfc.codegen.dispatch import call, match
+from tfc.codegen.dispatch import call, match, watch
 from tfc.codegen.dispatch.code import ERROR, FUNCTIONS, NULL, YES, Code, function, py
 from tfc.codegen.dispatch.layout import Context, Entry, Table
 from tfc.codegen.text import V, i64
 from tfc.runtime import python_abi as abi
 
 EXPORTS = ("run", "attempt", "run_callable")
-PARTS = (match, call)  # what they define is in FUNCTIONS
+PARTS = (match, call, watch)  # what they define is in FUNCTIONS
 
 
 # -- from Python --------------------------------------------------------------------------------
@@ -36,13 +36,8 @@ def first_entry(c: Code, self: V) -> V:
     c.leave(c.same(holder, NULL), NULL)
     c.leave(c.differ(c.of_object(holder, abi.TYPE), py("ndarray")), NULL)
     table = c.of_object(holder, abi.ARRAY_DATA)
-    for now, then in (
-        (Table.MUTATIONS, Table.MUTATIONS_THEN),
-        (Table.GENERATION, Table.GENERATION_THEN),
-    ):
-        current = c.load("i64", c.get(table, now, "ptr"), 8)
-        c.leave(c.differ(current, c.get(table, then)), NULL)
-    return c.get(table, Table.FIRST, "ptr")
+    first = c.get(table, Table.FIRST, "ptr")
+    return c.select(c.call("i1", "is_current", table), first, NULL)
 
 
 @function("ptr", "ptr ptr ptr ptr ptr i64")
