@@ -185,6 +185,28 @@ def test_gradient_of_max_pooling_with_small_and_large_windows(window: tuple[int,
         np.testing.assert_array_equal(got, run(fn, arrays)[0])
 
 
+@pytest.mark.parametrize("window", [(1, 2, 2, 1), (1, 3, 4, 1), (2, 2, 5, 1), (1, 1, 4, 3)])
+@pytest.mark.parametrize("low, high", [(0, 0), (1, 0), (0, 3), (2, 1)])
+def test_windows_side_by_side_finish_each_element_once(
+    window: tuple[int, ...], low: int, high: int
+) -> None:
+    b = Builder("f")
+    padding = ((0, 0), (low, high), (high, low), (0, 0))
+    x, z = (b.param(Type("f32", (4, 9, 11, 21))) for _ in range(2))
+    pooled = p.reduce_window(
+        Builder("shape"), x, window=window, strides=window, dilations=(1,) * 4, padding=padding,
+        kind="max",
+    )  # fmt: skip
+    dy = b.param(pooled.type)
+    dx = p.select_and_scatter(b, x, dy, window=window, strides=window, padding=padding)
+    fn = b.finish([p.add(b, p.mul(b, dx, z), z)])
+    rng = np.random.default_rng(7)
+    arrays = [rng.integers(0, 5, v.type.shape).astype("f") for v in fn.params]
+    for chunks in (1, 3):
+        (got,) = Running(fused(fn, "select_and_scatter", chunks))(*arrays)
+        np.testing.assert_array_equal(got, run(fn, arrays)[0])
+
+
 @pytest.mark.parametrize("source, dtype", [("bf16", "bf16"), ("i32", "i8"), ("i64", "i16")])
 @pytest.mark.parametrize("extent", [9, 17, 33, 65])
 def test_a_last_packet_of_one_lane_writes_one_element(source: str, dtype: str, extent: int) -> None:

@@ -27,7 +27,6 @@ from tfc.passes.fresh import overwritten, room
 from tfc.passes.fuse_merge import merge_kernels
 from tfc.passes.fuse_rows import merge_rows
 from tfc.passes.kernels import (
-    HEROES,
     Site,
     hero_sites,
     is_free,
@@ -35,6 +34,7 @@ from tfc.passes.kernels import (
     is_plain,
     is_scalar,
     read_sites,
+    takes_epilogue,
 )
 from tfc.passes.options import PassOptions
 from tfc.passes.registers import filled_by, fits_registers
@@ -299,7 +299,7 @@ class Partition:
 
     def _epilogue_host(self, op: Op) -> Kernel | None:
         """The kernel of elementwise ops that becomes the epilogue of hero `op`."""
-        if not HEROES[op.defn.name].epilogue:
+        if not takes_epilogue(op):
             return None
         host = self._host(op) if self.readers(op.result) else None
         if host is None:

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING
 
 from tfc.ir.core import Value
-from tfc.passes.kernels import HEROES
+from tfc.passes.kernels import takes_epilogue
 from tfc.prims.kernel_info import source_of_memory
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _spaces(kernel: Kernel) -> Iterator[Hashable]:
     elif hero.defn.name == "reduce":
         yield "reduce", hero.operands[0].type.shape, hero.attr("dims")
         yield "results", kernel.shape
-    elif HEROES[hero.defn.name].epilogue:
+    elif takes_epilogue(hero):
         yield "results", kernel.shape
 
 

@@ -22,6 +22,7 @@ from tfc.passes.matching import ELEMENTWISE
 from tfc.prims.control import CONTROL
 from tfc.prims.indexmap import operand_maps
 from tfc.prims.kernel_info import pieces_of, source_of_memory
+from tfc.prims.reduction import has_tiles
 from tfc.prims.row_plan import row_plan
 
 Ints = tuple[int, ...]
@@ -43,7 +44,7 @@ HEROES = {
     "arg_reduce": Hero(frozenset({0})),
     "cumulative": Hero(frozenset({0})),
     "reduce_window": Hero(frozenset({0})),
-    "select_and_scatter": Hero(),
+    "select_and_scatter": Hero(epilogue=True),
     "dot": Hero(epilogue=True),
     "conv": Hero(epilogue=True),
     "conv_grad_input": Hero(epilogue=True),
@@ -93,6 +94,12 @@ class Site:
             count = self.evaluations if evaluations is None else evaluations
             self.moved[key] = Site(count, after=self.after)
         return self.moved[key]
+
+
+def takes_epilogue(hero: Op) -> bool:
+    """Whether each element of the result of `hero` is finished at once."""
+    tiled = hero.defn.name != "select_and_scatter" or has_tiles(hero)
+    return tiled and HEROES[hero.defn.name].epilogue
 
 
 def is_free(op: Op) -> bool:

@@ -297,6 +297,11 @@ def _select_and_scatter_array(
     return result.reshape(x.shape).astype(x.dtype)
 
 
+def has_tiles(op: Op) -> bool:
+    """Whether the windows of a `select_and_scatter` lie side by side: no element is in two."""
+    return bool(op.attr("strides") == op.attr("window"))
+
+
 select_and_scatter = Prim(
     "select_and_scatter",
     "gradient of a max reduce_window: dy of each window goes to the first greatest element of "

@@ -1,8 +1,10 @@
 """Gradient of max pooling: each window's dy goes to the first greatest element of the window.
 
-The result is zeroed, then windows are visited in row-major order and add to it where it lies;
-packets lie along the last axis if that has windows of one element. Chunks are ranges of the first
-axis, if that has windows of one element too.
+Windows that lie side by side are visited with what of x lies behind the last of them, so that each
+element is finished once, by its window. Else the result is zeroed, then windows are visited in
+row-major order and add to it where it lies. Packets lie along the last axis if that has windows of
+one element. Chunks are ranges of the first axis; where windows overlap, if that has windows of one
+element too.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ import math
 from collections.abc import Callable
 
 from tfc.base import dtypes
-from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.loop import nest
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import V, const, vec
 from tfc.ir.core import Op
+from tfc.prims.reduction import has_tiles
 
 UNROLLED = 16  # windows of at most this many elements are written out
 
@@ -34,7 +36,7 @@ class Windows:
         self.shape: tuple[int, ...] = self.x.type.shape or ()
         self.out: tuple[int, ...] = self.dy.type.shape or ()
         self.window: tuple[int, ...] = self.op.attr("window")
-        self.result: Buffer = k.results[0]
+        self.tiles = has_tiles(self.op)
 
     def single(self, d: int) -> bool:
         """Whether windows along axis d are its elements."""
@@ -71,29 +73,54 @@ class Windows:
             loop.next(body(offsets, number, loop.carried))
         return loop.results
 
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Tiles in each axis of x, the padding before it included."""
+        padding = self.op.attr("padding")
+        ends = (n + low for n, (low, _) in zip(self.shape, padding, strict=True))
+        return tuple(-(-end // w) for end, w in zip(ends, self.window, strict=True))
+
+    def gradient(self, at: tuple[Index, ...]) -> Packet:
+        """dy of a window; zero for a tile that is none."""
+        e, t, inside, index = self.e, self.t, None, []
+        for i, extent in zip(at, self.out, strict=True):
+            if i.hi >= extent:
+                test = t.extract(e.in_range(i, 0, extent).value, 0)
+                inside = test if inside is None else t.op("and", inside, test)
+                i = e.clamp(i, 0, extent - 1)
+            index.append(i)
+        dy, zero = e.value(self.dy, tuple(index)), e.const(self.dy.type.dtype, 0)
+        if inside is None:
+            return dy
+        return e.select(Packet(t.splat(inside, e.lanes), "i1"), dy, zero)
+
     def visit(self, at: tuple[Index, ...]) -> None:
         """One window, or a packet of neighbouring ones."""
         t, lanes = self.t, self.e.lanes
         chosen = self.choose(at)
-        dy = self.e.value(self.dy, at)
+        dy = self.gradient(at)
         zero = self.e.const(dy.dtype, 0)
+        put = self.finish if self.tiles else self.add
 
         def give(offsets: tuple[Index, ...], number: V, nothing: list[V]) -> list[V]:
             index, inside = self.place(at, offsets)
             mine = Packet(t.cmp("eq", chosen, t.splat(number, lanes)), "i1")
             part = self.e.select(mine, dy, zero)
             if inside is None:
-                self.add(index, part)
+                put(index, part)
             else:
                 with t.when(inside):
-                    self.add(index, part)
+                    put(index, part)
             return nothing
 
         self.each_place([], give)
 
     def add(self, index: tuple[Index, ...], part: Packet) -> None:
-        old = self.e.load(self.result, index)
-        self.e.store(self.result, index, self.e.binary("add", old, part))
+        result = self.k.results[0]
+        self.e.store(result, index, self.e.binary("add", self.e.load(result, index), part))
+
+    def finish(self, index: tuple[Index, ...], part: Packet) -> None:
+        self.k.finish(index, {self.op.result: part})
 
     def choose(self, at: tuple[Index, ...]) -> V:
         """The number of the place that holds the greatest element; -1 if none exists."""
@@ -124,7 +151,7 @@ class Windows:
 def write(k: Kernel) -> None:
     """The whole kernel."""
     w = Windows(k)
-    if k.chunks > 1 and not (w.shape and w.single(0)):
+    if k.chunks > 1 and not (w.shape and (w.tiles or w.single(0))):
         with k.t.when(k.t.cmp("eq", k.lo, V("0", "i64"))):
             k.chunks = 1
             _all(k, w)
@@ -133,11 +160,20 @@ def write(k: Kernel) -> None:
 
 
 def _all(k: Kernel, w: Windows) -> None:
+    lanes = k.e.lanes if w.shape and w.single(len(w.shape) - 1) else 1
+    if w.tiles and w.dy.type.size:
+        with k.e.with_lanes(lanes):
+            nest(k, w.grid, w.visit)
+        return
+
     def clear(at: tuple[Index, ...]) -> None:
-        k.e.store(w.result, at, k.e.const(w.result.type.dtype, 0))
+        zero = k.e.const(w.op.result.type.dtype, 0)
+        if w.tiles:
+            w.finish(at, zero)
+        else:
+            k.e.store(k.results[0], at, zero)
 
     nest(k, w.shape, clear)
-    if w.dy.type.size == 0:
-        return
-    with k.e.with_lanes(k.e.lanes if w.shape and w.single(len(w.shape) - 1) else 1):
-        nest(k, w.out, w.visit)
+    if w.dy.type.size:
+        with k.e.with_lanes(lanes):
+            nest(k, w.out, w.visit)
