@@ -13,9 +13,7 @@ WHAT = ("forward", "input gradient", "filter gradient")  # `what` of a size
 
 def _sizes(*layers):
     keys = ("batch", "side", "inputs", "outputs", "window", "stride", "groups")
-    return [
-        dict(zip(keys, layer, strict=True), what=what) for layer in layers for what in range(3)
-    ]
+    return [dict(zip(keys, layer, strict=True), what=what) for layer in layers for what in range(3)]
 
 
 SIZES = (

@@ -16,7 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from tfc.ir.builder import Builder, rebuild
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import all_functions
-from tfc.passes import rules_arith, rules_contraction, rules_movement, rules_reduction
+from tfc.passes import (
+    rules_arith,
+    rules_contraction,
+    rules_convolution,
+    rules_movement,
+    rules_reduction,
+)
 from tfc.passes.dce import dce
 from tfc.passes.options import PassOptions
 
@@ -28,6 +34,7 @@ TABLES: Sequence[Mapping[str, Sequence[Rule]]] = (
     rules_movement.RULES,
     rules_reduction.RULES,
     rules_contraction.RULES,
+    rules_convolution.RULES,
 )
 SWEEPS = 8  # one sweep reaches almost every fixpoint, since rules look at operands only
 FIRINGS_PER_OP = 32

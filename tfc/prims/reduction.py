@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import FLOATS, INTEGERS, NUMBERS, REALS, numpy_dtype, short_of
-from tfc.ir.core import Type
+from tfc.ir.core import Op, Type
 from tfc.prims.movement import Ints, check_axes
 from tfc.prims.numeric import Array, is_float, wide
 from tfc.prims.prim import Prim, check, check_dtype

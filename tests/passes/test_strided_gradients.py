@@ -1,0 +1,55 @@
+"""The gradient of a convolution with strides for its input, taken apart into phases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tfc.prims as p
+from tfc.ir.builder import Builder
+from tfc.ir.core import Function, Type
+from tfc.ir.interp import run
+from tfc.passes.options import PassOptions
+from tfc.passes.simplify import simplify
+
+
+def gradient(rng: np.random.Generator) -> Function:
+    """One of random extents, filters, strides, padding and groups."""
+    axes, groups = int(rng.integers(1, 4)), int(rng.choice([1, 1, 1, 2]))
+    largest = 8 if axes < 3 else 5
+    window = tuple(int(k) for k in rng.integers(1, 6 if axes < 3 else 4, axes))
+    extents = tuple(int(n) for n in rng.integers(1, largest + 1, axes))
+    padding = tuple((int(a), int(b)) for a, b in rng.integers(0, 4, (axes, 2)))
+    strides = tuple(int(s) for s in rng.integers(1, 4, axes))
+    channels = int(rng.choice([1, 2, 3, 20]))
+    f = Type("f64", (*window, channels, int(rng.integers(1, 3)) * groups))
+    x = Type("f64", (2, *extents, channels * groups))
+    at = {"strides": strides, "padding": padding, "f_dilation": (1,) * axes, "groups": groups}
+    dy = p.conv.infer(x, f, x_dilation=(1,) * axes, **at)[0]
+    b = Builder("f")
+    return b.finish([p.conv_grad_input(b, b.param(f), b.param(dy), shape=x.shape, **at)])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_phases_together_are_the_gradient(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    changed = 0
+    for _ in range(12):
+        fn = gradient(rng)
+        after = simplify(fn, PassOptions())
+        changed += all(
+            op.defn.name != "conv_grad_input" or set(op.attr("strides")) == {1} for op in after.ops
+        )
+        arrays = [rng.standard_normal(v.type.shape) for v in fn.params]
+        np.testing.assert_allclose(run(after, arrays)[0], run(fn, arrays)[0], atol=1e-12)
+    assert changed > 6
+
+
+def test_zeros_between_gradients_meet_no_infinity() -> None:
+    b = Builder("f")
+    f, dy = b.param(Type("f32", (2, 1, 1))), b.param(Type("f32", (1, 3, 1)))
+    at = {"strides": (2,), "padding": ((0, 0),), "f_dilation": (1,), "groups": 1}
+    fn = simplify(b.finish([p.conv_grad_input(b, f, dy, shape=(1, 6, 1), **at)]), PassOptions())
+    filters = np.float32([1, np.inf]).reshape(2, 1, 1)
+    (got,) = run(fn, [filters, np.float32([1, 2, -3]).reshape(1, 3, 1)])
+    np.testing.assert_array_equal(got.ravel(), [1, np.inf, 2, np.inf, -3, -np.inf])
