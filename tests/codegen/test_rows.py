@@ -20,6 +20,7 @@ from tfc.ir.interp import run
 from tfc.prims.row_plan import row_plan
 
 SHAPES = [(3, 2), (7, 33), (5, 8, 129), (1, 67), (2, 1, 16), (33, 1024), (9, 2500), (17,)]
+SHORT = [(40, 10), (131, 7), (2, 37, 5), (64, 16), (100, 3), (33, 2)]  # packets of rows
 TARGETS = [bits for bits in (128, 256, 512) if bits <= host().vector_bits]
 
 
@@ -73,7 +74,7 @@ def check(fn: Function, chunks: int = 1, bits: int | None = None) -> list[np.nda
 
 
 @pytest.mark.parametrize("bits", TARGETS)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SHAPES + SHORT)
 def test_rows(shape: tuple[int, ...], bits: int) -> None:
     first = check(normalized(shape), 1, bits)
     for a, b in zip(first, check(normalized(shape), 3, bits), strict=True):
@@ -81,7 +82,7 @@ def test_rows(shape: tuple[int, ...], bits: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16"])
-@pytest.mark.parametrize("shape", [(7, 33), (5, 3, 130)])
+@pytest.mark.parametrize("shape", [(7, 33), (5, 3, 130), (75, 9)])
 def test_rows_of_other_floats(shape: tuple[int, ...], dtype: str) -> None:
     fn = normalized(shape, dtype)
     given = arrays(fn)
@@ -96,9 +97,9 @@ def test_rows_of_other_floats(shape: tuple[int, ...], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["i32", "u8", "c64"])
-def test_rows_of_other_numbers(dtype: str) -> None:
+@pytest.mark.parametrize("shape", [(6, 37), (139, 6)])
+def test_rows_of_other_numbers(shape: tuple[int, ...], dtype: str) -> None:
     """The distance of every element from the sum of its row, and the sum of those."""
-    shape = (6, 37)
     b = Builder("f")
     x = b.param(Type(dtype, shape))
     total = p.reduce(b, x, dims=(1,), kind="add")
@@ -107,9 +108,9 @@ def test_rows_of_other_numbers(dtype: str) -> None:
     check(fn, 2)
 
 
-def test_rows_with_bools() -> None:
+@pytest.mark.parametrize("shape", [(40, 21), (140, 11)])
+def test_rows_with_bools(shape: tuple[int, ...]) -> None:
     """Which elements are the greatest of their row, and whether all are: bools are kept too."""
-    shape = (40, 21)
     b = Builder("f")
     x = b.param(Type("f32", shape))
     best = p.eq(b, x, even(b, p.reduce(b, x, dims=(1,), kind="max"), shape))
@@ -120,7 +121,7 @@ def test_rows_with_bools() -> None:
 
 def test_sums_do_not_depend_on_the_kernel() -> None:
     """Each op in a kernel of its own gives the same bits."""
-    for shape in ((7, 33), (33, 1024), (5, 8, 129)):
+    for shape in ((7, 33), (33, 1024), (5, 8, 129), (45, 13), (2, 64, 4)):
         fn = normalized(shape)
         given = arrays(fn)
         together = Running(fused(fn, "rows", 3))(*given)
@@ -128,10 +129,10 @@ def test_sums_do_not_depend_on_the_kernel() -> None:
             assert a.tobytes() == b.tobytes()
 
 
-def test_what_is_read_elsewhere_is_computed_there() -> None:
+@pytest.mark.parametrize("shape", [(19, 19), (16, 16)])
+def test_what_is_read_elsewhere_is_computed_there(shape: tuple[int, ...]) -> None:
     """A row that adds up the rows of a transposed square array: what is kept for the row at hand
     is not what another row's place holds."""
-    shape = (19, 19)
     b = Builder("f")
     x = b.param(Type("f32", shape))
     e = p.exp(b, x)
@@ -153,3 +154,16 @@ def test_plan_of_a_softmax() -> None:
     assert [[r.attr("kind") for r in one.reduces] for one in plan.passes[:4]] == [
         ["add"], ["add"], ["max"], ["add"]]  # fmt: skip
     assert plan.scratch == 448 and op.attr("scratch")[2] == 4 * 448
+
+
+def test_short_rows_with_zeros_of_both_signs() -> None:
+    """A sum of negative zeros is what it is where each row is a packet: +0.0."""
+    b = Builder("f")
+    x = b.param(Type("f32", (32, 5)))
+    total = p.reduce(b, x, dims=(1,), kind="add")
+    fn = b.finish([p.mul(b, x, even(b, total, (32, 5))), total])
+    given = np.full((32, 5), -0.0, np.float32)
+    product, sums = Running(fused(fn, "rows", 1))(given)
+    assert not np.signbit(sums).any() and np.signbit(product).all()
+    for a, c in zip((product, sums), Running(place(fn))(given), strict=True):
+        assert a.tobytes() == c.tobytes()

@@ -24,8 +24,7 @@ MOST_AGAIN = 4
 MOST_BEHIND = 3
 LEAST_ROWS = 32  # twice the most chunks that a kernel falls into
 LEAST_SPLIT = 1 << 16  # elements; a smaller reduction is not split
-# 65536 rows of 10 took 0.53 ms as softmax in four kernels, and 0.76 in one; 128 rows gain from one.
-PACKET, FEW = 16, 1 << 14
+PACKET = 16  # elements of the widest packet: rows no longer are done as packets of rows
 
 
 @dataclass
@@ -88,12 +87,9 @@ def row_scratch(op: Op) -> int:
 
 def is_row_space(shape: Ints, dims: Ints) -> bool:
     """Whether reductions of `shape` along `dims` may be part of a kernel of rows: along the last
-    axis, each chunk with whole rows. Many rows shorter than a packet are better done as one
-    array, as far as they are not reduced."""
+    axis, each chunk with whole rows."""
     rows, extent = math.prod(shape[:-1]), shape[-1] if shape else 0
     if dims != (len(shape) - 1,) or extent <= 1 or rows == 0:
-        return False
-    if extent < PACKET and rows * extent > FEW:
         return False
     return rows >= LEAST_ROWS or rows * extent < LEAST_SPLIT
 

@@ -204,16 +204,17 @@ class Reduction:
     ) -> States:
         """Reduce the given groups, the last in packets, the first over [lo, hi) (a multiple of
         `row_grain`, if it is the last), to one lane."""
-        count = self._row_accumulators(groups[-1])
+        count = self.accumulators(self.space.extent(groups[-1]))
         states = self._row_loops(groups, at, lo, hi, [self.initial() for _ in range(count)])
         return self.across(self.tree(states))
 
-    def _row_accumulators(self, group: tuple[int, int]) -> int:
-        return max(1, min(ROW_ACCUMULATORS, self.space.extent(group) // self.e.lanes))
+    def accumulators(self, extent: int) -> int:
+        """How many packets along an axis are added up side by side."""
+        return max(1, min(ROW_ACCUMULATORS, extent // self.e.lanes))
 
     @property
     def row_grain(self) -> int:
-        return self._row_accumulators(self.space.reduced[-1]) * self.e.lanes
+        return self.accumulators(self.space.extent(self.space.reduced[-1])) * self.e.lanes
 
     def _row_loops(
         self,

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 from tfc.codegen.emitter import Buffer, parts, with_parts
+from tfc.codegen.heroes import short_rows
 from tfc.codegen.heroes.loop import nest
 from tfc.codegen.heroes.reduce import Reduction, Space, States
 from tfc.codegen.index import Index, row_major
@@ -30,6 +31,10 @@ def write(k: Kernel) -> None:
         nest(k, (), lambda _: rows.row({}))
         return
     count = math.prod(extents)
+    if short_rows.fits(k, rows.plan, groups, count):
+        first = [op for op in k.region.ops if op.defn.name == "reduce"]
+        short_rows.write(k, rows.plan, Reduction(k, first, rows.space), count)
+        return
     low, high = k.chunk_range(count)
     with k.t.loop(low, high) as loop:
         flat = k.e.loop_axis(loop, count)
