@@ -63,6 +63,9 @@ SIZES = [
     (16, 16, 16),
     (17, 31, 15),
     (100, 784, 10),
+    (785, 130, 10),
+    (99, 100, 15),
+    (16, 50, 2),
     (64, 100, 33),
     (61, 129, 100),
     (130, 65, 257),
@@ -83,8 +86,9 @@ def test_matrices(form: str, size: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16", "i8", "u8", "i32", "i64", "u64"])
 @pytest.mark.parametrize("form", FORMS)
-def test_dtypes(form: str, dtype: str) -> None:
-    m, k, n = 53, 70, 37
+@pytest.mark.parametrize("size", [(53, 70, 37), (67, 110, 11)], ids=str)
+def test_dtypes(size: tuple[int, int, int], form: str, dtype: str) -> None:
+    m, k, n = size
     a = (m, k) if form[0] == "n" else (k, m)
     b = (k, n) if form[1] == "n" else (n, k)
     _check(a, b, FORMS[form], dtype=dtype)
@@ -119,6 +123,8 @@ AXES = [
     ((8, 30, 64), (8, 30, 80), ((0, 1), (0, 1)), ((), ())),
     ((60, 8, 64), (64, 5, 40), ((2,), (0,)), ((), ())),
     ((64, 40, 40), (64, 40, 40), ((2,), (1,)), ((0,), (0,))),
+    ((3, 40, 70), (3, 40, 6), ((1,), (1,)), ((0,), (0,))),
+    ((2, 50, 33, 1), (2, 50, 1, 9), ((1,), (1,)), ((0,), (0,))),
     ((30, 700, 3), (700, 3, 20), ((1, 2), (0, 1)), ((), ())),
     ((90, 700, 3), (3, 700, 20), ((1, 2), (1, 0)), ((), ())),
 ]
@@ -202,7 +208,9 @@ def _sgd(build: Any, value: Any, extras: Any) -> Any:
     return p.sub(build, extras[0], p.mul(build, rate, value))
 
 
-@pytest.mark.parametrize("shape", [(784, 100, 128), (33, 50, 19), (17, 9, 1), (1, 9, 17)])
+@pytest.mark.parametrize(
+    "shape", [(784, 100, 128), (33, 50, 19), (17, 9, 1), (1, 9, 17), (784, 128, 10), (99, 97, 15)]
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_update_in_place_happens_once(shape: tuple[int, int, int], threads: int) -> None:
     m, k, n = shape
@@ -256,7 +264,9 @@ def _narrower(bits: int) -> Target:
 @pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="narrower x86-64 targets")
 @pytest.mark.parametrize("bits", [128, 256])
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("size", [(33, 70, 37), (64, 100, 10), (3, 40, 5), (1, 300, 40)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(33, 70, 37), (64, 100, 10), (70, 100, 15), (3, 40, 5), (1, 300, 40)], ids=str
+)
 def test_narrower_targets(size: tuple[int, int, int], form: str, bits: int) -> None:
     if bits > host().vector_bits:
         pytest.skip("this machine is narrower")

@@ -42,6 +42,9 @@ BLOCK = 1024
 # Most columns and rows of a register tile on any target: what scratch is sized for.
 WIDEST_TILE = 64
 TALLEST_TILE = 32
+# Columns fewer than these leave part of a packet empty; and how many products in empty lanes are as
+# much work as turning a square of packets.
+PACKET, WORTH_TURNING = 16, 96
 # Rows of b that lie this many bytes apart fall into few sets of the cache: then b is copied. From
 # half of it on that pays for 128 rows of a: 256 x 1024 by 1024 x 256 gains 24%, 50 rows lose 10%.
 FAR_BYTES = 2048
@@ -59,7 +62,8 @@ class Dim:
 
 @dataclass(frozen=True)
 class Contraction:
-    """The loop nest. `swapped`: a is the second operand of the op, b the first."""
+    """The loop nest. `swapped`: a is the second operand of the op, b the first; `turned`:
+    neighbours in the result are rows."""
 
     outer: tuple[Dim, ...]
     bands: tuple[Dim, ...]
@@ -69,6 +73,7 @@ class Contraction:
     dtype: str
     rank: int  # of the result
     swapped: bool = False
+    turned: bool = False
 
     @property
     def depth(self) -> int:
@@ -165,17 +170,31 @@ def dot_contraction(
     cols = [Dim(eb[d], 0, sb[d], first + k) for k, d in enumerate(free_b)]
     inner = [Dim(ea[p], sa[p], sb[q]) for p, q in zip(*contract, strict=True)]
     rank = first + len(cols)
-    # Without columns the rows are what packets lie along.
-    swapped = prod(d.extent for d in cols) == 1 and prod(d.extent for d in rows) > 1
+    # Without columns the rows are what packets lie along; with few they may be.
+    few = prod(d.extent for d in cols)
+    swapped = prod(d.extent for d in rows) > 1 and (few == 1 or _turns(rows, cols, inner, a.dtype))
     if swapped:
         outer, inner = _flip(outer), _flip(inner)
         rows, cols = _flip(cols), _flip(rows)
     row, bands = _largest(rows)
+    turned = swapped and few > 1
     many = [d for d in cols if d.extent > 1] or cols or [Dim(1)]
     outer += [d for d in cols if d is not many[-1]]
     return Contraction(
-        tuple(outer), tuple(bands), row, many[-1], merged(inner), a.dtype, rank, swapped
+        tuple(outer), tuple(bands), row, many[-1], merged(inner), a.dtype, rank, swapped, turned
     )
+
+
+def _turns(rows: Sequence[Dim], cols: Sequence[Dim], inner: Sequence[Dim], dtype: str) -> bool:
+    """Whether columns that leave part of a packet empty are better done as rows: packets then lie
+    along the rows, which are neighbours in memory, and are turned at the end."""
+    long, short = ([d for d in dims if d.extent > 1] for dims in (rows, cols))
+    if len(long) != 1 or len(short) != 1 or long[0].a != 1:
+        return False
+    packet = PACKET if dtypes.by_short(dtype).size <= 4 else PACKET // 2
+    extent = short[0].extent
+    empty = -extent % packet * prod(d.extent for d in inner)
+    return extent < PACKET <= long[0].extent and empty >= WORTH_TURNING
 
 
 def static_shape(type: Type) -> Ints:
@@ -310,7 +329,7 @@ def _even(extent: int, wanted: int) -> tuple[int, int]:
 
 
 def _columns(c: Contraction, wanted: int) -> tuple[int, int]:
-    grain = COLUMN_GRAIN if c.col.extent < 256 else 2 * COLUMN_GRAIN
+    grain = COLUMN_GRAIN if c.col.extent < 256 or c.turned else 2 * COLUMN_GRAIN
     units, wanted = _even(ceil_div(c.col.extent, grain), max(wanted, 1))
     return min(c.col.extent, units * grain), wanted
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tfc.codegen.emitter import Emitter
+from tfc.codegen.heroes import turned
 from tfc.codegen.heroes.along import AlongKernel
 from tfc.codegen.heroes.dot_plan import Tile
 from tfc.codegen.heroes.micro import Microkernel, Side, Step, turns
@@ -251,6 +252,9 @@ class Contract:
         cols: int,
     ) -> None:
         """Hand the tile's packets from row `skip` on to the epilogue."""
+        if self.c.turned:
+            self._finish_turned(micro, sums, index, col, cols)
+            return
         if not self.from_memory:
             for row in range(micro.rows):
                 mine = sums[row * micro.packets : (row + 1) * micro.packets]
@@ -268,6 +272,24 @@ class Contract:
             ]
             row_index = self._axis(t.add(at, rows.index), 0)
             self._finish_row(mine, index, row_index, col, cols)
+
+    def _finish_turned(
+        self,
+        micro: Microkernel | AlongKernel,
+        sums: Sequence[V],
+        index: dict[int, V],
+        col: V,
+        cols: int,
+    ) -> None:
+        """The same where neighbours of the result are rows; a tile has all of them."""
+        e, c = self.e, self.c
+        known = {axis: self._outer_axis(axis, v) for axis, v in index.items()}
+
+        def give(place: tuple[Index, ...], packet: Packet) -> None:
+            here = known | {c.col.axis: place[0], c.row.axis: place[1]}
+            self.finish(tuple(here.get(axis, Index(0)) for axis in range(c.rank)), packet)
+
+        turned.finish(e, sums, micro.rows, col, cols, c.col.extent, self.size, c.dtype, give)
 
     def _axis(self, at: V, ahead: int) -> Index:
         if static(at):

@@ -51,8 +51,9 @@ def choose_tile(c: Contraction, split: Split, target: Target, lanes: int) -> Til
             break
         if split.parts[3] > 1 and cols_part % cols:
             continue
-        for rows in range(1, min(rows_part, c.row.extent, 28) + 1):
-            if rows * packets + packets + 1 > target.registers and rows * packets > 1:
+        least = c.row.extent if c.turned else 1  # what is turned has all rows in a tile
+        for rows in range(least, min(rows_part, c.row.extent, 28) + 1):
+            if rows * packets + packets + 1 > target.registers and (packets, rows) != (1, least):
                 break
             tile = Tile(rows, packets, lanes, c.col.extent % cols)
             time = _cost(tile, c, rows_part, cols_part)
