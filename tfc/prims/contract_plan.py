@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from tfc.base import dtypes
+from tfc.base.target import aligned
 from tfc.ir.core import Op, Type
 
 Ints = tuple[int, ...]
@@ -45,6 +46,10 @@ TALLEST_TILE = 32
 # Columns fewer than these leave part of a packet empty; and how many products in empty lanes are as
 # much work as turning a square of packets.
 PACKET, WORTH_TURNING = 16, 96
+# The same for adding up the lanes of a packet, for each row; and how many rows are worth copying
+# the columns for.
+WORTH_FOLDING, LEAST_LINES = 1000, 64
+NEAREST = 40_000  # bytes; the most that are taken to stay in the L1 cache
 # Rows of b that lie this many bytes apart fall into few sets of the cache: then b is copied. From
 # half of it on that pays for 128 rows of a: 256 x 1024 by 1024 x 256 gains 24%, 50 rows lose 10%.
 FAR_BYTES = 2048
@@ -101,10 +106,10 @@ class Contraction:
 class Split:
     """Extents of one part of outer, bands, rows and cols, and how many parts of each there are.
 
-    along: packets lie along the inner loop.  pack: panels of b are copied to scratch.  block: steps
-    of `inner[0]` whose products are summed before the next panel is made; all of them if there is
-    one block.  panel, partial: bytes of scratch per chunk, for the panel and for the sums between
-    blocks.
+    along: packets lie along the inner loop.  pack: panels of b are copied to scratch.  line: if
+    packets lie along it, elements between the columns of a panel.  block: steps of `inner[0]` whose
+    products are summed before the next panel is made; all of them if there is one block.  panel,
+    partial: bytes of scratch per chunk, for the panel and for the sums between blocks.
     """
 
     extents: Extents
@@ -114,6 +119,7 @@ class Split:
     panel: int
     partial: int
     along: bool = False
+    line: int = 0
 
     @property
     def chunks(self) -> int:
@@ -224,6 +230,8 @@ def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split
     wanted = min(most, MOST_CHUNKS, c.flops // CHUNK_FLOPS)
     if c.flops < SPLIT_FLOPS:
         wanted = min(MOST_LIGHT, c.flops // LIGHT_CHUNK) if light and is_light(c) else 1
+    if _has_few_columns(c):
+        return _split_few_columns(c, wanted)
     extents = _part_extents(c, _packs(c), wanted)
     return tile_split(c, extents, _parts(c, extents))
 
@@ -246,10 +254,14 @@ def tile_split(c: Contraction, extents: Extents, parts: Extents) -> Split:
     blocks = ceil_div(c.inner[0].extent, block) if block else 1
     depth = block * prod(d.extent for d in c.inner[1:])
     panel = depth * WIDEST_TILE * wide if pack else 0
-    partial = 0
-    if blocks > 1:
-        partial = extents[1] * (extents[2] + TALLEST_TILE) * WIDEST_TILE * wide
+    partial = _partial(c, extents) if blocks > 1 else 0
     return Split(extents, parts, pack, block, panel, partial)
+
+
+def _partial(c: Contraction, extents: Extents) -> int:
+    """Bytes for the sums of a part between blocks."""
+    wide = max(dtypes.by_short(c.dtype).size, 4 if c.dtype in dtypes.FLOATS else 1)
+    return extents[1] * (extents[2] + TALLEST_TILE) * WIDEST_TILE * wide
 
 
 def _runs_along(c: Contraction) -> bool:
@@ -269,6 +281,37 @@ def _split_along(c: Contraction) -> Split:
         cols = _columns(c, wanted)[0]
     extents = (outer, max(c.strips, 1), max(c.row.extent, 1), cols)
     return Split(extents, _parts(c, extents), False, c.inner[0].extent, 0, 0, True)
+
+
+def _has_few_columns(c: Contraction) -> bool:
+    """Whether columns that leave part of a packet empty are better done as inner products along
+    memory; they are copied once for many rows, unless they lie so."""
+    last = c.inner[-1]
+    if len(c.inner) > 1 or c.turned or c.dtype not in ("f32", "f64") or last.a != 1:
+        return False
+    if not 1 < c.col.extent < PACKET or (last.b != 1 and (c.col.b != 1 or c.lines < 32)):
+        return False
+    packet = PACKET if c.dtype == "f32" else PACKET // 2
+    return c.lines > 2 and -c.col.extent % packet * c.depth >= WORTH_FOLDING
+
+
+def _split_few_columns(c: Contraction, wanted: int) -> Split:
+    """Split into rows; each part copies the columns."""
+    pack = c.inner[-1].b != 1
+    # The columns of a block stay in the L1 cache while all rows go by.
+    size = c.col.extent * dtypes.by_short(c.dtype).size
+    blocks = ceil_div(c.depth * size, NEAREST)
+    block = ceil_div(ceil_div(c.depth, blocks), PACKET) * PACKET if blocks > 1 else c.depth
+    outer = ceil_div(c.batches, max(1, min(wanted, c.batches)))
+    bands, left = _even(c.strips, wanted // ceil_div(c.batches, outer))
+    least = LEAST_LINES if pack else 1
+    rows = _rows(c.row.extent, min(left, c.row.extent // least))
+    extents = (outer, bands, rows, c.col.extent)
+    # Lines end in room for a packet, and do not all begin in the same set of the cache.
+    line = ceil_div(block, PACKET) * PACKET + PACKET
+    panel = aligned(line * size) if pack else 0
+    partial = _partial(c, extents) if block < c.depth else 0
+    return Split(extents, _parts(c, extents), pack, block, panel, partial, True, line)
 
 
 def _packs(c: Contraction) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.heroes import turned
-from tfc.codegen.heroes.along import AlongKernel
+from tfc.codegen.heroes.along import AlongKernel, LinePacker
 from tfc.codegen.heroes.dot_plan import Tile
 from tfc.codegen.heroes.micro import Microkernel, Side, Step, turns
 from tfc.codegen.heroes.pack import Packer
@@ -163,14 +163,22 @@ class Contract:
                 last = t.cmp("sle", left, i64(self.split.block))
             steps = [Step(extent, first.a, first.b), *self.steps[1:]]
             source, side = bt, self._b
-            if self.split.pack:
+            if self.split.along:
+                side = Side(c.dtype, c.col.b)
+                if self.split.pack:
+                    side = Side(c.dtype, self.split.line)
+                    LinePacker(self.e, c.dtype, cols, lanes, side.stride).run(
+                        steps[0], bt, self.panel
+                    )
+                    source, steps = self.panel, [Step(extent, first.a, 1)]
+                blocks = self.blocks > 1
+                micro = AlongKernel(self.e, self.tile, cols, self._a, side, self.wide, blocks)
+            elif self.split.pack:
                 packer = Packer(self.e, c.dtype, cols, c.col.b, lanes)
                 packer.run(steps, bt, self.panel)
                 source, side = self.panel, Side(_register_dtype(c.dtype), lanes)
                 steps, mask = _packed(steps, packer.width), None
-            if self.split.along:
-                micro = AlongKernel(self.e, cols, c.col.b, self.wide, lanes, c.dtype)
-            else:
+            if not self.split.along:
                 micro = Microkernel(self.e, self.tile.rows, packets, lanes, self._a, side, mask)
             moved = Place(at, place.b, place.index)
             self._rows(micro, steps, moved, source, col, cols, (started, last))
