@@ -2,8 +2,9 @@
 
 Decided from shapes alone, so that results do not depend on the machine: a chunk is a fixed part of
 the kernel's outermost axis, and however many threads there are, they do the same chunks. A kernel
-too short to be worth a fork and join stays whole; one that is worth it only if the other threads
-are awake says so in attribute `light`.
+too short to be worth a fork and join stays whole. One that is worth it only if the other threads
+are awake says so in attribute `light`, unless there are so many of these in a run that together
+they are worth waking a thread: the first one does, and the others find it awake.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from math import prod
 from typing import Any
 
 from tfc.ir.core import Function, Op, Value
-from tfc.passes.kernels import HEROES, is_free, with_kernel_attrs
+from tfc.passes.kernels import CONTROL, HEROES, is_free, with_kernel_attrs
 from tfc.passes.options import PassOptions
-from tfc.prims.contract_plan import op_is_light
+from tfc.prims.contract_plan import SPLIT_FLOPS, op_flops, op_is_light
 from tfc.prims.kernel_info import kernel_chunks, pieces_of
 
 # A fork and join takes 0.4 to 1 us on two cores that are awake, 2 to 5 us where one has to be
@@ -43,6 +44,7 @@ _SPLIT: tuple[str, ...] = (
     "reduce_window",
     "select_and_scatter",
 )
+LOOP_TURNS = 16  # of a loop, where nothing is known of them
 _PARTS = frozenset({"slice", "dynamic_slice", "gather"})
 _SELECTS = frozenset({"concat", "pad"})  # of each operand an element, of which one is taken
 _SPLIT += ("sort", "rng_bits", "rng_truncated_normal")
@@ -51,16 +53,31 @@ _SPLIT += ("sort", "rng_bits", "rng_truncated_normal")
 def parallel(fn: Function, options: PassOptions) -> Function:
     """`fn` with `chunks` set on every fusion."""
 
+    alone = _light_flops(fn) < SPLIT_FLOPS
+
     def attrs(op: Op) -> dict[str, Any]:
         chunks = chunks_of(op)
-        return {"chunks": chunks, "light": True} if _is_light(op, chunks) else {"chunks": chunks}
+        light = alone and chunks > 1 and _is_light(op)
+        return {"chunks": chunks, "light": True} if light else {"chunks": chunks}
 
     return with_kernel_attrs(fn, attrs)
 
 
-def _is_light(kernel: Op, chunks: int) -> bool:
-    """Whether a kernel of so many chunks is shared only with threads that are awake anyway."""
-    return chunks > 1 and kernel.attr("hero") == "dot" and op_is_light(kernel)
+def _is_light(kernel: Op) -> bool:
+    """Whether a kernel is not worth waking a thread for."""
+    return bool(kernel.attr("hero") == "dot" and op_is_light(kernel))
+
+
+def _light_flops(fn: Function) -> int:
+    """What the kernels of a run that are light have to do together."""
+    total = 0
+    for op in fn.ops:
+        if op.defn.name == "fusion":
+            total += op_flops(op) if _is_light(op) and chunks_of(op) > 1 else 0
+        elif op.defn.name in CONTROL:
+            turns = LOOP_TURNS if op.defn.name == "while" else 1
+            total += turns * sum(_light_flops(region) for region in op.regions)
+    return total
 
 
 def chunks_of(kernel: Op) -> int:

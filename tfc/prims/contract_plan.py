@@ -49,6 +49,8 @@ PACKET, WORTH_TURNING = 16, 96
 # The same for adding up the lanes of a packet, for each row; and how many rows are worth copying
 # the columns for.
 WORTH_FOLDING, LEAST_LINES = 1000, 64
+# From so many times as many inner steps as rows on, such products are split along the inner loop.
+MOSTLY_COLUMNS = 4
 NEAREST = 40_000  # bytes; the most that are taken to stay in the L1 cache
 # Rows of b that lie this many bytes apart fall into few sets of the cache: then b is copied. From
 # half of it on that pays for 128 rows of a: 256 x 1024 by 1024 x 256 gains 24%, 50 rows lose 10%.
@@ -109,7 +111,9 @@ class Split:
     along: packets lie along the inner loop.  pack: panels of b are copied to scratch.  line: if
     packets lie along it, elements between the columns of a panel.  block: steps of `inner[0]` whose
     products are summed before the next panel is made; all of them if there is one block.  panel,
-    partial: bytes of scratch per chunk, for the panel and for the sums between blocks.
+    partial: bytes of scratch per chunk, for the panel and for the sums between blocks.  slices: if
+    more than one, a chunk is a block, and all have been summed when all chunks have been done;
+    `partial` holds the sums of a chunk.
     """
 
     extents: Extents
@@ -120,10 +124,11 @@ class Split:
     partial: int
     along: bool = False
     line: int = 0
+    slices: int = 1
 
     @property
     def chunks(self) -> int:
-        return prod(self.parts)
+        return prod(self.parts) * self.slices
 
     @property
     def scratch(self) -> int:
@@ -230,6 +235,8 @@ def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split
     wanted = min(most, MOST_CHUNKS, c.flops // CHUNK_FLOPS)
     if c.flops < SPLIT_FLOPS:
         wanted = min(MOST_LIGHT, c.flops // LIGHT_CHUNK) if light and is_light(c) else 1
+    if c.turned:  # as a product that is split along its inner loop: see below
+        wanted = min(wanted, max(2, c.flops // CHUNK_FLOPS))
     if _has_few_columns(c):
         return _split_few_columns(c, wanted)
     extents = _part_extents(c, _packs(c), wanted)
@@ -300,8 +307,15 @@ def _split_few_columns(c: Contraction, wanted: int) -> Split:
     pack = c.inner[-1].b != 1
     # The columns of a block stay in the L1 cache while all rows go by.
     size = c.col.extent * dtypes.by_short(c.dtype).size
-    blocks = ceil_div(c.depth * size, NEAREST)
-    block = ceil_div(ceil_div(c.depth, blocks), PACKET) * PACKET if blocks > 1 else c.depth
+    blocks, slices = ceil_div(c.depth * size, NEAREST), 1
+    if wanted > 1 and c.batches == c.strips == 1 and c.depth >= MOSTLY_COLUMNS * c.lines:
+        # There is more to read of b than to write. Each thread keeps steps of its own, as it does
+        # where these are rows of a result: of weights, where they are learnt.
+        slices = min(MOST_CHUNKS, max(2, min(wanted, c.flops // CHUNK_FLOPS), blocks))
+        blocks, wanted = slices, 1
+    grain = PACKET if slices == 1 else COLUMN_GRAIN
+    block = ceil_div(ceil_div(c.depth, blocks), grain) * grain if blocks > 1 else c.depth
+    slices = ceil_div(c.depth, block) if slices > 1 else 1
     outer = ceil_div(c.batches, max(1, min(wanted, c.batches)))
     bands, left = _even(c.strips, wanted // ceil_div(c.batches, outer))
     least = LEAST_LINES if pack else 1
@@ -311,7 +325,9 @@ def _split_few_columns(c: Contraction, wanted: int) -> Split:
     line = ceil_div(block, PACKET) * PACKET + PACKET
     panel = aligned(line * size) if pack else 0
     partial = _partial(c, extents) if block < c.depth else 0
-    return Split(extents, _parts(c, extents), pack, block, panel, partial, True, line)
+    if slices > 1:
+        partial = aligned(c.lines * size)
+    return Split(extents, _parts(c, extents), pack, block, panel, partial, True, line, slices)
 
 
 def _packs(c: Contraction) -> bool:
@@ -401,15 +417,24 @@ def hero_of(fusion: Op) -> Op:
 
 def op_split(fusion: Op) -> Split:
     """The split of a fusion around a dot."""
+    return split(op_contraction(fusion), light=True)
+
+
+def op_contraction(fusion: Op) -> Contraction:
+    """The loop nest of a fusion around a dot."""
     hero = hero_of(fusion)
     a, b = hero.operands
-    return split(dot_contraction(a.type, b.type, **hero.kwargs), light=True)
+    return dot_contraction(a.type, b.type, **hero.kwargs)
 
 
 def op_is_light(fusion: Op) -> bool:
     """Whether a fusion around a dot is worth sharing with threads that are awake, and no others."""
-    a, b = hero_of(fusion).operands
-    return is_light(dot_contraction(a.type, b.type, **hero_of(fusion).kwargs))
+    return is_light(op_contraction(fusion))
+
+
+def op_flops(fusion: Op) -> int:
+    """Multiplications and additions of a fusion around a dot."""
+    return op_contraction(fusion).flops
 
 
 def op_chunks(fusion: Op) -> int:
@@ -420,4 +445,6 @@ def op_chunks(fusion: Op) -> int:
 def op_scratch(fusion: Op) -> int:
     """Bytes of scratch of a fusion around a dot; of one chunk, if it is left whole."""
     parts = op_split(fusion)
+    if parts.slices > 1:
+        return parts.scratch
     return parts.scratch if fusion.kwargs.get("chunks", 1) > 1 else parts.panel + parts.partial

@@ -44,7 +44,7 @@ def _one(write: Write) -> Callable[[Op], Sequence[Write]]:
 
 HEROES["loop"] = _one(loop.write)
 HEROES["reduce_window"] = _one(loop.write)  # its element is a fold
-HEROES["dot"] = _one(dot.write)
+HEROES["dot"] = dot.stages
 HEROES["conv"] = _one(conv.write)
 HEROES["conv_grad_input"] = _one(conv.write)
 HEROES["conv_grad_filter"] = conv_grad.stages

@@ -65,6 +65,8 @@ class Contract:
         self.blocks = ceil_div(c.inner[0].extent, split.block) if split.block else 1
         self.steps = steps
         self.empty = c.depth == 0
+        self.steps_range: Range = (0, c.inner[0].extent)
+        self.slice = Index(0)
         part = split.extents[2]
         self.exact = part % tile.rows == 0 and c.row.extent % tile.rows == 0
         # A result that does not fit into few registers' worth of code is finished from memory.
@@ -89,6 +91,19 @@ class Contract:
                 panel = t.gep(scratch, t.mul(loop.index, each), "i8")
                 partial = t.gep(panel, self.split.panel, "i8")
             self.ranges(ranges, a, b, panel, partial)
+
+    def sliced(self, lo: V | int, hi: V | int, a: V, b: V, scratch: V) -> None:
+        """Do chunks [lo, hi) of a contraction that falls into slices of its inner loop: `finish`
+        gets the sums of `self.slice`."""
+        t = self.t
+        with t.loop(lo, hi) as loop:
+            self.slice = self.e.loop_axis(loop, self.split.slices)
+            panel = t.gep(scratch, t.mul(loop.index, self.split.panel), "i8")
+            start = t.mul(loop.index, self.split.block)
+            end = t.minimum(t.add(start, i64(self.split.block)), i64(self.c.inner[0].extent))
+            self.steps_range = start, end
+            ranges = [(0, extent) for extent in self._whole()]
+            self.ranges(ranges, a, b, panel, V("null", "ptr"))
 
     def _whole(self) -> tuple[int, int, int, int]:
         c = self.c
@@ -151,7 +166,7 @@ class Contract:
         bt = t.gep(place.b, t.mul(col, c.col.b), self._b.element)
         first = c.inner[0]
         extent: int | V = first.extent
-        with t.loop(0, first.extent, self.split.block) as block:
+        with t.loop(*self.steps_range, self.split.block) as block:
             at = place.a
             started = last = None
             if self.blocks > 1:
@@ -159,8 +174,9 @@ class Contract:
                 extent = t.minimum(left, i64(self.split.block))
                 at = t.gep(at, t.mul(block.index, first.a), self._a.element)
                 bt = t.gep(bt, t.mul(block.index, first.b), self._b.element)
-                started = t.cmp("ne", block.index, i64(0))
-                last = t.cmp("sle", left, i64(self.split.block))
+                if self.split.slices == 1:
+                    started = t.cmp("ne", block.index, i64(0))
+                    last = t.cmp("sle", left, i64(self.split.block))
             steps = [Step(extent, first.a, first.b), *self.steps[1:]]
             source, side = bt, self._b
             if self.split.along:
@@ -171,7 +187,7 @@ class Contract:
                         steps[0], bt, self.panel
                     )
                     source, steps = self.panel, [Step(extent, first.a, 1)]
-                blocks = self.blocks > 1
+                blocks = started is not None
                 micro = AlongKernel(self.e, self.tile, cols, self._a, side, self.wide, blocks)
             elif self.split.pack:
                 packer = Packer(self.e, c.dtype, cols, c.col.b, lanes)
