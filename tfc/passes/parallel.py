@@ -16,7 +16,7 @@ from typing import Any
 from tfc.ir.core import Function, Op, Value
 from tfc.passes.kernels import CONTROL, HEROES, is_free, with_kernel_attrs
 from tfc.passes.options import PassOptions
-from tfc.prims.contract_plan import SPLIT_FLOPS, op_flops, op_is_light
+from tfc.prims.contract_plan import op_flops, op_is_light
 from tfc.prims.kernel_info import kernel_chunks, pieces_of
 
 # A fork and join takes 0.4 to 1 us on two cores that are awake, 2 to 5 us where one has to be
@@ -44,6 +44,7 @@ _SPLIT: tuple[str, ...] = (
     "reduce_window",
     "select_and_scatter",
 )
+WAKING_FLOPS = 2_000_000  # of light kernels together: 8 to 14 us
 LOOP_TURNS = 16  # of a loop, where nothing is known of them
 _PARTS = frozenset({"slice", "dynamic_slice", "gather"})
 _SELECTS = frozenset({"concat", "pad"})  # of each operand an element, of which one is taken
@@ -53,7 +54,7 @@ _SPLIT += ("sort", "rng_bits", "rng_truncated_normal")
 def parallel(fn: Function, options: PassOptions) -> Function:
     """`fn` with `chunks` set on every fusion."""
 
-    alone = _light_flops(fn) < SPLIT_FLOPS
+    alone = _light_flops(fn) < WAKING_FLOPS
 
     def attrs(op: Op) -> dict[str, Any]:
         chunks = chunks_of(op)
