@@ -21,7 +21,17 @@ from tfc.passes.lower_errors import NeedsValue, NotNative
 _OPS = 100
 _ELEMENTS = 10_000
 # Without native form, but functions of their operands; other host ops may look at anything.
-_HOST = frozenset(("ListDiff", "SparseSlice", "SparseSplit", "Unique", "UniqueWithCounts", "Where"))
+_HOST = frozenset(
+    (
+        "DynamicPartition",
+        "ListDiff",
+        "SparseSlice",
+        "SparseSplit",
+        "Unique",
+        "UniqueWithCounts",
+        "Where",
+    )
+)
 # Of these it is the static shape of the operands that counts, not their values.
 _OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank"))
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.framework.partitioned import PartitionedVariable
 from tfc.framework.sparse_tensor import SparseTensor
 from tfc.ops.cast_ops import cast
+from tfc.ops.clip_ops import clip_by_norm
 from tfc.ops.const_ops import identity
 from tfc.ops.gather_ops import gather
 from tfc.ops.join_ops import concat
 from tfc.ops.shape_ops import expand_dims, reshape, shape, size
+from tfc.ops.sparse.functions import sparse_fill_empty_rows, sparse_reshape, sparse_retain
 
 
 def embedding_lookup(
@@ -49,6 +52,8 @@ def embedding_lookup(
         found = [gather(table, at) for table, at in zip(tables, places, strict=True)]
         rows = apply("DynamicStitch", came_from, found, name=scope)
         rest = tables[0].get_shape()[1:]
+        for table in tables[1:]:
+            rest = rest.merge_with(table.get_shape()[1:])
         row_shape = rest if rest.is_fully_defined() else shape(tables[0])[1:]
         result = reshape(rows, concat([shape(ids), row_shape], 0))
         result.set_shape(ids.get_shape().concatenate(rest))
@@ -88,11 +93,9 @@ def _clipped(rows: Tensor, ids: Tensor, max_norm: float | None) -> Tensor:
         return rows
     ids_rank, rank = ids.get_shape().ndims, rows.get_shape().ndims
     if ids_rank is None or rank is None:
-        raise ValueError("max_norm needs ids and params of known rank")
-    axes = list(range(ids_rank, rank))
-    norm = apply("Sqrt", apply("Sum", rows * rows, axes, keep_dims=True))
-    limit = convert_to_tensor(max_norm, dtype=rows.dtype.base_dtype)
-    return rows * limit / apply("Maximum", norm, limit)
+        axes = apply("Range", apply("Rank", ids), apply("Rank", rows), 1)
+        return clip_by_norm(rows, max_norm, axes=axes)
+    return clip_by_norm(rows, max_norm, axes=list(range(ids_rank, rank)))
 
 
 def embedding_lookup_sparse(
@@ -117,18 +120,29 @@ def embedding_lookup_sparse(
     shards = list(params) if isinstance(params, (list, tuple, PartitionedVariable)) else [params]
     with name_scope(name, "embedding_lookup_sparse", [*shards, sp_ids.values]) as scope:
         segments = cast(sp_ids.indices[:, 0], dtypes.int32)
-        rows = embedding_lookup(shards, sp_ids.values, partition_strategy, max_norm=max_norm)
+        # Each row is looked up once, so that the gradient of the table has each row once.
+        ids, places = apply("Unique", sp_ids.values)
+        rows = embedding_lookup(shards, ids, partition_strategy, max_norm=max_norm)
+        kind = rows.dtype.base_dtype
+        if kind in (dtypes.float16, dtypes.bfloat16):  # sums are made in float32
+            rows = cast(rows, dtypes.float32)
         if sp_weights is None:
-            places = apply("Range", 0, size(segments), 1)
             op = {"sum": "Sum", "mean": "Mean", "sqrtn": "SqrtN"}[combiner]
-            return apply(f"SparseSegment{op}", rows, places, segments, name=scope)
-        weights = cast(sp_weights.values, rows.dtype.base_dtype)
-        total = apply("SegmentSum", rows * _as_factors(weights, rows), segments)
-        if combiner == "sum":
-            return identity(total, name=scope)
-        scale = apply("SegmentSum", weights if combiner == "mean" else weights * weights, segments)
-        scale = scale if combiner == "mean" else apply("Sqrt", scale)
-        return apply("DivNoNan", total, _as_factors(scale, total), name=scope)
+            combined = apply(f"SparseSegment{op}", rows, places, segments)
+        else:
+            combined = _weighted(gather(rows, places), sp_weights.values, segments, combiner)
+        return identity(cast(combined, kind), name=scope)
+
+
+def _weighted(rows: Tensor, weights: Tensor, segments: Tensor, combiner: str) -> Tensor:
+    """The rows times their weights, summed by segments, over what the combiner divides by."""
+    weights = cast(weights, rows.dtype.base_dtype)
+    total = apply("SegmentSum", rows * _as_factors(weights, rows), segments)
+    if combiner == "sum":
+        return total
+    scale = apply("SegmentSum", weights if combiner == "mean" else weights * weights, segments)
+    scale = scale if combiner == "mean" else apply("Sqrt", scale)
+    return apply("DivNoNan", total, _as_factors(scale, total))
 
 
 def _checked_combiner(combiner: str | None, ids: Any, weights: Any) -> str:
@@ -171,47 +185,47 @@ def safe_embedding_lookup_sparse(
     Raises:
       ValueError: no table, or another combiner. TypeError: ids or weights are not sparse.
     """
-    many = isinstance(embedding_weights, (list, tuple))
-    if embedding_weights is None or (many and not embedding_weights):
+    if isinstance(embedding_weights, (list, tuple, PartitionedVariable)):
+        shards = list(embedding_weights)
+    else:
+        shards = [] if embedding_weights is None else [embedding_weights]
+    if not shards:
         raise ValueError(f"Missing embedding_weights {embedding_weights}.")
     combiner = _checked_combiner(combiner, sparse_ids, sparse_weights)
-    shards = list(embedding_weights) if many else [embedding_weights]
-    tables = [convert_to_tensor(shard) for shard in shards]
+    kind = None if sparse_weights is None else sparse_weights.dtype
+    tables = [convert_to_tensor(shard, dtype=kind) for shard in shards]
+    outer = sparse_ids.dense_shape[:-1]
     with name_scope(name, "embedding_lookup", [*tables, sparse_ids.values]) as scope:
-        ids, outer = sparse_ids.values, sparse_ids.dense_shape[:-1]
-        weights, valid = _valid_weights(ids, sparse_weights, combiner, tables[0].dtype.base_dtype)
-        known = apply("Select", valid, ids, apply("ZerosLike", ids))
-        found = embedding_lookup(tables, known, partition_strategy, max_norm=max_norm)
-        strides = apply("Cumprod", outer, 0, exclusive=True, reverse=True)
-        segments = apply("Sum", sparse_ids.indices[:, :-1] * strides, [1], keep_dims=False)
-        count = apply("Prod", outer, [0], keep_dims=False)
-        total = apply("UnsortedSegmentSum", found * _as_factors(weights, found), segments, count)
-        if combiner != "sum":
-            parts = weights if combiner == "mean" else weights * weights
-            scale = apply("UnsortedSegmentSum", parts, segments, count)
-            scale = scale if combiner == "mean" else apply("Sqrt", scale)
-            total = apply("DivNoNan", total, _as_factors(scale, total))
-        other = apply("ZerosLike", total)
-        if default_id is not None:
-            single = convert_to_tensor([default_id], dtype=ids.dtype.base_dtype)
-            other += embedding_lookup(tables, single, partition_strategy, max_norm=max_norm)
-        used = apply("UnsortedSegmentSum", cast(valid, dtypes.int32), segments, count)
-        chosen = apply("Select", apply("Equal", used, 0), other, total)
-        dims = concat([cast(outer, dtypes.int32), shape(chosen)[1:]], 0)
-        result = reshape(chosen, dims, name=scope)
-        rank = sparse_ids.dense_shape.get_shape().as_list()[0]
+        rows = [apply("Prod", outer, [0], keep_dims=False), sparse_ids.dense_shape[-1]]
+        ids = sparse_reshape(sparse_ids, apply("Pack", rows))
+        given = None if sparse_weights is None else sparse_weights.values
+        weights = None if given is None else SparseTensor(ids.indices, given, ids.dense_shape)
+        ids, weights = _kept(ids, weights, apply("GreaterEqual", ids.values, 0))
+        if weights is not None and combiner != "sum":
+            ids, weights = _kept(ids, weights, apply("Greater", weights.values, 0))
+        # A row without ids looks up one, so that it has a place among the segments.
+        ids, is_empty = sparse_fill_empty_rows(ids, default_id or 0)
+        if weights is not None:
+            weights, _ = sparse_fill_empty_rows(weights, 1.0)
+        found = embedding_lookup_sparse(
+            tables, ids, weights, partition_strategy, combiner=combiner, max_norm=max_norm
+        )
+        if default_id is None:
+            found = apply("Select", is_empty, apply("ZerosLike", found), found)
+        dims = concat([cast(outer, dtypes.int32), shape(found)[1:]], 0)
+        result = reshape(found, dims, name=scope)
+        rank = sparse_ids.dense_shape.get_shape().with_rank(1).as_list()[0]
         if rank is not None:
-            front = sparse_ids.get_shape()[: rank - 1]
-            result.set_shape(front.concatenate(tables[0].get_shape()[1:]))
+            front = TensorShape([None] * (rank - 1))
+            result.set_shape(front.concatenate(found.get_shape()[1:]))
         return result
 
 
-def _valid_weights(ids: Any, given: Any, combiner: str, kind: Any) -> tuple[Tensor, Tensor]:
-    """(the weight of each id, 0 for those that do not count; which ones count)."""
-    valid = apply("GreaterEqual", ids, 0)
-    weights = apply("OnesLike", cast(ids, kind))
-    if given is not None:
-        weights = cast(given.values, kind)
-        if combiner != "sum":
-            valid = apply("LogicalAnd", valid, apply("Greater", weights, 0))
-    return apply("Select", valid, weights, apply("ZerosLike", weights)), valid
+def _kept(
+    ids: SparseTensor, weights: SparseTensor | None, valid: Tensor
+) -> tuple[SparseTensor, SparseTensor | None]:
+    """Ids and weights where `valid` holds."""
+    return (
+        sparse_retain(ids, valid),
+        None if weights is None else sparse_retain(weights, valid),
+    )
