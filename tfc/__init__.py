@@ -326,6 +326,7 @@ from tfc.ops.sampling.poisson import random_poisson
 from tfc.ops.scan_ops import arg_max, arg_min, argmax, argmin, cumprod, cumsum, lin_space, linspace
 from tfc.ops.scan_ops import range_ as range
 from tfc.ops.scatter_ops import (
+    batch_scatter_update,
     scatter_add,
     scatter_div,
     scatter_max,

@@ -152,6 +152,22 @@ def test_matmul_and_its_gradients(flips: tuple[bool, bool], batch: tuple[int, ..
     np.testing.assert_allclose(gy, np.swapaxes(want_y, -1, -2) if flips[1] else want_y, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
+def test_products_of_integers_wrap_around(dtype: str) -> None:
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    a = RNG.randint(low, high, (2, 3, 5), np.dtype(dtype))
+    b = RNG.randint(low, high, (2, 5, 4), np.dtype(dtype))
+    np.testing.assert_array_equal(run(tf.matmul(tf.constant(a), tf.constant(b))), a @ b)
+    shared = tf.matmul(tf.constant(a), tf.constant(b[:1]))
+    np.testing.assert_array_equal(run(shared), a @ b[:1])
+    if dtype != "int16":  # TensorFlow's MatMul refuses it, as it does all unsigned integers
+        plain = tf.matmul(tf.constant(a[0]), tf.constant(b[0]))
+        np.testing.assert_array_equal(run(plain), a[0] @ b[0])
+    for refused in ("uint8", "uint64", "bool"):
+        with pytest.raises(TypeError, match=refused):
+            tf.matmul(tf.constant(a.astype(refused)), tf.constant(b.astype(refused)))
+
+
 def test_matmul_of_wrong_shapes_says_so_at_construction_and_at_run_time() -> None:
     message = r"Dimensions must be equal, but are 3 and 2 for 'MatMul'.*\[2,3\], \[2,3\]"
     with pytest.raises(ValueError, match=message):

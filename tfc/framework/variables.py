@@ -309,9 +309,29 @@ class Variable(Overloaded):
     ) -> Tensor:
         return self._scatter("ScatterSub", sparse_delta, use_locking, name)
 
+    def scatter_mul(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        return self._scatter("ScatterMul", sparse_delta, use_locking, name)
+
+    def scatter_div(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        return self._scatter("ScatterDiv", sparse_delta, use_locking, name)
+
+    def scatter_min(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        return self._scatter("ScatterMin", sparse_delta, use_locking, name)
+
+    def scatter_max(
+        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+    ) -> Tensor:
+        return self._scatter("ScatterMax", sparse_delta, use_locking, name)
+
     def _scatter(self, op: str, delta: Any, locking: bool, name: str | None) -> Tensor:
         if not isinstance(delta, IndexedSlices):
-            raise ValueError(f"sparse_delta is not IndexedSlices: {delta}")
+            raise TypeError(f"sparse_delta is not IndexedSlices: {delta}")
         result: Tensor = apply(
             op, self._variable, delta.indices, delta.values, use_locking=locking, name=name
         )
@@ -325,6 +345,16 @@ class Variable(Overloaded):
 
     def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
         return self._scatter_nd("ScatterNdSub", indices, updates, name)
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
+        """The rows that `indices` name."""
+        rows: Tensor = apply("GatherV2", self, indices, 0, name=name or "Gather")
+        return rows
+
+    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
+        """For each row of `indices`, the slice at that place."""
+        slices: Tensor = apply("GatherNd", self, indices, name=name)
+        return slices
 
     def _scatter_nd(self, op: str, indices: Any, updates: Any, name: str | None) -> Tensor:
         result: Tensor = apply(op, self._variable, indices, updates, use_locking=True, name=name)

@@ -137,6 +137,8 @@ class GatherV2(
                 f"params.shape[:{b}]: {s.text(params.type.shape[:b])} should be equal to "
                 f"indices.shape[:{b}]: {s.text(indices.type.shape[:b])}",
             )
+        if at % rank < b:
+            raise invalid(build, f"batch_dims ({b}) must be at most axis ({at % rank})")
         return _take(build, params, indices, at % rank, b)
 
     host = by_lowering(lower)
@@ -371,6 +373,8 @@ def gather(
     """The slices of `params` along `axis` that `indices` name."""
     if axis is None:
         axis = batch_dims
+    elif isinstance(axis, int | np.integer) and axis == 0:
+        batch_dims = 0  # TensorFlow reads the rows and does not look at it
     params = convert_to_tensor(params, name="params")
     if params.dtype.is_ref_dtype and params.op.type in ("VariableV2", "Variable"):
         params = convert_to_tensor(params)
@@ -385,18 +389,22 @@ def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: in
         return opdef.apply("GatherNd", params, indices, name=name)
     with name_scope(name, "GatherNd", [params, indices]) as scope:
         indices = convert_to_tensor(indices)
-        entries = shape(indices, out_type=indices.dtype.base_dtype)
-        kind = indices.dtype.base_dtype
-        columns = []
-        for d in range(batch_dims):
-            counter = opdef.apply("Range", _index(0, kind), entries[d], _index(1, kind))
-            for _ in range(d):
-                counter = expand_dims(counter, 0)
-            for _ in range(indices.get_shape().ndims - 1 - d):
-                counter = expand_dims(counter, -1)
-            one = concat([entries[:-1], [1]], 0)
-            columns.append(opdef.apply("BroadcastTo", counter, one))
-        return opdef.apply("GatherNd", params, concat([*columns, indices], -1), name=scope)
+        if indices.get_shape().ndims is None:
+            raise ValueError("gather_nd with batch_dims needs indices of known rank")
+        return opdef.apply("GatherNd", params, with_batch(indices, batch_dims), name=scope)
+
+
+def with_batch(indices: Tensor, batch_dims: int) -> Tensor:
+    """The rows of `indices`, of known rank, with the coordinates of their batch in front."""
+    kind, rank = indices.dtype.base_dtype, indices.get_shape().ndims
+    assert rank is not None
+    entries = shape(indices, out_type=kind)
+    columns = []
+    for d in range(batch_dims):
+        counter = opdef.apply("Range", _index(0, kind), entries[d], _index(1, kind))
+        counter = reshape(counter, [-1 if k == d else 1 for k in range(rank)])
+        columns.append(opdef.apply("BroadcastTo", counter, concat([entries[:-1], [1]], 0)))
+    return concat([*columns, indices], -1) if columns else indices
 
 
 def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> Tensor:

@@ -20,6 +20,7 @@ from tfc.ops.common import conj
 from tfc.ops.lowering import invalid, is_complex
 
 MATRIX_TYPES = ("bf16", "f16", "f32", "f64", "i32", "i64", "c64", "c128")
+BATCH_TYPES = (*MATRIX_TYPES, "i16")  # the kernels of batches have one type more
 Dims = list[int | None]
 
 
@@ -161,7 +162,7 @@ def _same_batch(build: Any, x: Value, y: Value) -> tuple[Value, Value]:
 class BatchMatMul(
     OpDef,
     sig="BatchMatMul(x: T, y: T, adj_x: bool = False, adj_y: bool = False) -> output: T",
-    T=MATRIX_TYPES,
+    T=BATCH_TYPES,
 ):
     """Products of the matrices in the last two dimensions; the others must be equal."""
 
@@ -181,7 +182,7 @@ class BatchMatMul(
 class BatchMatMulV2(
     OpDef,
     sig="BatchMatMulV2(x: T, y: T, adj_x: bool = False, adj_y: bool = False) -> output: T",
-    T=MATRIX_TYPES,
+    T=BATCH_TYPES,
 ):
     """Products of the matrices in the last two dimensions; the others broadcast."""
 

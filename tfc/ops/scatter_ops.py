@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from tfc import prims as p
 from tfc.base.dtypes import INDEX, NUMBERS, REALS
 from tfc.base.shapes import TensorShape, shape_text
+from tfc.framework.graph import convert_to_tensor, name_scope
+from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import ANY, OpDef, apply, public_name
+from tfc.framework.variables import Variable
 from tfc.ir.core import Value
 from tfc.ops import shape_rules
 from tfc.ops.common import no_gradient
+from tfc.ops.gather_ops import with_batch
 from tfc.ops.lowering import invalid, reshape_value
+from tfc.ops.shape_ops import expand_dims
 from tfc.ops.state_ops import _reference as reference
 
 
@@ -180,3 +186,35 @@ scatter_max = _function("ScatterMax", False)
 scatter_nd_update = _function("ScatterNdUpdate", True)
 scatter_nd_add = _function("ScatterNdAdd", False)
 scatter_nd_sub = _function("ScatterNdSub", False)
+
+
+def batch_scatter_update(
+    ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None
+) -> Any:
+    """`scatter_update` of each entry of a batch: `ref[b..., indices[b..., i]] = updates[b..., i]`,
+    where b... are all dimensions of `indices` but the last. The result is the variable after that.
+
+    Raises:
+      ValueError: the rank of `indices` is unknown.
+    """
+    with name_scope(name, None) if name else nullcontext():
+        indices = convert_to_tensor(indices, name="indices")
+        rank = indices.get_shape().ndims
+        if rank is None:
+            raise ValueError("batch_gather does not allow indices with unknown shape.")
+        places = with_batch(expand_dims(indices, axis=-1), rank - 1)
+        return scatter_nd_update(ref, places, updates, use_locking=use_locking)
+
+
+def _batch_update(
+    self: Variable, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
+) -> Any:
+    """`batch_scatter_update` of this variable with the slices of `sparse_delta`."""
+    if not isinstance(sparse_delta, IndexedSlices):
+        raise TypeError(f"sparse_delta is not IndexedSlices: {sparse_delta}")
+    return batch_scatter_update(
+        self, sparse_delta.indices, sparse_delta.values, use_locking=use_locking, name=name
+    )
+
+
+Variable.batch_scatter_update = _batch_update  # type: ignore[attr-defined]
