@@ -129,10 +129,10 @@ def test_glimpses(uniform):
     image, places = tf.placeholder(tf.float32, [None] * 4), tf.placeholder(tf.float32, [None, 2])
     cases = (
         (True, True, [[0.25, 0.2], [-0.25, 0.0]], [(3, 4), (1, 3)]),
-        (False, True, [[0.25, 0.2], [0.5, 0.0]], [(2, 2), (4, 0)]),
-        (True, False, [[-2.0, 1.0], [0.0, -5.0]], [(2, 6), (4, 0)]),
-        (False, False, [[2.0, 1.0], [5.0, 6.0]], [(2, 1), (5, 6)]),
-        (False, False, [[-2.0, 8.0], [9.0, 0.0]], [(-2, 8), (9, 0)]),
+        (False, True, [[0.25, 0.2], [0.5, 0.0]], [(0, 0), (2, -2)]),
+        (True, False, [[-2.0, 1.0], [0.0, -5.0]], [(1, 3), (2, 0)]),
+        (False, False, [[2.0, 1.0], [5.0, 6.0]], [(0, -1), (3, 4)]),
+        (False, False, [[-2.0, 8.0], [9.0, 0.0]], [(-4, 6), (7, -2)]),
     )
     for centered, normalized, offsets, starts in cases:
         y = tf.image.extract_glimpse(image, [4, 4], places, centered, normalized, uniform)
@@ -276,8 +276,8 @@ def test_refused_samples():
         sample(size, tf.zeros([1, 1, 4]), aspect_ratio_range=[0, 1])
     with pytest.raises(ValueError, match="Area range"):
         sample(size, tf.zeros([1, 1, 4]), area_range=[0.5, 2])
-    with pytest.raises(ValueError, match="Max attempts"):
-        sample(size, tf.zeros([1, 1, 4]), max_attempts=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Max attempts"):
+        run(sample(size, tf.zeros([1, 1, 4]), max_attempts=0)[0])
 
 
 # ---- suppression
@@ -420,6 +420,11 @@ def test_refused_suppression():
         nms(BOXES[:, :3], SCORES, 3)
     with pytest.raises(ValueError, match="must be equal"):
         tf.image.non_max_suppression_overlaps(np.zeros((2, 3)), [1.0, 2.0], 3)
+    combined = tf.image.combined_non_max_suppression
+    with pytest.raises(ValueError, match="third dimension of boxes"):
+        combined(tf.zeros([1, 2, 2, 4]), tf.zeros([1, 2, 3]), 1, 1)
+    with pytest.raises(ValueError, match="max_total_size should be > 0"):
+        combined(tf.zeros([1, 2, 1, 4]), tf.zeros([1, 2, 3]), 1, 0)
+    boxes = tf.placeholder(tf.float32)
     with pytest.raises(tf.errors.InvalidArgumentError, match="third dimension of boxes"):
-        run(tf.image.combined_non_max_suppression(
-            tf.zeros([1, 2, 2, 4]), tf.zeros([1, 2, 3]), 1, 1))  # fmt: skip
+        run(combined(boxes, tf.zeros([1, 2, 3]), 1, 1), {boxes: np.zeros((1, 2, 2, 4))})

@@ -37,7 +37,7 @@ def test_hsv():
     with pytest.raises(ValueError, match="must be equal"):
         tf.image.rgb_to_hsv(tf.zeros([2, 4]))
     unknown = tf.placeholder(tf.float32)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="must have 3 channels"):
+    with pytest.raises(tf.errors.FailedPreconditionError, match="must have 3 channels"):
         run(tf.image.hsv_to_rgb(unknown), {unknown: np.zeros((2, 4))})
 
 
@@ -269,3 +269,11 @@ def test_per_image_standardization():
     assert not value[1].any()
     with pytest.raises(ValueError, match="at least three-dimensional"):
         tf.image.per_image_standardization(tf.zeros([3, 3]))
+
+
+def test_gradient_of_standardization_of_a_flat_image():
+    image = tf.placeholder(tf.float32, [2, 2, 1])
+    dy = np.array([[[1.0], [2.0]], [[3.0], [4.0]]])
+    gradient = tf.gradients(tf.image.per_image_standardization(image) * dy, image)[0]
+    # the deviation counts as 1 / sqrt(4)
+    np.testing.assert_allclose(run(gradient, {image: np.full((2, 2, 1), 7)}), (dy - 2.5) * 2)

@@ -254,12 +254,14 @@ def test_refused_patches():
     image = tf.zeros([1, 4, 4, 1])
     ones = [1, 1, 1, 1]
     for ksizes, strides, message in (
-        ([1, 5, 1, 1], ones, "Negative dimension"),
+        ([1, 6, 1, 1], ones, "would be negative"),
         ([2, 1, 1, 1], ones, "batch and depth"),
         ([1, 1, 1], ones, "contain 4 values"),
         (ones, [1, 0, 1, 1], "must be positive"),
     ):
         with pytest.raises(ValueError, match=message):
             tf.extract_image_patches(image, ksizes, strides, ones, "VALID")
+    none = tf.extract_image_patches(image, [1, 5, 1, 1], ones, ones, "VALID")
+    assert none.get_shape().as_list() == [1, 0, 4, 5] and run(none).shape == (1, 0, 4, 5)
     with pytest.raises(ValueError, match="both 'ksizes' and 'sizes'"):
         tf.extract_image_patches(image, ones, ones, ones, "VALID", sizes=ones)

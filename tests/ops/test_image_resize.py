@@ -220,6 +220,16 @@ def test_refused_sizes():
 # ---- resize_images and what pads
 
 
+def test_size_of_unknown_length():
+    image, size = tf.placeholder(tf.float32, [None] * 4), tf.placeholder(tf.int32, [None])
+    for keep in (False, True):
+        y = tf.image.resize_images(image, size, preserve_aspect_ratio=keep)
+        assert y.get_shape().as_list() == [None] * 4
+        with tf.Session() as session:
+            value = session.run(y, {image: np.ones((1, 2, 2, 1)), size: [6, 4]})
+        assert value.shape == (1, 4 if keep else 6, 4, 1)
+
+
 def test_resize_images():
     x = R.uniform(0, 1, (4, 6, 3)).astype(np.float32)
     image = tf.constant(x)

@@ -359,3 +359,16 @@ def test_count_up_to_stops_at_the_limit() -> None:
         assert [sess.run(count), sess.run(count)] == [0, 1]
         with pytest.raises(tf.errors.OutOfRangeError, match="Reached limit of 2"):
             sess.run(count)
+
+
+@pytest.mark.parametrize("function", [tf.sqrt, tf.rsqrt, tf.reciprocal])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64, tf.complex64])
+def test_of_no_gradient_nothing_flows_back_from_a_pole(function, dtype):
+    x = tf.placeholder(dtype, [3])
+    dy = tf.placeholder(dtype, [3])
+    gradient = tf.gradients(function(x), x, dy)[0]
+    with tf.Session() as session:
+        value = session.run(gradient, {x: [0, 0, 4], dy: [0, 1, 1]})
+    slope = {tf.sqrt: 0.25, tf.rsqrt: -0.0625, tf.reciprocal: -0.0625}[function]
+    assert value[0] == 0 and not np.isfinite(value[1])
+    np.testing.assert_allclose(value[2], slope, rtol=1e-6)

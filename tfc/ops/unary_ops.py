@@ -252,20 +252,29 @@ def _tanh_grad(build: Any, y: Value, dy: Value) -> Value:
     return p.mul(build, dy, p.sub(build, p.full_like(build, y, 1), p.mul(build, y, y)))
 
 
+def _zero_where_zero(build: Any, dy: Value, slope: Value) -> Value:
+    """`slope`, but 0 where `dy` is: of no gradient nothing flows back, even from a pole."""
+    zero = p.full_like(build, dy, 0)
+    return p.select(build, p.eq(build, dy, zero), zero, slope)
+
+
 def _sqrt_grad(build: Any, y: Value, dy: Value) -> Value:
     y = _conj_value(build, y)
-    return p.div(build, p.mul(build, dy, p.full_like(build, y, 0.5)), y)
+    slope = p.div(build, p.mul(build, dy, p.full_like(build, y, 0.5)), y)
+    return _zero_where_zero(build, dy, slope)
 
 
 def _rsqrt_grad(build: Any, y: Value, dy: Value) -> Value:
     y = _conj_value(build, y)
     cube = p.mul(build, p.mul(build, y, y), y)
-    return p.mul(build, p.mul(build, dy, p.full_like(build, y, -0.5)), cube)
+    slope = p.mul(build, p.mul(build, dy, p.full_like(build, y, -0.5)), cube)
+    return _zero_where_zero(build, dy, slope)
 
 
 def _reciprocal_grad(build: Any, y: Value, dy: Value) -> Value:
     y = _conj_value(build, y)
-    return p.mul(build, p.neg(build, dy), p.mul(build, y, y))
+    slope = p.mul(build, p.neg(build, dy), p.mul(build, y, y))
+    return _zero_where_zero(build, dy, slope)
 
 
 def _sigmoid_grad_grad(op: Any, dz: Any) -> list[Any]:
@@ -296,10 +305,16 @@ def _reciprocal_grad_grad(op: Any, dz: Any) -> list[Any]:
 
 SigmoidGrad = _gradient_op("SigmoidGrad", "dy y (1 - y).", _sigmoid_grad, _sigmoid_grad_grad)
 TanhGrad = _gradient_op("TanhGrad", "dy (1 - y y).", _tanh_grad, _tanh_grad_grad)
-SqrtGrad = _gradient_op("SqrtGrad", "dy / (2 y).", _sqrt_grad, _sqrt_grad_grad)
-RsqrtGrad = _gradient_op("RsqrtGrad", "-dy y^3 / 2.", _rsqrt_grad, _rsqrt_grad_grad)
-ReciprocalGrad = _gradient_op("ReciprocalGrad", "-dy y y.", _reciprocal_grad, _reciprocal_grad_grad)
-InvGrad = _gradient_op("InvGrad", "-dy y y.", _reciprocal_grad, _reciprocal_grad_grad)
+SqrtGrad = _gradient_op("SqrtGrad", "dy / (2 y), 0 where dy is 0.", _sqrt_grad, _sqrt_grad_grad)
+RsqrtGrad = _gradient_op(
+    "RsqrtGrad", "-dy y^3 / 2, 0 where dy is 0.", _rsqrt_grad, _rsqrt_grad_grad
+)
+ReciprocalGrad = _gradient_op(
+    "ReciprocalGrad", "-dy y y, 0 where dy is 0.", _reciprocal_grad, _reciprocal_grad_grad
+)
+InvGrad = _gradient_op(
+    "InvGrad", "-dy y y, 0 where dy is 0.", _reciprocal_grad, _reciprocal_grad_grad
+)
 
 # ---- special functions
 

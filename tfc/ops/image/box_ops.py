@@ -34,14 +34,11 @@ _DEPTH = "Channel depth should be either 1 (GRY), 3 (RGB), or 4 (RGBA)"
 
 def _like_images(images: TensorShape, boxes: TensorShape, *colors: TensorShape) -> list[Any]:
     dims = s.with_rank_at_least(images, 3)
-    batch, _count, columns = s.with_rank(boxes, 3)
-    s.merge_dim(columns, 4)
+    s.merge_dim(s.with_rank(boxes, 3)[2], 4)
     for table in colors:
         s.with_rank(table, 2)
-    if dims is not None and len(dims) == 4:
-        s.merge_dim(dims[0], batch)
-        if dims[3] not in (None, 1, 3, 4):
-            raise ValueError(_DEPTH)
+    if dims is not None and len(dims) == 4 and dims[3] not in (None, 1, 3, 4):
+        raise ValueError(_DEPTH)
     return [images]
 
 
@@ -181,6 +178,8 @@ class SampleDistortedBoundingBoxV2(
         places = [p.constant(build, d, "i32") for d in range(2)]
         sizes = [m.to(m.element(image_size, at), "i32") for at in places]
         attempts = attrs["max_attempts"]
+        if attempts <= 0:
+            raise invalid(build, f"Max attempts must be non-negative: {attempts}")
         key, counter = random_values.take(build, seed, seed2, attempts)
         words = p.rng_bits(build, key, counter, n=4 * attempts + 64)
         corners = _rectangles(m, boxes, sizes)
@@ -200,8 +199,6 @@ def _check_ranges(attrs: dict[str, Any]) -> None:
         raise ValueError(f"Aspect ratio range must be two positive numbers: {list(ratios)}")
     if len(areas) != 2 or min(areas) <= 0 or max(areas) > 1:
         raise ValueError(f"Area range must be two numbers in (0, 1]: {list(areas)}")
-    if attrs["max_attempts"] <= 0:
-        raise ValueError(f"Max attempts must be non-negative: {attrs['max_attempts']}")
 
 
 def _check_sampling(build: Any, size: Value, boxes: Value, covered: Value, whole: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
-from tfc.base import dtypes
+from tfc.base import dtypes, errors
 from tfc.base.dtypes import FLOATS
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor
@@ -47,13 +47,14 @@ def _channels(build: Any, x: Value, least_rank: int = 1) -> Colors:
     """The three channels of `x`, in float32 if it is of a half type.
 
     Raises:
-      InvalidArgumentError: there are not three.
+      InvalidArgumentError, FailedPreconditionError where any rank goes: there are not three.
     """
     dims = x.type.shape
     if len(dims) < least_rank:
         raise invalid(build, f"input must be at least {least_rank}-D, got shape{s.text(dims)}")
     if dims[-1] != 3:
-        raise invalid(build, f"input must have 3 channels but instead has {dims[-1]} channels.")
+        kind = errors.FailedPreconditionError if least_rank == 1 else errors.InvalidArgumentError
+        raise kind(None, build.op, f"input must have 3 channels but instead has {dims[-1]}.")
     if x.type.dtype in ("f16", "bf16"):
         x = p.convert(build, x, dtype="f32")
     m = Math(build)

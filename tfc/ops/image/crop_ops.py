@@ -322,8 +322,9 @@ class ExtractGlimpse(
     " -> glimpse: float32",
 ):
     """Windows of `size` of images, around offsets; noise stands where they reach out of the image:
-    uniform between the image's extremes, or normal with each channel's mean and deviation. The
-    noise has no seed, here as in TensorFlow."""
+    "uniform" between the image's extremes, "gaussian" with each channel's mean and deviation, or
+    "zero"; `uniform_noise` decides where `noise` is empty, as it is in old graphs alone. The noise
+    has no seed, here as in TensorFlow."""
 
     stateful = True
     grad = no_gradient
@@ -339,7 +340,7 @@ class ExtractGlimpse(
 
     def lower(
         build: Any, input: Value, size: Value, offsets: Value, *, centered: bool, normalized: bool,
-        uniform_noise: bool,
+        uniform_noise: bool, noise: str,
     ) -> Value:  # fmt: skip
         dims, new = input.type.shape, build.static(size)
         if len(dims) != 4 or new.shape != (2,) or offsets.type.shape != (dims[0], 2):
@@ -350,6 +351,9 @@ class ExtractGlimpse(
             )
         if new.min() < 0:
             raise invalid(build, f"size must not be negative: {s.text([int(n) for n in new])}")
+        kind = noise or ("uniform" if uniform_noise else "gaussian")
+        if kind not in ("uniform", "gaussian", "zero"):
+            raise invalid(build, f"Unknown noise: {noise!r}")
         grid = (dims[0], int(new[0]), int(new[1]))
         axes = []
         for d in (0, 1):
@@ -358,10 +362,10 @@ class ExtractGlimpse(
             )
             start = p.broadcast(build, start, dims=(0,), shape=grid)
             axes.append(p.add(build, start, p.iota(build, dtype="i32", shape=grid, dim=d + 1)))
-        noise = _noise(build, input, (*grid, dims[3]), uniform_noise)
+        outside = _noise(build, input, (*grid, dims[3]), kind)
         if 0 in dims[1:3] or 0 in grid:
-            return noise
-        return _window(build, input, axes, noise)
+            return outside
+        return _window(build, input, axes, outside)
 
 
 def _glimpse_start(
@@ -374,11 +378,9 @@ def _glimpse_start(
 
     if normalized:
         offset = p.mul(build, offset, number(size))
-        if centered:
-            offset = p.add(build, p.div(build, offset, number(2)), number(size / 2))
-            offset = p.sub(build, offset, number(new / 2))
-    elif centered:
-        offset = p.add(build, offset, number(size / 2))
+    if centered:
+        offset = p.add(build, p.div(build, offset, number(2)), number(size / 2))
+    offset = p.sub(build, offset, number(new / 2))
     return p.convert(build, offset, dtype="i32")
 
 
@@ -397,7 +399,10 @@ def _window(build: Any, input: Value, axes: list[Value], noise: Value) -> Value:
     return p.select(build, inside, taken, noise)
 
 
-def _noise(build: Any, input: Value, shape: tuple[int, ...], uniform: bool) -> Value:
+def _noise(build: Any, input: Value, shape: tuple[int, ...], kind: str) -> Value:
+    if kind == "zero":
+        return p.splat(build, 0, Type("f32", shape))
+    uniform = kind == "uniform"
     dims = (1, 2, 3) if uniform else (1, 2)
     kept = (0,) if uniform else (0, 3)
 

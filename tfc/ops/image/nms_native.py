@@ -36,6 +36,7 @@ class _Rule:
         return m.gt(overlap, wide)
 
 
+_PER_CLASS = "third dimension of boxes must be either 1 or equal to the third dimension of scores"
 _COMBINED, _PADDED = _Rule(False, 0.0), _Rule(True, 1e-8)
 
 
@@ -247,13 +248,17 @@ class CombinedNonMaxSuppression(
     def shape(
         boxes: TensorShape, scores: TensorShape, *scalars: TensorShape, pad_per_class: bool, op: Any
     ) -> list[TensorShape]:
-        batch, count, _per_class, columns = s.with_rank(boxes, 4)
+        batch, count, per_class, columns = s.with_rank(boxes, 4)
         of_scores = s.with_rank(scores, 3)
         batch, _ = s.merge_dim(batch, of_scores[0]), s.merge_dim(count, of_scores[1])
         s.merge_dim(columns, 4)
         for scalar in scalars:
             s.with_rank(scalar, 0)
+        if None not in (of_scores[2], per_class) and per_class not in (1, of_scores[2]):
+            raise ValueError(_PER_CLASS)
         each, total = s.static_ints(op, 2), s.static_ints(op, 3)
+        if total and total[0] <= 0:
+            raise ValueError(f"max_total_size should be > 0, not {total[0]}")
         size = total[0] if total else None
         if pad_per_class and size is not None:
             classes = of_scores[2]
@@ -317,10 +322,7 @@ def _check_combined(
     if boxes.type.shape[:2] != scores.type.shape[:2] or boxes.type.shape[3] != 4:
         raise invalid(build, f"scores {scores.type} has incompatible shape for {boxes.type}")
     if boxes.type.shape[2] not in (1, scores.type.shape[2]):
-        raise invalid(
-            build,
-            "third dimension of boxes must be either 1 or equal to the third dimension of scores",
-        )
+        raise invalid(build, _PER_CLASS)
     if each <= 0 or size <= 0:
         raise invalid(build, f"max sizes must be > 0, not {each} and {size}")
     m = Math(build)

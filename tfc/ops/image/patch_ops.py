@@ -14,7 +14,6 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
-from tfc.ops import windows as w
 from tfc.ops.image import resample as r
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import shape
@@ -41,21 +40,12 @@ def _check_windows(attrs: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be positive, not {list(entries)}")
 
 
-def _counts(spatial: Sequence[int | None], attrs: dict[str, Any]) -> list[int | None]:
-    """How many windows there are along height and width.
+def _counts(spatial: Sequence[int], attrs: dict[str, Any]) -> list[int]:
+    """How many windows there are along height and width: one that is larger than the image by less
+    than two steps fits no time.
 
     Raises:
-      ValueError: a window is larger than the image.
-    """
-    axes = zip(spatial, *(attrs[n][1:3] for n in ("ksizes", "strides", "rates")), strict=True)
-    return [w.extent(n, k, step, rate, attrs["padding"]) for n, k, step, rate in axes]
-
-
-def _counts_at_run(build: Any, spatial: Sequence[int], attrs: dict[str, Any]) -> list[int]:
-    """The same when the graph runs: a window that is larger by less than a step fits no time.
-
-    Raises:
-      InvalidArgumentError: it is larger by more.
+      ValueError: it is larger by more.
     """
     counts = []
     for d, size in enumerate(spatial, 1):
@@ -63,9 +53,8 @@ def _counts_at_run(build: Any, spatial: Sequence[int], attrs: dict[str, Any]) ->
         room = size if attrs["padding"] == "SAME" else size - (k - 1) * rate - 1
         count = -(-size // step) if attrs["padding"] == "SAME" else (room + step) // step
         if room + step <= -step:
-            raise invalid(
-                build,
-                f"Computed output size would be negative: a window of {size - room} in {size}",
+            raise ValueError(
+                f"Computed output size would be negative: a window of {size - room} in {size}"
             )
         counts.append(max(count, 0))
     return counts
@@ -76,7 +65,10 @@ def _patch_shape(images: TensorShape, **attrs: Any) -> list[TensorShape]:
     batch, height, width, depth = s.with_rank(images, 4)
     rows, columns = attrs["ksizes"][1:3]
     channels = None if depth is None else depth * rows * columns
-    return [s.shape_of([batch, *_counts([height, width], attrs), channels])]
+    counts: list[int | None] = [None, None]
+    if height is not None and width is not None:
+        counts = [*_counts([height, width], attrs)]
+    return [s.shape_of([batch, *counts, channels])]
 
 
 def _places(size: int, count: int, d: int, attrs: dict[str, Any]) -> tuple[np.ndarray, int, int]:
@@ -107,7 +99,10 @@ class ExtractImagePatches(
         dims = images.type.shape
         if len(dims) != 4:
             raise invalid(build, f"input must be 4-dimensional{s.text(dims)}")
-        counts = _counts_at_run(build, dims[1:3], attrs)
+        try:
+            counts = _counts(dims[1:3], attrs)
+        except ValueError as error:
+            raise invalid(build, str(error)) from None
         low, high, tables = [0] * 4, [0] * 4, []
         for d, count in enumerate(counts, 1):
             index, low[d], high[d] = _places(dims[d], count, d, attrs)

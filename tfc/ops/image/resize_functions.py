@@ -145,6 +145,7 @@ def _pair(size: Any) -> Tensor:
         raise ValueError("'size' must be a 1-D int32 Tensor") from None
     if not target.get_shape().is_compatible_with([2]):
         raise ValueError("'size' must be a 1-D Tensor of 2 elements: new_height, new_width")
+    target.set_shape([2])
     return target
 
 
@@ -240,9 +241,11 @@ def extract_glimpse(
 ) -> Tensor:
     """Windows of `size` of images, one each, around `offsets`: [batch, 2] of y, x.
 
-    centered: (0, 0) is the middle of the image, else its upper left corner. normalized: offsets are
-    in fractions of the image (centered: from -1 to 1), else in pixels. Where a window reaches out
-    of the image stands noise, uniform or normal.
+    An offset is where the middle of the window is. centered: (0, 0) is the middle of the image,
+    else its upper left corner. normalized: offsets are in fractions of the image (centered: from -1
+    to 1), else in pixels (centered: in halves of them). Where a window reaches out of the image
+    stands uniform noise, whatever uniform_noise says: in TensorFlow the op's attribute `noise`
+    decides, which its function leaves at "uniform".
     """
     return apply(
         "ExtractGlimpse", input, size, offsets, centered=centered, normalized=normalized,
