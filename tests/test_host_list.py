@@ -16,6 +16,7 @@ STRINGS = {
     "UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode", "UnicodeTranscode",
     "RaggedPlaces", "ParseExample", "ParseSingleExample", "ParseSingleSequenceExample",
     "DecodePng", "EncodePng", "DecodeJpeg", "DecodeAndCropJpeg", "EncodeJpeg",
+    "EncodeJpegVariableQuality",
     "DecodeBmp", "DecodeGif", "DecodeImage", "ExtractJpegShape", "Fact", "Fingerprint",
     "ParseTensor", "SerializeTensor",
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """Samples of JPEG files as pixels where Pillow has no way to ask libjpeg for it: colors weighed
-with their neighbours after the fast transform, and ink. In libjpeg's integers, bit for bit."""
+with their neighbours after the fast transform, what planes as they are stored become, and ink. In
+libjpeg's integers, bit for bit."""
 
 from __future__ import annotations
 
@@ -47,12 +48,16 @@ def _larger(x: np.ndarray) -> np.ndarray:
     return _woven(left, right, 1)
 
 
+def is_weighed(width: int, across: int, down: int) -> bool:
+    """Whether libjpeg weighs samples of which each stands for `across` and `down` pixels of an
+    image that is so wide."""
+    return (across, down) in WEIGHED and (across == 1 or -(-width // across) > 2)
+
+
 def weighed(plane: np.ndarray, across: int, down: int) -> np.ndarray:
     """The plane [height, width] whose samples stand repeated `across` and `down` times in `plane`,
-    enlarged with weights instead; as it is where libjpeg does not weigh."""
+    enlarged with weights instead."""
     x = plane[::down, ::across].astype(np.int64)
-    if (across, down) not in WEIGHED or (across > 1 and x.shape[1] <= 2):
-        return plane
     way = {(2, 1): _wider, (1, 2): _higher, (2, 2): _larger}[across, down]
     return way(x).astype(np.uint8)[: plane.shape[0], : plane.shape[1]]
 
@@ -67,6 +72,12 @@ def to_rgb(planes: Sequence[np.ndarray]) -> list[np.ndarray]:
         y + (116130 * b + half >> 16),
     ]
     return [np.clip(p, 0, 255).astype(np.uint8) for p in found]
+
+
+def to_gray(planes: Sequence[np.ndarray]) -> np.ndarray:
+    """Red, green and blue as luminance."""
+    red, green, blue = (p.astype(np.int64) for p in planes)
+    return (19595 * red + 38470 * green + 7471 * blue + 32768 >> 16).astype(np.uint8)
 
 
 def from_ink(image: np.ndarray, inverted: bool) -> np.ndarray:

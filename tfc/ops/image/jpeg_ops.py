@@ -10,12 +10,14 @@ from tfc.base import dtypes, errors
 from tfc.base.compat import as_bytes
 from tfc.base.dtypes import INDEX, DType
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor
+from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
 from tfc.ops import shape_rules as s
 from tfc.ops.common import no_gradient
 from tfc.ops.image import contents as files
 from tfc.ops.image import jpeg
+from tfc.ops.image.color_functions import convert_image_dtype
+from tfc.ops.random_ops import random_uniform
 
 _ATTRS = (
     "channels: int = 0, ratio: int = 1, fancy_upscaling: bool = True, "
@@ -78,15 +80,16 @@ class DecodeAndCropJpeg(
     def host(
         op: Any, file: np.ndarray, window: np.ndarray, *, channels: int, **attrs: Any
     ) -> np.ndarray:
-        image = files.still(op, file, channels, ("JPEG",), **_options(op, attrs))
         y, x, height, width = (int(n) for n in window)
-        inside = min(y, x) >= 0 and min(height, width) > 0
-        if not inside or y + height > image.shape[0] or x + width > image.shape[1]:
-            size = list(image.shape[:2])
+        image = files.still(
+            op, file, channels, ("JPEG",), columns=(x, width), **_options(op, attrs)
+        )
+        if y < 0 or height <= 0 or y + height > image.shape[0]:
             raise files.invalid(
-                op, f"Invalid JPEG data or crop window: {window.tolist()} of an image of {size}"
+                op,
+                f"Invalid JPEG data or crop window: {height} rows from {y} on, of {len(image)}",
             )
-        return np.ascontiguousarray(image[y : y + height, x : x + width])
+        return np.ascontiguousarray(image[y : y + height])
 
 
 class ExtractJpegShape(
@@ -108,6 +111,48 @@ class ExtractJpegShape(
         return files.decoded(op, "JPEG", data, lambda: np.array(jpeg.shape_of(data), kind))
 
 
+def _encoded(op: Any, image: np.ndarray, quality: int, **attrs: Any) -> np.ndarray:
+    """The file of an image, a scalar; attrs: what `jpeg.encode` takes."""
+    result = np.empty((), object)
+    try:
+        result[()] = jpeg.encode(image, quality, **attrs)
+    except ValueError as error:
+        raise errors.InternalError(None, op, f"JPEG encoding failed: {error}") from None
+    return result
+
+
+def _check_image(op: Any, image: np.ndarray, quality: int, format: str = "") -> None:
+    if not 0 <= quality <= 100:
+        raise files.invalid(op, f"quality must be in [0,100], got {quality}")
+    if image.ndim != 3:
+        raise files.invalid(op, f"image must be 3-dimensional {s.text(image.shape)}")
+    if image.shape[2] not in _FORMATS[format]:
+        counts = " or ".join(map(str, _FORMATS[format]))
+        raise files.invalid(
+            op, f"format {format!r} expects {counts} channels, got {s.text(image.shape)}"
+        )
+
+
+class EncodeJpegVariableQuality(
+    OpDef, sig="EncodeJpegVariableQuality(images: uint8, quality: int32) -> contents: string"
+):
+    """A JPEG file of an image [height, width, channels] with 1 or 3 channels; the quality is
+    data."""
+
+    grad = no_gradient
+
+    def shape(image: TensorShape, quality: TensorShape) -> list[TensorShape]:
+        s.with_rank(image, 3)
+        s.with_rank(quality, 0)
+        return [TensorShape([])]
+
+    def host(op: Any, image: np.ndarray, quality: np.ndarray) -> np.ndarray:
+        if quality.ndim:
+            raise files.invalid(op, f"quality must be scalar: {s.text(quality.shape)}")
+        _check_image(op, image, int(quality))
+        return _encoded(op, image, int(quality))
+
+
 class EncodeJpeg(
     OpDef,
     sig="EncodeJpeg(image: uint8, format: str = '', quality: int = 95, progressive: bool = False, "
@@ -127,27 +172,18 @@ class EncodeJpeg(
         return [TensorShape([])]
 
     def host(op: Any, image: np.ndarray, **attrs: Any) -> np.ndarray:
-        quality, allowed = attrs["quality"], _FORMATS[attrs["format"]]
-        if not 0 <= quality <= 100:
-            raise files.invalid(op, f"quality must be in [0,100], got {quality}")
-        if image.ndim != 3:
-            raise files.invalid(op, f"image must be 3-dimensional {s.text(image.shape)}")
-        if image.shape[2] not in allowed:
-            raise files.invalid(
-                op, f"format {attrs['format']!r} expects {' or '.join(map(str, allowed))} "
-                f"channels, got {s.text(image.shape)}",
-            )  # fmt: skip
-        result = np.empty((), object)
+        _check_image(op, image, attrs["quality"], attrs["format"])
         unit = 1 if attrs["density_unit"] == "in" else 2
-        try:
-            result[()] = jpeg.encode(
-                image, quality, attrs["progressive"], attrs["optimize_size"],
-                attrs["chroma_downsampling"], (unit, attrs["x_density"], attrs["y_density"]),
-                as_bytes(attrs["xmp_metadata"]),
-            )  # fmt: skip
-        except ValueError as error:
-            raise errors.InternalError(None, op, f"JPEG encoding failed: {error}") from None
-        return result
+        return _encoded(
+            op,
+            image,
+            attrs["quality"],
+            progressive=attrs["progressive"],
+            optimize=attrs["optimize_size"],
+            downsample=attrs["chroma_downsampling"],
+            density=(unit, attrs["x_density"], attrs["y_density"]),
+            xmp=as_bytes(attrs["xmp_metadata"]),
+        )
 
 
 def decode_jpeg(
@@ -171,9 +207,9 @@ def decode_jpeg(
     Raises:
       InvalidArgumentError: in the run, the string is no JPEG file (nor a PNG file or a GIF file of
       one frame), or attributes are none.
-      UnimplementedError: in the run, Pillow cannot read the file so. If its colors are not of the
-      image's size, "INTEGER_ACCURATE" needs fancy_upscaling; and where they are stored as YCCK, or
-      gray is asked of RGB, fancy_upscaling needs "INTEGER_ACCURATE".
+      UnimplementedError: in the run, Pillow cannot read the file so: of four colors that are not
+      of the image's size (or in a progressive file that may end too early), "INTEGER_ACCURATE"
+      needs fancy_upscaling.
     """
     return apply(
         "DecodeJpeg", contents, channels=channels, ratio=ratio, fancy_upscaling=fancy_upscaling,
@@ -195,8 +231,9 @@ def decode_and_crop_jpeg(
 ) -> Tensor:
     """A part of the image of a JPEG file: crop_window is [y, x, height, width].
 
-    The other arguments are those of `decode_jpeg`. The part is that of the whole image, also where
-    colors are weighed with neighbours outside the window.
+    The other arguments are those of `decode_jpeg`. Colors are weighed with neighbours above and
+    below the window, but with none to the right of it, nor to the left of the block that it begins
+    in: there the part differs from that of the whole image, here as in TensorFlow.
 
     Raises:
       InvalidArgumentError: in the run, the window is not within the image; and what `decode_jpeg`
@@ -251,3 +288,43 @@ def encode_jpeg(
         density_unit=density_unit, x_density=x_density, y_density=y_density,
         xmp_metadata=xmp_metadata, name=name,
     )  # fmt: skip
+
+
+def adjust_jpeg_quality(
+    image: Any, jpeg_quality: Any, dct_method: str = "", name: str | None = None
+) -> Tensor:
+    """An image as it is after it was a JPEG file of a quality from 0 to 100.
+
+    image: [height, width, 1 or 3]; numbers as `convert_image_dtype` takes them. The result has its
+    dtype, and of its shape the channels. dct_method: that of `decode_jpeg`.
+
+    Raises:
+      ValueError: the rank is not 3.
+      InvalidArgumentError: in the run, there is no such quality, or not 1 or 3 channels.
+    """
+    with name_scope(name, "adjust_jpeg_quality", [image]):
+        image = convert_to_tensor(image, name="image")
+        dims = image.get_shape().dims
+        channels = (dims[-1].value if dims else None) or 0
+        kind = image.dtype.base_dtype
+        image = convert_image_dtype(image, dtypes.uint8, saturate=True)
+        quality = convert_to_tensor(jpeg_quality, dtype=dtypes.int32)
+        contents = apply("EncodeJpegVariableQuality", image, quality)
+        image = apply("DecodeJpeg", contents, channels=channels, dct_method=dct_method)
+        return convert_image_dtype(image, kind, saturate=True)
+
+
+def random_jpeg_quality(
+    image: Any, min_jpeg_quality: int, max_jpeg_quality: int, seed: int | None = None
+) -> Tensor:
+    """`adjust_jpeg_quality` with a quality in [min_jpeg_quality, max_jpeg_quality).
+
+    Raises:
+      ValueError: not 0 <= min_jpeg_quality < max_jpeg_quality <= 100.
+    """
+    if not (0 <= min_jpeg_quality <= 100 and 0 <= max_jpeg_quality <= 100):
+        raise ValueError("jpeg encoding range must be between 0 and 100.")
+    if min_jpeg_quality >= max_jpeg_quality:
+        raise ValueError("`min_jpeg_quality` must be less than `max_jpeg_quality`.")
+    quality = random_uniform([], min_jpeg_quality, max_jpeg_quality, dtype=dtypes.int32, seed=seed)
+    return adjust_jpeg_quality(image, quality)

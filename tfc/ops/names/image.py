@@ -32,10 +32,12 @@ from tfc.ops.image.color_functions import (
 )
 from tfc.ops.image.decode_ops import decode_bmp, decode_gif, decode_image
 from tfc.ops.image.jpeg_ops import (
+    adjust_jpeg_quality,
     decode_and_crop_jpeg,
     decode_jpeg,
     encode_jpeg,
     extract_jpeg_shape,
+    random_jpeg_quality,
 )
 from tfc.ops.image.layout_functions import (
     central_crop,
