@@ -16,6 +16,7 @@ from tfc.framework.opdef import ANY, OpDef
 from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
+from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import stack
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import rank, reshape, shape
@@ -112,6 +113,8 @@ class PadV2(
 
     def lower(build: Any, input: Value, paddings: Value, value: Value) -> Value:
         return _lower_pad(build, input, paddings, value)
+
+    host = by_lowering(lower)
 
 
 def _check_mirror(build: Any, dims: tuple[int, ...], pairs: Any, mode: str) -> None:
@@ -227,7 +230,8 @@ def pad(
         raise ValueError(f"Unknown padding mode: {mode!r}")
     kind = mode.upper()
     if kind == "CONSTANT":
-        is_zero = not isinstance(constant_values, Tensor) and np.all(np.equal(constant_values, 0))
+        given = None if isinstance(constant_values, Tensor) else np.asarray(constant_values)
+        is_zero = given is not None and given.dtype.kind in "biufc" and not given.any()
         if is_zero:
             result = opdef.apply("Pad", tensor, paddings, name=name)
         else:

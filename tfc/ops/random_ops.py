@@ -284,8 +284,21 @@ def truncated_normal(
 
 
 def random_shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
-    """The rows of `value` in random order."""
-    return apply("RandomShuffle", value, **_seeds(seed), name=name)
+    """The rows of `value` in random order; a scalar as it is.
+
+    Strings are taken in the order that as many numbers are shuffled into.
+    """
+    value = convert_to_tensor(value, name="value")
+    if value.dtype.base_dtype != dtypes.string:
+        return apply("RandomShuffle", value, **_seeds(seed), name=name)
+    with name_scope(name, "RandomShuffle", [value]) as scope:
+        dims = apply("Shape", value)
+        rows = apply("Prod", apply("StridedSlice", dims, [0], [1], [1]), [0])  # 1, of a scalar
+        order = apply("RandomShuffle", apply("Range", 0, rows, 1), **_seeds(seed))
+        tall = apply("Reshape", value, apply("ConcatV2", [[-1], dims[1:]], 0))
+        shuffled = apply("Reshape", apply("GatherV2", tall, order, 0), dims, name=scope)
+        shuffled.set_shape(value.get_shape())
+        return shuffled
 
 
 def multinomial(

@@ -39,28 +39,52 @@ def _codec(op: Any, encoding: str) -> str:
     return found.name
 
 
+def _check_replacement(op: Any, point: int) -> int:
+    """What stands for `point`, which no encoding knows if it is half a pair."""
+    if not 0 <= point <= 0x10FFFF:
+        raise invalid(op, f"replacement_char out of unicode codepoint range: {point}")
+    return 0xFFFD if 0xD800 <= point <= 0xDFFF else point
+
+
+def _by_mark(text: bytes, codec: str) -> tuple[str, int]:
+    """The codec of a text whose first bytes may tell their order, which is else big endian; and how
+    many bytes tell it."""
+    if codec not in ("utf-16", "utf-32"):
+        return codec, 0
+    for order in ("be", "le"):
+        mark = "\ufeff".encode(f"{codec}-{order}")
+        if text.startswith(mark):
+            return f"{codec}-{order}", len(mark)
+    return f"{codec}-be", 0
+
+
 def _decoded(
     op: Any, text: bytes, codec: str, errors: str, replacement: int, replaces_controls: bool
 ) -> Iterator[tuple[int, int]]:
-    """(code point, where its bytes start) of each character of `text`."""
-    at = 0
+    """(code point, where its bytes start) of each character of `text`. A control character that is
+    to be replaced is as one that could not be read."""
+    codec, mark = _by_mark(text, codec)
+    at = mark
     while at < len(text):
         try:
             good, bad = text[at:].decode(codec), 0
         except UnicodeDecodeError as error:
             good, bad = text[at : at + error.start].decode(codec), error.end - error.start
+        points: list[tuple[int | None, int]] = []
         for c in good:
-            point = ord(c)
-            yield (replacement if replaces_controls and point < 32 else point), at
-            at += len(c.encode(codec))
+            is_control = replaces_controls and ord(c) < 32
+            points.append((None if is_control else ord(c), len(c.encode(codec))))
         if bad:
-            if errors == "strict":
+            # this one page of 256 has a control character wherever it has no other
+            found = text[at + len(good)] if codec == "cp1252" else None
+            points.append((found, bad))
+        for point, size in points:
+            if point is None and errors == "strict":
                 raise invalid(op, "Invalid formatting on input string")
-            if errors == "replace":
-                yield replacement, at
-            at += bad
-        elif at < len(text) and not good:  # a mark of the byte order alone
-            return
+            if point is not None or errors == "replace":
+                # the mark in front of all counts as bytes of the first character
+                yield (replacement if point is None else point), at if at > mark else 0
+            at += size
 
 
 def _decode_shape(input: TensorShape, *, op: Any) -> list[TensorShape]:
@@ -72,7 +96,8 @@ def _decode_shape(input: TensorShape, *, op: Any) -> list[TensorShape]:
 
 def _decode(op: Any, input: np.ndarray, attrs: dict[str, Any]) -> tuple[np.ndarray, ...]:
     codec = _codec(op, attrs["input_encoding"])
-    how = attrs["errors"], attrs["replacement_char"], attrs["replace_control_characters"]
+    replacement = _check_replacement(op, attrs["replacement_char"])
+    how = attrs["errors"], replacement, attrs["replace_control_characters"]
     rows = [list(_decoded(op, text, codec, *how)) for text in input.ravel()]
     splits = np.cumsum([0, *map(len, rows)]).astype(attrs["Tsplits"].as_numpy_dtype)
     every = np.array([pair for row in rows for pair in row], np.int64).reshape(-1, 2)
@@ -142,7 +167,7 @@ class UnicodeEncode(
         if not splits.size or splits[0] or splits[-1] != values.size or (np.diff(splits) < 0).any():
             raise invalid(op, "input_splits must rise from 0 to the number of values")
         pairs = zip(splits[:-1], splits[1:], strict=True)
-        how = output_encoding, errors, replacement_char
+        how = output_encoding, errors, _check_replacement(op, replacement_char)
         return vector([_encoded(op, values[a:b], *how) for a, b in pairs])
 
 
@@ -167,12 +192,12 @@ class UnicodeTranscode(
         replacement_char: int,
         replace_control_characters: bool,
     ) -> np.ndarray:
-        codec = _codec(op, input_encoding)
+        codec, replacement = _codec(op, input_encoding), _check_replacement(op, replacement_char)
 
         def convert(text: bytes) -> bytes:
-            how = errors, replacement_char, replace_control_characters
+            how = errors, replacement, replace_control_characters
             points = [point for point, _ in _decoded(op, text, codec, *how)]
-            return _encoded(op, points, output_encoding, "replace", replacement_char)
+            return _encoded(op, points, output_encoding, "replace", replacement)
 
         return each(convert, input)
 

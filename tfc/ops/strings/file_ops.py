@@ -86,14 +86,16 @@ class MatchingFiles(OpDef, sig="MatchingFiles(pattern: string) -> filenames: str
 
 class DecodeCompressed(
     OpDef,
-    sig="DecodeCompressed(bytes: string, compression_type: {'', 'ZLIB', 'GZIP'} = '')"
-    " -> output: string",
+    sig="DecodeCompressed(bytes: string, compression_type: str = '') -> output: string",
 ):
     """Each string decompressed."""
 
     shape = same
 
     def host(op: Any, bytes: np.ndarray, *, compression_type: str) -> np.ndarray:
+        if compression_type not in ("", "ZLIB", "GZIP"):
+            said = f"Only ZLIB, GZIP or NONE are supported compressions, not {compression_type!r}"
+            raise errors.InvalidArgumentError(None, op, said)
         if not compression_type:
             return bytes
         form = 15 if compression_type == "ZLIB" else 31

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,7 +139,8 @@ class UnsortedSegmentJoin(
     Tindices=INDEX,
     Tnumsegments=INDEX,
 ):
-    """The strings of each segment, element by element, joined in their order."""
+    """The strings of each segment, element by element, joined in their order; empty ones in front
+    of all others are left out."""
 
     def shape(
         inputs: TensorShape, ids: TensorShape, count: TensorShape, *, op: Any
@@ -166,8 +168,13 @@ class UnsortedSegmentJoin(
         rest = inputs.shape[ids.ndim :]
         width = int(np.prod(rest, dtype=np.int64))
         stop = separator.encode()
-        texts = [stop.join(row[c] for row in rows) for rows in parts for c in range(width)]
+        columns = [[row[c] for row in rows] for rows in parts for c in range(width)]
+        texts = [stop.join(itertools.dropwhile(_is_empty, column)) for column in columns]
         return vector(texts).reshape(total, *rest)
+
+
+def _is_empty(text: Any) -> bool:
+    return not text
 
 
 def decode_csv(

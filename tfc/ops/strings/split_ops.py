@@ -35,6 +35,11 @@ def _sparse(rows: list[list[bytes]]) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return indices, values, np.array([len(rows), widest], np.int64)
 
 
+def _check_vector(op: Any, input: np.ndarray) -> None:
+    if input.ndim != 1:
+        raise _invalid(op, f"input must be a vector, got shape: {s.text(input.shape)}")
+
+
 class StringSplit(
     OpDef, sig="StringSplit(input: string, delimiter: string, skip_empty: bool = True)" + _OUT
 ):
@@ -49,6 +54,7 @@ class StringSplit(
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if delimiter.ndim:
             raise _invalid(op, f"delimiter must be a scalar, got shape: {s.text(delimiter.shape)}")
+        _check_vector(op, input)
         stops = scalar_text(delimiter)
         return _sparse([_pieces(text, stops, skip_empty) for text in input.ravel()])
 
@@ -66,7 +72,8 @@ class StringSplitV2(
     OpDef, sig="StringSplitV2(input: string, sep: string, maxsplit: int = -1)" + _OUT
 ):
     """The pieces of each string between whole separators, or between white space if it is empty:
-    as Python's `str.split`."""
+    as Python's `str.split`, except that after `maxsplit` cuts at white space what is left is a
+    piece also if it is empty. A `maxsplit` below 0 is none."""
 
     shape = _shape
 
@@ -75,21 +82,22 @@ class StringSplitV2(
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if sep.ndim:
             raise _invalid(op, f"sep must be a scalar, got shape: {s.text(sep.shape)}")
+        _check_vector(op, input)
         return _sparse([_python_pieces(text, scalar_text(sep), maxsplit) for text in input.ravel()])
 
 
 def _python_pieces(text: bytes, sep: bytes, maxsplit: int) -> list[bytes]:
-    most = maxsplit if maxsplit > 0 else -1
+    if maxsplit == 0:
+        return [text]
     if sep:
-        return text.split(sep, most)
-    pieces = text.split(None, most)
-    if most > 0 and len(pieces) > most:  # the rest as it stands, white space at its end too
-        text = text.lstrip(_WHITE)
-        for _ in range(most):
-            cut = next(i for i, c in enumerate(text) if c in _WHITE)
-            text = text[cut:].lstrip(_WHITE)
-        pieces[most] = text
-    return pieces
+        return text.split(sep, maxsplit)
+    pieces: list[bytes] = []
+    text = text.lstrip(_WHITE)
+    while text and len(pieces) != maxsplit:
+        cut = next((i for i, c in enumerate(text) if c in _WHITE), len(text))
+        pieces.append(text[:cut])
+        text = text[cut:].lstrip(_WHITE)
+    return [*pieces, text] if len(pieces) == maxsplit else pieces
 
 
 def string_split(
@@ -127,11 +135,13 @@ def string_split_v2(
 ) -> Any:
     """The pieces of each string between separators `sep`, or white space if there is none.
 
-    maxsplit: at most so many cuts, if positive. source: another name of `input`. result_type:
-    "SparseTensor", for a scalar or a vector; "RaggedTensor" for strings of any known rank.
+    maxsplit: at most so many cuts, if not negative; then what is left after as many cuts at white
+    space is a piece also if it is empty. source: another name of `input`. result_type:
+    "SparseTensor", for a scalar or a vector; "RaggedTensor" for strings of any rank, which is taken
+    to be 1 if it is unknown.
 
     Raises:
-      ValueError: both names of the input, another result type, an unknown rank.
+      ValueError: both names of the input, another result type.
     """
     if input is not None and source is not None:
         raise ValueError("Cannot specify both 'input' and 'source'.")
@@ -155,7 +165,7 @@ def _split_rows(text: Tensor, sep: Any, maxsplit: int) -> SparseTensor:
 def _split_ragged(text: Tensor, sep: Any, maxsplit: int) -> RaggedTensor:
     rank = text.get_shape().ndims
     if rank is None:
-        raise ValueError("input must have a statically-known rank.")
+        rank = 1
     if rank == 0:
         return _result(_split_rows(shape_ops.expand_dims(text, 0), sep, maxsplit), "RaggedTensor")
     flat = shape_ops.reshape(text, [-1]) if rank > 1 else text

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import dtypes
+from tfc.base import dtypes, errors
 from tfc.base.dtypes import INDEX, DType
 from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import OpDef
@@ -40,6 +40,8 @@ class AsString(
     ) -> np.ndarray:
         inexact = input.dtype.kind in "fcV" or input.dtype.name == "bfloat16"
         _check_format(op, inexact, precision, scientific, shortest, fill)
+        if input.dtype.kind == "u":
+            fill = fill.strip(" +")  # flags of signs mean nothing to C where there are none
         head = "%" + fill + (str(width) if width > -1 else "")
         if input.dtype == np.bool_:
             return each(lambda v: b"true" if v else b"false", input)
@@ -196,7 +198,7 @@ class Substr(
     T=INDEX,
 ):
     """`len` bytes or characters of each string from `pos` on; a negative `pos` counts from the
-    end."""
+    end. If `len` is negative: all bytes that follow, but no characters."""
 
     def shape(input: TensorShape, pos: TensorShape, len: TensorShape) -> list[TensorShape]:
         both = s.merge_dims(s.dims_of(pos), s.dims_of(len))
@@ -223,7 +225,8 @@ class Substr(
                 said = shown(text)
                 raise invalid(op, f"pos {start} out of range for string b'{said}' at index {i}")
             first = int(start) + size if start < 0 else int(start)
-            end = first + int(count) if count >= 0 else size
+            rest = size if unit == "BYTE" else first  # what a negative count leaves
+            end = first + int(count) if count >= 0 else rest
             result[i] = b"".join(units[first:end]) if unit != "BYTE" else text[first:end]
         return result.reshape(texts.shape)
 
@@ -331,9 +334,8 @@ class ReduceJoin(
     ) -> np.ndarray:
         for a in axes.ravel():
             if not -inputs.ndim <= a < inputs.ndim:
-                raise invalid(
-                    op, f"Invalid reduction dimension {a} for input with {inputs.ndim} dimension(s)"
-                )
+                said = f"Invalid reduction dimension {a} for input with {inputs.ndim} dimension(s)"
+                raise errors.OutOfRangeError(None, op, said)
         order = [int(a) % inputs.ndim for a in axes.ravel()]
         if len(set(order)) < len(order):
             raise invalid(op, f"Duplicate reduction dimension in {axes.ravel().tolist()}")
