@@ -82,9 +82,10 @@ def grad_input_by_phases(build: Builder, op: Op) -> Value | None:
     ]
     channels = f.type.shape[-2]
     phases = prod(a.phases for a in axes)
+    even = all(a.phases * a.taps == a.k for a in axes)  # zeros in the filter would meet infinities
     together = prod(a.taps for a in axes) * _lanes(phases * channels)
     apart = prod(window) * _lanes(channels)
-    if op.attr("groups") == 1 and together < apart:
+    if op.attr("groups") == 1 and even and together < apart:
         parts = _together(build, f, dy, axes)
     else:
         parts = _apart(build, f, dy, axes, op.attr("groups"))
@@ -96,16 +97,12 @@ def _lanes(columns: int) -> int:
 
 
 def _together(build: Builder, f: Value, dy: Value, axes: list[Axis]) -> Value:
-    """[N, count and phase of each axis, C]: all phases as outputs of one convolution, whose filter
-    has zeros where a phase meets less than others."""
+    """[N, count and phase of each axis, C]: all phases as outputs of one convolution. They meet
+    equally many places of the filter."""
     channels, each = f.type.shape[-2:]
     count = len(axes)
-    high = tuple(a.phases * a.taps - a.k for a in axes)
-    zero = p.constant(build, 0, f.type.dtype)
-    none = (0,) * (count + 2)
-    filters = p.pad(build, f, zero, low=none, high=(*high, 0, 0), interior=none)
     split = tuple(n for a in axes for n in (a.taps, a.phases))
-    filters = p.reshape(build, filters, shape=(*split, channels, each))
+    filters = p.reshape(build, f, shape=(*split, channels, each))
     filters = p.reverse(build, filters, dims=tuple(range(0, 2 * count, 2)))
     places, phases = range(0, 2 * count, 2), range(1, 2 * count, 2)
     perm = (*places, 2 * count + 1, *phases, 2 * count)
