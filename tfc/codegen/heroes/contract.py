@@ -19,7 +19,7 @@ from tfc.codegen.heroes import turned
 from tfc.codegen.heroes.along import AlongKernel, LinePacker
 from tfc.codegen.heroes.dot_plan import Tile
 from tfc.codegen.heroes.micro import Microkernel, Side, Step, turns
-from tfc.codegen.heroes.pack import Packer
+from tfc.codegen.heroes.pack import Packer, copy_rows
 from tfc.codegen.heroes.ranges import Range, part_range, static, unravel, value_of
 from tfc.codegen.index import Index, as_index
 from tfc.codegen.packets import REGISTER, Packet
@@ -87,7 +87,7 @@ class Contract:
                 ranges[k] = part_range(t, n, self.split.extents[k], self._whole()[k])
             panel = partial = V("null", "ptr")
             if scratch is not None:
-                each = 0 if shared else self.split.panel + self.split.partial
+                each = 0 if shared else self.split.each
                 panel = t.gep(scratch, t.mul(loop.index, each), "i8")
                 partial = t.gep(panel, self.split.panel, "i8")
             self.ranges(ranges, a, b, panel, partial)
@@ -116,6 +116,8 @@ class Contract:
         outer, self.bands, self.rows, cols = ranges
         with t.loop(*outer) as loop:
             index, at, bt = self._locate(loop.index, self.c.outer, a, b)
+            if self.split.strip:
+                at = self._copied(at, t.gep(partial, self.split.partial, "i8"))
             lo, hi = cols
             tile, extent = self.tile, self.c.col.extent
             whole = extent - tile.tail
@@ -150,6 +152,13 @@ class Contract:
     def _b(self) -> Side:
         return Side(self.c.dtype, self.tile.lanes)
 
+    def _copied(self, a: V, to: V) -> V:
+        """A copy of the rows of the range, as if all rows began there."""
+        t, first, side = self.t, self.c.inner[0], self._a
+        lo, hi = (value_of(bound) for bound in self.rows)
+        copy_rows(self.e, side, a, to, (lo, hi), Step(first.extent, first.a, self.split.strip))
+        return t.gep(to, t.op("sub", i64(0), lo), side.element)
+
     # -- one column tile ---------------------------------------------------------------------------
     def _column(self, place: Place, col: V, cols: int) -> None:
         """All rows of the range for `cols` columns from `col` on."""
@@ -165,6 +174,7 @@ class Contract:
             return
         bt = t.gep(place.b, t.mul(col, c.col.b), self._b.element)
         first = c.inner[0]
+        a_step = self.split.strip or first.a
         extent: int | V = first.extent
         with t.loop(*self.steps_range, self.split.block) as block:
             at = place.a
@@ -172,12 +182,12 @@ class Contract:
             if self.blocks > 1:
                 left = t.op("sub", i64(first.extent), block.index)
                 extent = t.minimum(left, i64(self.split.block))
-                at = t.gep(at, t.mul(block.index, first.a), self._a.element)
+                at = t.gep(at, t.mul(block.index, a_step), self._a.element)
                 bt = t.gep(bt, t.mul(block.index, first.b), self._b.element)
                 if self.split.slices == 1:
                     started = t.cmp("ne", block.index, i64(0))
                     last = t.cmp("sle", left, i64(self.split.block))
-            steps = [Step(extent, first.a, first.b), *self.steps[1:]]
+            steps = [Step(extent, a_step, first.b), *self.steps[1:]]
             source, side = bt, self._b
             if self.split.along:
                 side = Side(c.dtype, c.col.b)

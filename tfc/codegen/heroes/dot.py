@@ -31,6 +31,9 @@ def _write(k: Kernel) -> None:
     wide = k.e.lanes
     lanes = wide if c.col.extent > 1 else 1
     parts = op_split(k.op)
+    while not parts.along and parts.parts[3] > 1 and parts.extents[3] % lanes:
+        # Packets of bytes are wider than what parts are multiples of.
+        lanes //= 2
     with k.e.with_lanes(lanes):
         tile = choose_tile(c, parts, k.target, lanes)
         lo, hi = chunk_bounds(k, parts.chunks)

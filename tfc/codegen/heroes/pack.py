@@ -187,6 +187,20 @@ class Packer:
             loop.next((self._from(at, self.stride), self._to(to, 1)))
 
 
+def copy_rows(e: Emitter, side: Side, source: V, target: V, rows: tuple[V, V], step: Step) -> None:
+    """Copy elements [lo, hi) of each of the steps, which lie step.a apart in `source` and step.b in
+    `target`. Their number is a multiple of a packet's lanes."""
+    t, element = e.text, side.element
+    lo, hi = rows
+    count = t.op("sub", hi, lo)
+    with t.loop(0, step.extent, carried=(t.gep(source, lo, element), target)) as steps:
+        at, to = steps.carried
+        with t.loop(i64(0), count, e.lanes) as loop:
+            packet = load_packet(e, t.gep(at, loop.index, element), side, e.lanes, None)
+            t.store(packet, t.gep(to, loop.index, element), side.size)
+        steps.next((t.gep(at, step.a, element), t.gep(to, step.b, element)))
+
+
 def turned(e: Emitter, lines: Sequence[V]) -> list[V]:
     """Squares turned: with n packets seen as rows of squares n x n side by side, each square is
     transposed. log2(n) rounds; each swaps blocks of `half` lanes between packets `half` apart.
