@@ -167,3 +167,18 @@ def test_short_rows_with_zeros_of_both_signs() -> None:
     assert not np.signbit(sums).any() and np.signbit(product).all()
     for a, c in zip((product, sums), Running(place(fn))(given), strict=True):
         assert a.tobytes() == c.tobytes()
+
+
+def test_rows_that_ask_ahead() -> None:
+    """Of arrays that are large, where much is computed, the next row is asked for: also behind
+    the last row, where there may be nothing."""
+    shape = (301, 1021)
+    b = Builder("f")
+    x = b.param(Type("f32", shape))
+    y = p.tanh(b, p.sub(b, x, even(b, p.reduce(b, x, dims=(1,), kind="max"), shape)))
+    e = p.exp(b, p.sub(b, y, even(b, p.reduce(b, y, dims=(1,), kind="max"), shape)))
+    total = p.reduce(b, e, dims=(1,), kind="add")
+    fn = b.finish([p.div(b, e, even(b, total, shape))])
+    first = check(fn)
+    for a, c in zip(first, Running(place(fn))(*arrays(fn)), strict=True):
+        assert a.tobytes() == c.tobytes()
