@@ -10,6 +10,8 @@ where they are used.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tfc.ir.builder import Builder, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects, live_ops
@@ -29,13 +31,16 @@ def hoist(fn: Function, options: PassOptions) -> Function:
         if op.regions:
             regions = tuple(hoist(region, options) for region in op.regions)
             op = make_op(op.defn, op.operands, op.attrs, regions, op.loc)
-        results = _outside(build, op) if op.defn.name == "while" else build.adopt(op)
+        results = carry_out(build, op)[0] if op.defn.name == "while" else build.adopt(op)
         new.update(zip(old.results, results, strict=True))
     return build.finish((new.get(v, v) for v in fn.results), fn.attrs)
 
 
-def _outside(build: Builder, loop: Op) -> tuple[Value, ...]:
-    """The results of `loop`, its invariants hoisted into `build`."""
+def carry_out(
+    build: Builder, loop: Op, wanted: Collection[Value] = ()
+) -> tuple[tuple[Value, ...], dict[Value, Value]]:
+    """The results of `loop`, its invariants hoisted into `build`; and by each of these what it is
+    there. `wanted`: invariants that are hoisted though what makes them is free."""
     condition, body = loop.regions
     outer: dict[Value, Value] = {
         param: first
@@ -46,12 +51,14 @@ def _outside(build: Builder, loop: Op) -> tuple[Value, ...]:
     stay = [op for op in body.ops if op not in moved]
     needed = {v for op in stay for v in op.operands} | set(body.results)
     for op in reversed(moved):
-        if is_free(op) and any(r in needed for r in op.results):
+        if is_free(op) and any(r in needed and r not in wanted for r in op.results):
             needed.update(op.operands)
             stay.append(op)
-    crossing = [v for op in moved if not is_free(op) for v in op.results if v in needed]
+    crossing = [
+        v for op in moved for v in op.results if v in needed and (v in wanted or not is_free(op))
+    ]
     if not crossing:
-        return build.adopt(loop)
+        return build.adopt(loop), {}
     values: dict[Value, Value] = dict(outer)
     for op in _makers(list(moved), set(crossing)):
         build.loc = op.loc
@@ -69,7 +76,7 @@ def _outside(build: Builder, loop: Op) -> tuple[Value, ...]:
     carried = (*loop.operands, *(values[v] for v in crossing))
     build.loc = loop.loc
     results = build.adopt(make_op(loop.defn, carried, loop.attrs, regions, loop.loc))
-    return results[: len(loop.results)]
+    return results[: len(loop.results)], {v: values[v] for v in crossing}
 
 
 def _makers(ops: list[Op], wanted: set[Value]) -> list[Op]:

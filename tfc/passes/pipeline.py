@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tfc.ir.core import Function, Op
 from tfc.ir.verify import verify
 from tfc.passes.accumulate import accumulate
+from tfc.passes.arrange import arrange
 from tfc.passes.buffers import buffers
 from tfc.passes.cse import cse
 from tfc.passes.dce import dce
@@ -57,6 +58,7 @@ PIPELINE = (
     Pass(accumulate, "sums are as the rules leave them, entries not yet part of kernels"),
     Pass(regions, "what hoist and the rules left is carried no further"),
     Pass(dce, "nothing dead may become a kernel"),
+    Pass(arrange, "products stand as they will run, each with the operands it will read"),
     Pass(fuse, "the function is as small as it gets: cut it into kernels"),
     Pass(parallel, "kernels are what is split among cores"),
     Pass(schedule, "kernels are what is ordered"),
@@ -77,6 +79,9 @@ ORDER = (
     ("simplify", "accumulate", "totals must start as plain zeros, sums be sums"),
     ("accumulate", "fuse", "an entry that became part of a kernel is no longer seen"),
     ("hoist", "fuse", "a kernel is inside a loop or outside of it"),
+    ("layout", "arrange", "layout would take the transposes back in"),
+    ("regions", "arrange", "what never changes in a loop must be seen to be so"),
+    ("arrange", "fuse", "what is laid out is a kernel of its own, before the loop"),
     ("cse", "fuse", "equal ops in two kernels would be computed twice"),
     ("dce", "fuse", "a dead user would keep a value in memory"),
     ("fuse", "parallel", "kernels are what is split; their scratch depends on the split"),
