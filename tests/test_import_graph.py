@@ -93,7 +93,8 @@ def _attr(index, key, **fields):
 
 
 def _function(proto):
-    proto.library.function.add()
+    node = proto.node.add(name="call", op="PartitionedCall", input=["x"])
+    node.attr["f"].func.name = "nowhere"
 
 
 HOSTILE = [
@@ -115,7 +116,7 @@ HOSTILE = [
     (_attr(0, "dtype"), "no value"),
     (_attr(2, "T", type=3), "attribute T"),
     (_attr(2, "surprise", i=3), "mentions attr"),
-    (_function, "functions"),
+    (_function, "no function 'nowhere'"),
 ]
 
 

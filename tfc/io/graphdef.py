@@ -8,6 +8,8 @@ import numpy as np
 
 from tfc.base.dtypes import DType, as_dtype
 from tfc.base.shapes import TensorShape
+from tfc.io.export_lists import LIST_OPS, write_op
+from tfc.io.export_regions import Nodes, Place, Regions
 from tfc.io.protos import message
 from tfc.ir.core import Literal
 from tfc.version import GRAPH_DEF_VERSION
@@ -22,6 +24,9 @@ def graph_to_proto(graph: Any, add_shapes: bool = True, first: int = 0) -> Any:
     """
     proto = message("GraphDef")()
     proto.versions.producer = GRAPH_DEF_VERSION
+    if any(op.type in ("If", "While") or op.type in LIST_OPS for op in graph.get_operations()):
+        proto.node.extend(_nodes_of_regions(graph, add_shapes, first))
+        return proto
     for op in graph.get_operations():
         if op._id < first:
             continue
@@ -29,14 +34,36 @@ def graph_to_proto(graph: Any, add_shapes: bool = True, first: int = 0) -> Any:
         node = proto.node.add(
             name=node_def.name, op=node_def.op, input=node_def.input, device=node_def.device
         )
-        for name, value in node_def.attr.items():
-            if value is None:  # an attribute without a value, which a reader takes by its default
-                continue
-            _set_attr(node.attr[name], value, f"{name} of {node_def.name}")
-        if add_shapes and op.outputs:
-            shapes = [tensor.get_shape() for tensor in op.outputs]
-            _set_attr(node.attr["_output_shapes"], shapes, "_output_shapes")
+        _set_attrs(node, node_def.attr, op if add_shapes else None)
     return proto
+
+
+def _nodes_of_regions(graph: Any, add_shapes: bool, first: int) -> list[Any]:
+    """The nodes of a graph with conditions, loops or TensorArrays, in the order of the ops that
+    they are written for."""
+    make = message("NodeDef")
+
+    def write(op: str, name: str, inputs: Any, device: str, attrs: Any, like: Any) -> Any:
+        node = make(name=name, op=op, input=inputs, device=device)
+        _set_attrs(node, attrs, like if add_shapes else None)
+        return node
+
+    nodes = Nodes(graph, write)
+    regions = Regions(graph, nodes, lambda op, place: write_op(op, place, regions))
+    outside = [op for op in graph.get_operations() if op._region is None]
+    regions.emit(outside, Place(nodes))
+    nodes.every.sort(key=lambda pair: pair[0])
+    return [node for number, node in nodes.every if number >= first]
+
+
+def _set_attrs(node: Any, attrs: dict[str, Any], shaped: Any) -> None:
+    """Attributes of a node, and the shapes of the outputs of the op `shaped`."""
+    for name, value in attrs.items():
+        if value is not None:  # one without a value a reader takes by its default
+            _set_attr(node.attr[name], value, f"{name} of {node.name}")
+    if shaped is not None and shaped.outputs:
+        shapes = [tensor.get_shape() for tensor in shaped.outputs]
+        _set_attr(node.attr["_output_shapes"], shapes, "_output_shapes")
 
 
 def tensor_to_proto(array: np.ndarray) -> Any:

@@ -96,10 +96,13 @@ def _place(op: Any, index: Array) -> int:
 
 
 def write(
-    op: Any, info: Info, flow: Array, mask: Array, index: Array, value: Array, add: bool
+    op: Any, info: Info, flow: Array, mask: Array, index: Array, value: Array, add: bool, over: bool
 ) -> tuple[Array, Array]:
-    """(array, mask) with `value` written at `index`."""
+    """(array, mask) with `value` written at `index`. over: in place of what is there."""
     parts = elements(flow, mask)
+    at = _place(op, index)
+    if over and 0 <= at < len(parts):
+        parts[at] = None
     put(op, info, parts, _place(op, index), value, add)
     return packed(parts)
 

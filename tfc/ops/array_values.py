@@ -207,9 +207,16 @@ def _element(build: Any, info: Info, flow: Elements, at: int) -> Value:
 
 
 def write(
-    build: Any, info: Info, flow: Any, mask: Value, index: Value, value: Value, add: bool
+    build: Any,
+    info: Info,
+    flow: Any,
+    mask: Value,
+    index: Value,
+    value: Value,
+    add: bool,
+    over: bool = False,
 ) -> tuple[Any, Value]:
-    """(array, mask) with `value` written at `index`. add: to what is there."""
+    """(array, mask) with `value` written at `index`: added to what is there, or in its place."""
     size, at = size_of(flow), _place(build, index)
     growing = at is None and info.dynamic
     if growing and not build.region_depth:
@@ -228,7 +235,7 @@ def write(
     yes = p.constant(build, np.array(True))
     if isinstance(flow, Elements) and at is not None:
         old = flow.items.get(at)
-        if old is not None:
+        if old is not None and not over:
             if not add:
                 raise refuse(build, info.written_twice(at))
             value = p.add(build, old, value)
@@ -243,7 +250,7 @@ def write(
         raise NotNative(f"the elements of TensorArray {info.name} are of several shapes")
     if add:
         value = p.add(build, row(build, flow, index), value)
-    else:
+    elif not over:
         text = info.written_twice("{0}" if at is None else at)
         build.assert_(p.not_(build, row(build, mask, index)), (index,), message=text)
     results = with_row(build, flow, index, value), with_row(build, mask, index, yes)

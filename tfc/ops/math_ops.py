@@ -55,6 +55,9 @@ Add = define_binary(
     "Add", (*NUMBERS, "str"), "x + y, with broadcasting; strings are joined.", p.add, _add_grad,
     host=_joined,
 )  # fmt: skip
+AddV2 = define_binary(  # what TensorFlow's `+` writes into graphs
+    "AddV2", NUMBERS, "x + y, with broadcasting, of numbers only.", p.add, _add_grad
+)
 Sub = define_binary("Sub", NUMBERS, "x - y, with broadcasting.", p.sub, _sub_grad)
 Mul = define_binary("Mul", NUMBERS, "x * y, with broadcasting.", p.mul, _mul_grad)
 

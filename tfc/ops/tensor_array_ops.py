@@ -103,10 +103,11 @@ class TensorArrayV3(
 class TensorArrayWriteV3(
     OpDef,
     sig="TensorArrayWriteV3(flow_in: T, mask_in: bool, index: int32, value: T, add: bool = False, "
-    f"{INFO}) -> flow_out: T, mask: bool",
+    f"over: bool = False, {INFO}) -> flow_out: T, mask: bool",
     T=ANY,
 ):
-    """The array with `value` at `index`. add: to what is there."""
+    """The array with `value` at `index`. add: to what is there. over: in place of what is there, as
+    lists do it; else that is an error."""
 
     takes_arrays = True
 
@@ -117,15 +118,30 @@ class TensorArrayWriteV3(
         return [_flow_shape(op, mask, flow, value), _mask_shape(op, mask)]
 
     def grad(op: Any, dflow: Any, dmask: Any) -> list[Any]:
-        return [dflow, None, None, apply("TensorArrayWriteGrad", dflow, op.inputs[2])]
+        index = op.inputs[2]
+        dvalue = apply("TensorArrayWriteGrad", dflow, index)
+        if op._attrs["over"]:  # what was there before has no gradient
+            gone = apply("TensorArrayReadGrad", like(op.inputs[0]), index, apply("Neg", dvalue))
+            dflow = apply("AddN", [dflow, gone])
+        return [dflow, None, None, dvalue]
 
     def lower(
-        build: Any, flow: Any, mask: Value, index: Value, value: Value, *, op: Any, add: bool
+        build: Any,
+        flow: Any,
+        mask: Value,
+        index: Value,
+        value: Value,
+        *,
+        op: Any,
+        add: bool,
+        over: bool,
     ) -> Any:
-        return av.write(build, info_of(op), flow, mask, index, value, add)
+        return av.write(build, info_of(op), flow, mask, index, value, add, over)
 
-    def host(flow: Any, mask: Any, index: Any, value: Any, *, op: Any, add: bool) -> Any:
-        return array_host.write(op, info_of(op), flow, mask, index, value, add)
+    def host(
+        flow: Any, mask: Any, index: Any, value: Any, *, op: Any, add: bool, over: bool
+    ) -> Any:
+        return array_host.write(op, info_of(op), flow, mask, index, value, add, over)
 
 
 def _mask_shape(op: Any, mask: TensorShape) -> TensorShape:
