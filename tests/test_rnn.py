@@ -398,3 +398,21 @@ def test_an_lstm_learns_the_digits(session, caplog):
     accuracy = session.run(right, {x: rows[kept], y: labels[kept]})
     assert accuracy > 0.93
     assert native(caplog)
+
+
+def test_names_and_shapes_of_dynamic_rnn(session):
+    """The results have TensorFlow's names, after the counter of `maximum_iterations`; lengths say
+    nothing of the static shape of a batch."""
+    x = tf.placeholder(tf.float32, [None, None, 3])
+    y, state = tf.nn.dynamic_rnn(
+        cells.BasicLSTMCell(4), x, sequence_length=tf.constant([2, 4, 1]), dtype=tf.float32
+    )
+    assert [t.name for t in (y, *state)] == [
+        "rnn/transpose_1:0", "rnn/while/Exit_3:0", "rnn/while/Exit_4:0",
+    ]  # fmt: skip
+    assert y.shape.as_list() == [None, None, 4] and state.c.shape.as_list() == [None, 4]
+    known = tf.placeholder(tf.float32, [None, 5, 3])
+    y, _ = tf.nn.dynamic_rnn(cells.GRUCell(4), known, dtype=tf.float32)
+    assert y.shape.as_list() == [None, 5, 4]
+    rows = tf.where(tf.constant([True] * 3), y[:, 0], y[:, 1])
+    assert rows.shape.as_list() == [None, 4]

@@ -259,8 +259,6 @@ def test_mistakes():
         cells.GRUCell(4, activation=3)
     with pytest.raises(ValueError, match="Unknown initializer"):
         cells.LSTMCell(4, initializer="best")
-    with pytest.raises(NotImplementedError, match="partitioned variables"):
-        cells.LSTMCell(4, num_unit_shards=2)
     with pytest.raises(TypeError, match="Keyword argument not understood"):
         cells.BasicLSTMCell(4, units=3)
     with pytest.raises(TypeError, match="Inconsistent internal state"):
@@ -300,3 +298,27 @@ def test_gradients_of_cells(session, caplog):
             v.load(value, session)
             np.testing.assert_allclose(grad[at], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-8)
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_lstm_in_shards(session):
+    """Kernels in parts: TensorFlow's names, and numbers that do not depend on it."""
+    x = tf.constant(np.random.RandomState(0).randn(2, 3), tf.float64)
+    cell = cells.LSTMCell(4, num_proj=2, num_unit_shards=2, num_proj_shards=3)
+    whole = cells.LSTMCell(4, num_proj=2, name="whole")
+    state = cell.zero_state(2, tf.float64)
+    y, other = cell(x, state)[0], whole(x, state)[0]
+    names = [v.name for v in tf.global_variables()]
+    assert names == [
+        *(f"lstm_cell/kernel/part_{k}:0" for k in range(2)),
+        "lstm_cell/bias:0",
+        *(f"lstm_cell/projection/kernel/part_{k}:0" for k in range(3)),
+        *(f"whole/{n}:0" for n in ("kernel", "bias", "projection/kernel")),
+    ]
+    session.run(tf.global_variables_initializer())
+    # the scale of the whole kernel, [5, 16], and not that of a part
+    parts = np.concatenate(session.run(tf.global_variables()[:2]))
+    assert parts.shape == (5, 16) and 0.5 < np.abs(parts).max() <= np.sqrt(6 / 21)
+    projection = np.concatenate(session.run(tf.global_variables()[3:6]))
+    kernel, _, small = tf.global_variables()[6:]
+    session.run([tf.assign(kernel, parts), tf.assign(small, projection)])
+    np.testing.assert_allclose(*session.run([y, other]), rtol=1e-12)

@@ -217,6 +217,8 @@ class VariableStore:
             if whole is not None:
                 with name_scope(f"{full_name}/PartitionedInitializer/"):
                     start = apply("Slice", whole, offset, size)
+            elif start is None and _default_initializer:
+                start = _default_initializer[0](dtype)
             elif isinstance(start, type):
                 start = start(dtype=dtype)
             if callable(start):

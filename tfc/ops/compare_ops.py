@@ -112,8 +112,8 @@ class Select(OpDef, sig="Select(condition: bool, t: T, e: T) -> output: T", T=AN
         merged = shape_rules.merge_dims(shape_rules.dims_of(t), shape_rules.dims_of(e))
         wanted = shape_rules.dims_of(condition)
         if wanted is not None and merged is not None and wanted:
-            if len(wanted) == 1 and merged:
-                merged[0] = shape_rules.merge_dim(wanted[0], merged[0])
+            if len(wanted) == 1 and len(merged) > 1:  # it says nothing of the result, as there
+                shape_rules.merge_dim(wanted[0], merged[0])
             else:
                 merged = shape_rules.merge_dims(merged, wanted)
         return [shape_rules.shape_of(merged)]

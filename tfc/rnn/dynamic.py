@@ -138,7 +138,7 @@ def time_loop(
         )
 
     written = tuple(
-        array(f"output_{i}", dtype, joined_static(known_batch, size))
+        array(f"output_{i}", dtype, joined_static(TensorShape([known_batch]), size))
         for i, size in enumerate(flat_sizes)
     )
     read = tuple(
@@ -158,11 +158,16 @@ def time_loop(
         return time + 1, tuple(kept.write(time, value) for kept, value in pairs), new_state
 
     _, arrays, final_state = while_loop(
-        lambda time, *_: time < time_steps, body, (first, written, state)
+        lambda time, *_: time < time_steps,
+        body,
+        (first, written, state),
+        maximum_iterations=time_steps,
     )
     outputs = [kept.stack() for kept in arrays]
     for output, size in zip(outputs, flat_sizes, strict=True):
-        output.set_shape(TensorShape([known_time]).concatenate(joined_static(known_batch, size)))
+        output.set_shape(
+            TensorShape([known_time]).concatenate(joined_static(TensorShape([known_batch]), size))
+        )
     return nest.pack(sizes, outputs), final_state
 
 

@@ -6,6 +6,7 @@ import collections
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.framework.partitioned import fixed_size_partitioner
 from tfc.layers.input_spec import InputSpec
 from tfc.ops.array_ops import concat, constant, slice_, split
 from tfc.ops.clip_ops import clip_by_value
@@ -111,10 +112,7 @@ class LSTMCell(LayerRNNCell):
     use_peepholes: the gates see the memory, through `w_f_diag`, `w_i_diag`, `w_o_diag`.
     cell_clip: a bound of the memory's absolute values. initializer: of the matrices and peepholes.
     num_proj: the output is `projection/kernel` applied to it, of this size; proj_clip bounds that.
-    num_unit_shards, num_proj_shards: not there, as partitioned variables are not.
-
-    Raises:
-      NotImplementedError: shards are asked for.
+    num_unit_shards, num_proj_shards: deprecated: how many parts the kernel and the projection have.
 
     Source: tensorflow/python/ops/rnn_cell_impl.py.
     """
@@ -139,11 +137,8 @@ class LSTMCell(LayerRNNCell):
     ):
         super().__init__(_reuse=reuse, name=name, dtype=dtype, **kwargs)
         check_dtype(self.dtype)
-        if num_unit_shards is not None or num_proj_shards is not None:
-            raise NotImplementedError(
-                "num_unit_shards and num_proj_shards ask for partitioned variables, which are not "
-                "supported"
-            )
+        self._partitioner = _partitioner(num_unit_shards)
+        self._proj_partitioner = _partitioner(num_proj_shards)
         self.input_spec: Any = InputSpec(ndim=2)
         self._num_units, self._num_proj = num_units, num_proj
         self._use_peepholes, self._cell_clip = use_peepholes, cell_clip
@@ -168,7 +163,10 @@ class LSTMCell(LayerRNNCell):
         check_dtype(self.dtype)
         first = self._initializer
         self._kernel = self.add_weight(
-            "kernel", shape=[depth + self._output_size, 4 * units], initializer=first
+            "kernel",
+            shape=[depth + self._output_size, 4 * units],
+            initializer=first,
+            partitioner=self._partitioner,
         )
         self._bias = self.add_weight("bias", shape=[4 * units], initializer=Zeros(dtype=self.dtype))
         if self._use_peepholes:
@@ -178,7 +176,10 @@ class LSTMCell(LayerRNNCell):
             )
         if self._num_proj is not None:
             self._proj_kernel = self.add_weight(
-                "projection/kernel", shape=[units, self._num_proj], initializer=first
+                "projection/kernel",
+                shape=[units, self._num_proj],
+                initializer=first,
+                partitioner=self._proj_partitioner,
             )
         self.built = True
 
@@ -213,3 +214,7 @@ class LSTMCell(LayerRNNCell):
         if self._proj_clip is None:
             return m
         return clip_by_value(m, -self._proj_clip, self._proj_clip)
+
+
+def _partitioner(shards: int | None) -> Any:
+    return None if shards is None else fixed_size_partitioner(shards)
