@@ -8,10 +8,23 @@ from tfc.seq2seq.legacy import (
     sequence_loss_by_example,
     tied_rnn_seq2seq,
 )
+from tfc.seq2seq.legacy_attention import attention_decoder, embedding_attention_decoder
+from tfc.seq2seq.legacy_models import (
+    embedding_attention_seq2seq,
+    embedding_rnn_seq2seq,
+    embedding_tied_rnn_seq2seq,
+    model_with_buckets,
+)
 
 __all__ = [
+    "attention_decoder",
     "basic_rnn_seq2seq",
+    "embedding_attention_decoder",
+    "embedding_attention_seq2seq",
     "embedding_rnn_decoder",
+    "embedding_rnn_seq2seq",
+    "embedding_tied_rnn_seq2seq",
+    "model_with_buckets",
     "rnn_decoder",
     "sequence_loss",
     "sequence_loss_by_example",

@@ -171,14 +171,12 @@ def embedding_rnn_decoder(
         table = get_variable("embedding", [num_symbols, embedding_size])
         loop_function = None
         if feed_previous:
-            loop_function = _embedded_argmax(
-                table, output_projection, update_embedding_for_previous
-            )
+            loop_function = embedded_argmax(table, output_projection, update_embedding_for_previous)
         embedded = (embedding_lookup(table, ids) for ids in decoder_inputs)
         return rnn_decoder(embedded, initial_state, cell, loop_function)
 
 
-def _embedded_argmax(table: Any, projection: Any, update: bool) -> Callable[[Any, int], Tensor]:
+def embedded_argmax(table: Any, projection: Any, update: bool) -> Callable[[Any, int], Tensor]:
     """From an output to the row of its greatest element."""
 
     def function(output: Any, _: int) -> Tensor:
