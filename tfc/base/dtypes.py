@@ -202,7 +202,7 @@ def as_dtype(type_value: Any) -> DType:
         return _BY_NAME[type_value]
     try:
         numpy = None if type_value is None else np.dtype(type_value)  # None would be float64
-    except TypeError:
+    except (TypeError, ValueError):
         numpy = None
     if numpy is not None and numpy in _BY_NUMPY:
         return _BY_NUMPY[numpy]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -72,18 +72,26 @@ def _parts(graph: Graph, key: Any, value: Any) -> list[tuple[Tensor, Any]]:
             )
         return [part for k, v in zip(key, value, strict=True) for part in _parts(graph, k, v)]
     if isinstance(key, SparseTensor):
-        return list(zip((key.indices, key.values, key.dense_shape), tuple(value), strict=True))
+        return _matched(key, (key.indices, key.values, key.dense_shape), value)
     if isinstance(key, IndexedSlices):
         keys = [key.values, key.indices]
         if key.dense_shape is not None:
             keys.append(key.dense_shape)
-        return list(zip(keys, tuple(value), strict=True))
+        return _matched(key, keys, value)
     try:
         tensor = graph.as_graph_element(key, allow_operation=False)
     except (TypeError, ValueError, KeyError) as error:
         text = error.args[0] if error.args else error
         raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}") from None
     return [(tensor, value)]
+
+
+def _matched(key: Any, tensors: Sequence[Tensor], value: Any) -> list[tuple[Tensor, Any]]:
+    """The parts of a key that is made of several tensors, with those of its value."""
+    parts = tuple(value)
+    if len(parts) != len(tensors):
+        raise ValueError(f"{key} is fed {len(tensors)} arrays, but got {len(parts)}: {value!r}")
+    return list(zip(tensors, parts, strict=True))
 
 
 def _array(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
@@ -130,7 +138,7 @@ def _fits(known: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
 
 
 def _check_exact(value: int, array: np.ndarray, tensor: Tensor) -> None:
-    if array.dtype.kind in "iu" and int(array.reshape(())) != value:
+    if array.dtype.kind in "iub" and int(array.reshape(())) != value:
         raise _does_not_fit(value, tensor)
 
 
@@ -145,8 +153,14 @@ def _does_not_fit(value: Any, tensor: Tensor) -> TypeError:
 def as_bytes(array: np.ndarray) -> np.ndarray:
     """A string tensor as ops take it: an object array of bytes."""
     result = np.empty(array.size, object)
-    result[:] = [v if isinstance(v, bytes) else str(v).encode() for v in array.ravel().tolist()]
+    result[:] = [v if isinstance(v, bytes) else _encoded(v) for v in array.ravel().tolist()]
     return result.reshape(array.shape)
+
+
+def _encoded(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise errors.InternalError(None, None, f"Unsupported object type {type(value).__name__}")
+    return value.encode()
 
 
 def check_references(op: Operation, fed: Set[Tensor]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tfc.base import errors
 from tfc.base.options import options as process_options
 from tfc.cache import default_cache
 from tfc.client.batches import Batches
@@ -45,7 +46,7 @@ class BaseSession:
     """What Session and InteractiveSession share.
 
     Args:
-      target: accepted for TensorFlow's sake; there is one device, in this process.
+      target: empty; there is one device, in this process. Another is a NotFoundError.
       graph: the Graph to run; the default graph if None.
       config: a ConfigProto; `intra_op_parallelism_threads` bounds the cores a kernel uses, and
         `operation_timeout_in_ms` the time of a run.
@@ -57,6 +58,7 @@ class BaseSession:
     def __init__(
         self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
     ):
+        _check_target(target)
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         if config is not None and not isinstance(config, ConfigProto):
@@ -459,6 +461,17 @@ def _positive(name: str, value: Any) -> int:
     if number < 1:
         raise ValueError(f"{name} must be positive, but is {number}")
     return number
+
+
+def _check_target(target: Any) -> None:
+    """Raises TypeError unless `target` is a string, NotFoundError unless it names this process."""
+    if target is not None and not isinstance(target, str | bytes):
+        raise TypeError(f"target must be a string, but got {type(target)}")
+    if target:
+        raise errors.NotFoundError(
+            None, None, f'No session factory registered for the target "{target!s}": sessions run '
+            "in this process, whose target is empty"
+        )  # fmt: skip
 
 
 def _remove_last(defaults: list[Any], item: Any) -> None:

@@ -100,8 +100,10 @@ class Graph(ScopeStacks, CollectionStore):
         defn = op_def or opdef.lookup(op_type)
         self._check_inputs(inputs)
         inputs = self._visible(op_type, inputs)
-        name = name or op_type
-        name = name[:-1] if name[-1] == "/" else self.unique_name(name)
+        name = op_type if name is None else name
+        if not isinstance(name, str):
+            raise TypeError(f"the name of an op is a string, not {name!r}")
+        name = name[:-1] if name.endswith("/") else self.unique_name(name)
         if not OP_NAME.fullmatch(name):
             raise ValueError(f"'{name}' is not a valid node name")
         location = user_location()

@@ -226,8 +226,6 @@ def _check_leaves(leaves: list[Any], dtype: DType) -> None:
     accepted = _test_for(dtype)
     for v in leaves:
         if not accepted(v):
-            if v is None:
-                raise ValueError("None values not supported.")
             raise _expected(dtype, v)
 
 

@@ -34,10 +34,10 @@ def _binary(name: str, symbol: str, op: str, holds: Callable[..., Any]) -> Calla
                 words = f"Condition x {symbol} y did not hold element-wise:"
                 left, right = f"x ({a.name}) = ", f"y ({b.name}) = "
                 data = [message or "", words, left, a, right, b]
+            condition = reduction_ops.reduce_all(apply(op, a, b))
             known = constant_value(a), constant_value(b)
             if known[0] is not None and known[1] is not None:
                 _static(bool(np.all(holds(*known))), message, f"x {symbol} y", known)
-            condition = reduction_ops.reduce_all(apply(op, a, b))
             return control_ops.Assert(condition, data, summarize=summarize)
 
     default = name

@@ -266,6 +266,10 @@ def constant(
       TypeError: values of another type than `dtype`, or of no type.
       ValueError: a ragged list, or more values than `shape` holds.
     """
+    if isinstance(value, Tensor):
+        raise TypeError(f"Expected any non-tensor type, but got a tensor instead: {value}")
+    if isinstance(shape, int | float):
+        raise TypeError(f"shape must be a list of dimensions, not {shape!r}")
     array = as_array(
         value,
         None if dtype is None else dtypes.as_dtype(dtype),

@@ -260,6 +260,8 @@ def tuple_(
       ValueError: there is no tensor among them.
     """
     with name_scope(name, "tuple", list(tensors)):
+        if not all(t is None or hasattr(t, "op") for t in tensors):
+            raise TypeError(f"tuple takes a list of tensors and operations, not {tensors!r}")
         ops = [t.op for t in tensors if t is not None]
         if control_inputs:
             ops.extend(_operations(control_inputs))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tfc import prims as p
 from tfc.base import dtypes
 from tfc.base.dtypes import INDEX
@@ -284,7 +282,7 @@ def stack(values: Any, axis: int = 0, name: str | None = "stack") -> Tensor:
 
 
 def _any_tensor(values: Any) -> bool:
-    return not isinstance(values, np.ndarray) and any(isinstance(v, Tensor) for v in values)
+    return isinstance(values, list | tuple) and any(isinstance(v, Tensor) for v in values)
 
 
 def _pack(values: Any, axis: int, name: str | None) -> Tensor:

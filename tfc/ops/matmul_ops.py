@@ -230,7 +230,7 @@ def matmul(
             if transposed and adjoint:
                 raise ValueError(f"Only one of transpose_{which} and adjoint_{which} can be True.")
         x = convert_to_tensor(a, name="a")
-        y = convert_to_tensor(b, dtype=x.dtype.base_dtype, name="b")
+        y = convert_to_tensor(b, preferred_dtype=x.dtype.base_dtype, name="b")
         if _is_batch(x, y):
             x, adj_x = (conj(x), True) if transpose_a else (x, adjoint_a)
             y, adj_y = (conj(y), True) if transpose_b else (y, adjoint_b)

@@ -404,6 +404,8 @@ def squeeze(
         if axis is not None:
             raise ValueError("Cannot specify both 'squeeze_dims' and 'axis'")
         axis = squeeze_dims
+    if isinstance(axis, Tensor):
+        raise TypeError(f"Expected list for 'axis' argument to 'squeeze' Op, not {axis}.")
     chosen: list[Any] = [] if axis is None else list(axis) if np.ndim(axis) else [axis]
     return opdef.apply("Squeeze", input, squeeze_dims=[int(d) for d in chosen], name=name)
 

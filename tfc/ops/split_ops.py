@@ -8,7 +8,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base.dtypes import INDEX
-from tfc.base.shapes import TensorShape
+from tfc.base.shapes import Dimension, TensorShape
 from tfc.framework import opdef
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import ANY, OpDef
@@ -192,12 +192,17 @@ def split(
 ) -> list[Tensor]:
     """`value` in equal parts (an int), or in parts of the sizes given, along `axis`."""
     sizes = convert_to_tensor(num_or_size_splits) if _any_tensor_in(num_or_size_splits) else None
-    is_count = np.ndim(num_or_size_splits) == 0 if sizes is None else False
-    if is_count:
+    if sizes is None and isinstance(num_or_size_splits, int | np.integer | Dimension):
         count = int(num_or_size_splits)
         return list(opdef.apply("Split", axis, value, num_split=count, name=name or "split"))
     if sizes is None:
-        sizes = num_or_size_splits
+        whole = isinstance(num_or_size_splits, list | tuple) and num_or_size_splits
+        sizes = num_or_size_splits if whole else convert_to_tensor(num_or_size_splits)
+    if isinstance(sizes, Tensor) and sizes.get_shape().ndims == 0:
+        raise ValueError(
+            "Rank-0 tensors are not supported as the num_or_size_splits argument to split; "
+            "sizes are of rank 1."
+        )
     if num is None:
         tensor = sizes if isinstance(sizes, Tensor) else None
         known = s.with_rank(tensor.get_shape(), 1) if tensor is not None else [len(sizes)]

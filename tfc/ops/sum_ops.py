@@ -270,7 +270,7 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     Raises:
       ValueError: there is nothing to add.
     """
-    if not isinstance(inputs, list | tuple) or not inputs:
+    if not inputs or not isinstance(inputs, list | tuple):  # a tensor has no truth: TypeError
         raise ValueError("inputs must be a list of at least one Tensor/IndexedSlices with the same "
                          "dtype and shape")  # fmt: skip
     tensors = [convert_to_tensor(t) for t in inputs]

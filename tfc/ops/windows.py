@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.shapes import TensorShape
+from tfc.framework.operation import Tensor
 from tfc.ir.core import Value
 from tfc.ops.lowering import invalid
 
@@ -42,9 +44,13 @@ def entries(value: Any, count: int, data_format: str, what: str) -> list[int]:
     None stands for 1.
 
     Raises:
-      ValueError: `value` has another length, or is not finite.
+      TypeError: no number, but a tensor. ValueError: another length, or not finite.
     """
-    given = [1] if value is None else [value] if np.ndim(value) == 0 else list(value)
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    many = isinstance(value, list | tuple | TensorShape)
+    given = list(value) if many else [1 if value is None else value]
+    if any(isinstance(n, Tensor | list | tuple) for n in given):
+        raise TypeError(f"Expected int for argument '{what}' not {value}.")
     try:
         steps = [int(n) for n in given]
     except OverflowError:

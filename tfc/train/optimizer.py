@@ -170,7 +170,8 @@ class Optimizer:
 
     def get_slot(self, var: Any, name: str) -> Variable | None:
         """The slot `name` of a variable, None if there is none."""
-        return self._slots.get(name, {}).get(_key(var))
+        made = self._slots.get(name)
+        return made.get(_key(var)) if made else None
 
     def get_slot_names(self) -> list[str]:
         """The names of the slots made so far, sorted."""

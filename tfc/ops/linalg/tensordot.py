@@ -29,8 +29,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     axes; or a tensor of two rows of axes. Negative axes count from the end.
 
     Raises:
-      ValueError: the axes do not fit, or their extents differ.
-      IndexError: there is no such axis.
+      ValueError: there are no such axes, or their extents differ.
     """
     with name_scope(name, "Tensordot", [a, b, axes]) as scope:
         x, y = convert_to_tensor(a, name="a"), convert_to_tensor(b, name="b")
@@ -66,7 +65,7 @@ def _contracted(x: Tensor, axes: Any) -> tuple[Any, Any]:
                 f"Received {axes}, vs tensor dimensions {rank}."
             )
         return list(range(-int(axes), 0)), list(range(int(axes)))
-    if len(axes) != 2:
+    if not np.ndim(axes) or len(axes) != 2:
         raise ValueError(f"`axes` must be an integer or have length 2. Received {axes}.")
     if any(isinstance(which, Tensor) for which in axes):
         first, second = (convert_to_tensor(which, dtype=dtypes.int32) for which in axes)
@@ -106,7 +105,7 @@ def _as_matrix(
 def _checked(axes: Sequence[int], rank: int) -> list[int]:
     for axis in axes:
         if not -rank <= axis < rank:
-            raise IndexError(f"axis {axis} is out of range for a tensor of rank {rank}")
+            raise ValueError(f"axis {axis} is out of range for a tensor of rank {rank}")
     found = [axis % rank for axis in axes]
     if len(set(found)) != len(found):
         raise ValueError(f"`axes` must not repeat an axis. Received {list(axes)}.")
