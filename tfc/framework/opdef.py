@@ -15,8 +15,10 @@ Operation there. Signatures are parsed on first use.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -308,7 +310,7 @@ def located(error: Exception) -> Exception:
 
 def apply(op_name: str, *args: Any, name: str | None = None, **attrs: Any) -> Any:
     """Like `apply_op`, giving what the Python function gives: the one output, a list for an output
-    that is a list, a tuple for several outputs, the Operation where there is none."""
+    that is a list, a named tuple for several outputs, the Operation where there is none."""
     return outputs_of(apply_op(op_name, *args, name=name, **attrs))
 
 
@@ -323,7 +325,14 @@ def outputs_of(op: Operation) -> Any:
         part = op.outputs[at : at + count]
         groups.append(list(part) if arg.is_list else part[0])
         at += count
-    return groups[0] if len(groups) == 1 else tuple(groups)
+    return groups[0] if len(groups) == 1 else _tuple_type(op.type)(*groups)
+
+
+@functools.cache
+def _tuple_type(op_type: str) -> Any:
+    """The named tuple of the outputs of an op that has several: `top_k(x).indices`."""
+    names = [arg.name for arg in lookup(op_type).signature().outputs]
+    return namedtuple(op_type, names, rename=True)  # type: ignore[misc]  # not a fixed name
 
 
 def make_function(op_name: str, doc: str, python_name: str | None = None) -> Callable[..., Any]:

@@ -127,7 +127,7 @@ def _distinct(x: np.ndarray, out_idx: DType) -> tuple[np.ndarray, np.ndarray]:
     """The different elements in their order, and the place of each element's like among them."""
     if x.ndim != 1:
         raise errors.InvalidArgumentError(None, None, "unique expects a 1D vector.")
-    _values, first, inverse = np.unique(x, return_index=True, return_inverse=True)
+    _values, first, inverse = np.unique(x, return_index=True, return_inverse=True, equal_nan=False)
     order = np.argsort(first, kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))

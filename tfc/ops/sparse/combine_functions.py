@@ -119,7 +119,9 @@ def _expanded(
     largest = reduction_ops.reduce_max(apply("Pack", shapes), 0)
     rank = largest.get_shape()[0].value
     if rank is None:
-        raise ValueError("expand_nonconcat_dim takes sparse tensors of known rank")
+        count = apply("Size", largest)
+        own = apply("Equal", apply("Range", 0, count, 1), axis % count)
+        return [apply("Select", own, x, largest) for x in shapes], [TensorShape(None)] * len(dims)
     at = axis % rank
     own = np.arange(rank) == at
     shapes = [apply("Select", own, shape, largest) for shape in shapes]

@@ -28,8 +28,9 @@ def _pair_shape(*shapes: TensorShape) -> int | None:
     return s.merge_dim(s.with_rank(shapes[2], 1)[0], s.with_rank(shapes[5], 1)[0])
 
 
-def union(op: Any, a: Any, b: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The places of both in order, and the values of each there; zero where one has none.
+def union(op: Any, a: Any, b: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The places of both in order, the values of each there, zero where one has none, and where
+    both have one.
 
     Raises:
       InvalidArgumentError: the two have different shapes, or places outside of them.
@@ -42,12 +43,13 @@ def union(op: Any, a: Any, b: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         )
     places, where = np.unique(np.concatenate([a[0], b[0]]), axis=0, return_inverse=True)
     where, cut = where.ravel(), len(a[0])
-    values = []
+    values, there = [], []
     for part, at in ((a[1], where[:cut]), (b[1], where[cut:])):
         own = np.zeros(len(places), part.dtype)
         np.add.at(own, at, part)
         values.append(own)
-    return places.reshape(-1, len(dims)), values[0], values[1]
+        there.append(np.isin(np.arange(len(places)), at))
+    return places.reshape(-1, len(dims)), values[0], values[1], there[0] & there[1]
 
 
 class SparseAdd(
@@ -57,7 +59,7 @@ class SparseAdd(
     T=NUMBERS,
     Treal=REALS,
 ):
-    """The sum of two sparse tensors; what is less than the threshold is left out."""
+    """The sum of two sparse tensors; a sum less than the threshold is left out."""
 
     def shape(*shapes: TensorShape) -> list[TensorShape]:
         rank = _pair_shape(*shapes)
@@ -69,9 +71,9 @@ class SparseAdd(
         return [None, of_a, None, None, of_b, None, None]
 
     def host(op: Any, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        places, x, y = union(op, arrays[:3], arrays[3:6])
+        places, x, y, both = union(op, arrays[:3], arrays[3:6])
         total = (x + y).astype(x.dtype)
-        kept = np.abs(total) >= arrays[6]
+        kept = ~both | (np.abs(total) >= arrays[6])  # only real sums are held against it
         return places[kept], total[kept], arrays[2]
 
 
@@ -100,10 +102,11 @@ def _extreme(name: str, choose: Callable[..., np.ndarray]) -> None:
         T=REALS,
     ):
         def shape(*shapes: TensorShape) -> list[TensorShape]:
-            return [s.shape_of([None, _pair_shape(*shapes)]), s.shape_of([None])]
+            _pair_shape(*shapes)
+            return [s.shape_of([None, None]), s.shape_of([None])]
 
         def host(op: Any, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-            places, x, y = union(op, arrays[:3], arrays[3:6])
+            places, x, y, _ = union(op, arrays[:3], arrays[3:6])
             return places, choose(x, y)
 
     Extreme.__doc__ = f"{name[12:]} of two sparse tensors; where one has no value it counts as 0."

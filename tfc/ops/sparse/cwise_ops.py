@@ -112,11 +112,15 @@ def _operator(op_name: str, scope: str) -> Callable[..., SparseTensor]:
 
 
 def _truediv(sparse: SparseTensor, other: Any) -> SparseTensor:
-    """True division; integers are divided in float64."""
-    if sparse.dtype.base_dtype.short not in FLOATS:
-        values = apply("Cast", sparse.values, DstT="float64")
+    """True division; integers are divided in float32 if they have 8 or 16 bits, else in float64."""
+    kind = sparse.dtype.base_dtype
+    if kind.is_integer:
+        wide = "float32" if kind.size <= 2 else "float64"
+        other = apply("Cast", convert_to_tensor(other, kind, "y"), DstT=wide)
+        values = apply("Cast", sparse.values, DstT=wide)
         sparse = SparseTensor(sparse.indices, values, sparse.dense_shape)
-        other = apply("Cast", convert_to_tensor(other), DstT="float64")
+    elif kind.short not in FLOATS:
+        raise TypeError(f"a SparseTensor of {kind.name} cannot be divided")
     return _operator("SparseDenseCwiseDiv", "truediv")(sparse, other)
 
 

@@ -303,8 +303,7 @@ def sparse_merge(
     sp_values = as_sparse(sp_values)
     with name_scope(name, "SparseMerge", [ids[0].values, sp_values.values]):
         rank = ids[0].dense_shape.get_shape()[0].value
-        if rank is None:
-            raise ValueError("sparse_merge takes sparse tensors of known rank")
+        rank = apply("Size", ids[0].dense_shape) if rank is None else rank
         numbers = [apply("ExpandDims", cast_ops.to_int64(x.values), 1) for x in ids]
         outer = apply("Slice", ids[0].indices, [0, 0], [-1, rank - 1])
         extents = apply("Slice", ids[0].dense_shape, [0], [rank - 1])

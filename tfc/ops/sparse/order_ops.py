@@ -36,7 +36,8 @@ class SparseReorder(
 
     def shape(indices: TensorShape, values: TensorShape, shape: TensorShape) -> list[TensorShape]:
         check_parts(indices, values, shape)
-        return [indices, values]
+        places, (count,) = s.with_rank(indices, 2), s.with_rank(values, 1)
+        return [s.shape_of(places), s.shape_of([count])]
 
     def grad(op: Any, _: Any, dy: Tensor) -> list[Any]:
         indices, _, shape = op.inputs
@@ -184,7 +185,7 @@ class SparseSoftmax(
 
     def shape(indices: TensorShape, values: TensorShape, shape: TensorShape) -> list[TensorShape]:
         check_parts(indices, values, shape)
-        return [values]
+        return [s.shape_of(s.with_rank(values, 1))]
 
     def grad(op: Any, dy: Tensor) -> list[Any]:
         indices, _, shape = op.inputs

@@ -37,7 +37,7 @@ class SparseSlice(
         rank = s.with_rank(shape, 1)[0]
         s.merge_dim(rank, s.with_rank(start, 1)[0])
         s.merge_dim(rank, s.with_rank(size, 1)[0])
-        return [s.shape_of([None, rank]), s.shape_of([None]), s.shape_of([rank])]
+        return [s.shape_of([None, rank]), s.shape_of([None]), shape]
 
     def grad(op: Any, _: Any, dy: Tensor, __: Any) -> list[Any]:
         found = apply("SparseSliceGrad", dy, op.inputs[0], op.inputs[3], op.outputs[0])
@@ -103,7 +103,7 @@ class SparseSplit(
     ) -> list[TensorShape]:
         check_parts(indices, values, shape)
         rank = s.with_rank(shape, 1)[0]
-        each = [s.shape_of([None, rank]), s.shape_of([None]), s.shape_of([rank])]
+        each = [s.shape_of([None, rank]), s.shape_of([None]), shape]
         return [x for x in each for _ in range(num_split)]
 
     def host(

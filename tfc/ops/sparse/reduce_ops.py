@@ -43,7 +43,7 @@ def _dense_shape(
     op: Any,
 ) -> list[TensorShape]:
     check_parts(indices, values, shape)
-    dims, numbers = s.static_dims(op, 2), s.static_ints(op, 3)
+    dims, numbers = s.static_ints(op, 2), s.static_ints(op, 3)
     if dims is None or numbers is None:
         return [s.unknown()]
     if any(not -len(dims) <= axis < len(dims) for axis in numbers):
