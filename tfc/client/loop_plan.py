@@ -49,8 +49,6 @@ class LoopFeeds:
     def check(self, graph: Graph, steps: int) -> None:
         """Raises TypeError, ValueError: a tensor is fed twice, or is not of this graph, or has not
         one entry for each step."""
-        if self.data is not None and not isinstance(self.data, Batches):
-            raise TypeError(f"data must be a tf.Batches, but is {type(self.data)}")
         if self.data is not None and self.data.graph is not graph:
             raise ValueError("data is for tensors of another graph")
         kinds = [self.same, self.per_step, self.data.arrays if self.data else {}]

@@ -39,8 +39,8 @@ class LoopResult:
     """What `Session.run_loop` gives.
 
     values: what was collected, in the structure of the fetches. steps: how many were run.
-    stopped: why there were no more: None (all of them were run), "until", "nan", "callback", or
-    "error" where an exception has this as its `result`.
+    stopped: why there were no more: None (all of them were run), "until", "nan", "callback", "data"
+    (it has ended), or "error" where an exception has this as its `result`.
     """
 
     values: Any
@@ -154,9 +154,8 @@ class LoopRun:
         count = min(self.steps - done, self._pace, loop.rows * self.every - done % self.every)
         if self.feeds.data is not None:
             count = min(count, len(self._table))
-        for tensor in self.feeds.per_step:
-            rows = self.feeds.fed[tensor].rows
-            count = min(count, rows - self._offset(tensor)[1])
+        if self.feeds.per_step:
+            count = min(count, self._entries_left())
         if boundary:
             count = min(count, boundary - done % boundary)
         if (end := (done + count) // self.every * self.every) > done:
@@ -164,6 +163,11 @@ class LoopRun:
         if self._fails_before:
             count = min(count, max(1, (self._fails_before - done) // 2))
         return count
+
+    def _entries_left(self) -> int:
+        """For how many steps the next call can have entries of the arrays with one a step."""
+        fed, feeds = self.feeds.fed, self.feeds.per_step
+        return min(fed[tensor].rows - self._offset(tensor)[1] for tensor in feeds)
 
     def _offset(self, tensor: Tensor) -> tuple[int, int]:
         """The entry from which on an array with one a step is passed, and which of the entries

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from tfc.client.feeds import feed_arrays, feed_entries
 from tfc.client.fetches import Fetches, fetch_key, flat_form
 from tfc.client.interrupt import session_is_closed
 from tfc.client.loop_plan import LoopFeeds, LoopPlan
+from tfc.client.pipeline import Pipeline, PipelineRun
 from tfc.client.plan import Plan
 from tfc.client.run_loop import LoopResult, LoopRun, drive
 from tfc.client.runtime import Runtime, Statistics
@@ -218,7 +220,7 @@ class BaseSession:
         steps: int,
         feed_dict: Mapping[Any, Any] | None = None,
         *,
-        data: Batches | None = None,
+        data: Any = None,
         per_step: Mapping[Any, Any] | None = None,
         every: int = 1,
         until: Any = None,
@@ -238,7 +240,11 @@ class BaseSession:
           fetches: as in `run`.
           steps: how many, at least one.
           feed_dict: what is the same in every step.
-          data: a tf.Batches, of which each step takes one.
+          data: of which each step takes one: a tf.Batches; or a tf.data.Iterator, where what is
+            fetched depends on its `get_next()`; or {placeholders: a tf.data.Dataset or Iterator},
+            placeholders being one or a tuple of them, as elements are. A dataset begins with its
+            first element, an iterator goes on from where it is, and where the loop ends is where
+            it is then. The end of the data ends the loop.
           per_step: {tensor: array}; step number i takes entry i of the array.
           every: values are collected after the steps `every`, 2 * `every`, and so on.
           until: a scalar bool tensor; a step in which it is true is the last.
@@ -264,17 +270,28 @@ class BaseSession:
         self._check_open()
         steps, every = _positive("steps", steps), _positive("every", every)
         fetched = self._fetches_of(fetches)
-        feeds = LoopFeeds(
+        same, entries = (
             feed_arrays(self._graph, feed_dict),
             feed_entries(self._graph, per_step, "per_step"),
-            data,
         )
+        pipeline: Pipeline | None = None
+        if data is not None and not isinstance(data, Batches):
+            pipeline, data = Pipeline(self._graph, data, fetched.elements), None
+        feeds = LoopFeeds(same, entries, data)
         feeds.check(self._graph, steps)
+        if pipeline is not None:
+            feeds = pipeline.joined(feeds)
         if callback_every is not None and _positive("callback_every", callback_every) % every:
             raise ValueError(f"callback_every={callback_every} is no multiple of every={every}")
         plan = self._loop_of(fetched, until, stop_on_nan, feeds)
-        run = LoopRun(self._runtime, plan, feeds, steps, every, self._timeout / 1000)
-        return drive(run, fetched, callback, callback_every, progress)
+        seconds = self._timeout / 1000
+        if pipeline is None:
+            run = LoopRun(self._runtime, plan, feeds, steps, every, seconds)
+            return drive(run, fetched, callback, callback_every, progress)
+        with closing(
+            PipelineRun(self._runtime, plan, feeds, steps, every, seconds, pipeline)
+        ) as run:
+            return drive(run, fetched, callback, callback_every, progress)
 
     def _loop_of(
         self, fetched: Fetches, until: Any, stop_on_nan: Any, feeds: LoopFeeds

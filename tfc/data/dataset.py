@@ -360,6 +360,9 @@ class Dataset:
         """What is known of elements, in their structure."""
         return self._spec
 
+    def _components(self) -> tuple[list[Any], list[TensorShape]]:
+        return structure.component_types(self._spec), structure.component_shapes(self._spec)
+
     @property
     def output_types(self) -> Any:
         """The dtypes of elements, in their structure."""

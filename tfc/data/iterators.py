@@ -151,6 +151,9 @@ class Iterator:
     def element_spec(self) -> Any:
         return self._spec
 
+    def _components(self) -> tuple[list[Any], list[Any]]:
+        return structure.component_types(self._spec), structure.component_shapes(self._spec)
+
 
 def _resource(spec: Any, shared_name: str | None) -> Tensor:
     attrs = structure.attrs_of(spec)

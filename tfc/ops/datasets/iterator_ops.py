@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -42,12 +43,14 @@ class Resource:
         self.run: Run | None = None
         self.elements: Elements | None = None
         self.fresh = False
+        self.given_back: deque[Element | Exception] = deque()
 
     def start(self, call: Call, node: Node) -> None:
         """Begin with the first element of `node`."""
         with self.held(call):
             self.run = Run(call)
             self.elements, self.fresh = node.elements(self.run), node.fresh
+            self.given_back.clear()
 
     @contextmanager
     def held(self, call: Call) -> Iterator[None]:
@@ -76,11 +79,21 @@ class Resource:
                     "next element.",
                 )
             self.run.call = call
+            if self.given_back:
+                item = self.given_back.popleft()
+                if isinstance(item, Exception):
+                    raise item
+                return item
             try:
                 element = next(self.elements)
             except StopIteration:
                 raise errors.OutOfRangeError(None, call.op, "End of sequence") from None
         return element if self.fresh else tuple([np.array(c, order="C") for c in element])
+
+    def give_back(self, items: Sequence[Element | Exception]) -> None:
+        """Have `next` give these first, which it gave before, or raise them."""
+        with self.lock:
+            self.given_back.extendleft(reversed(items))
 
 
 def _resource(call: Call, op: Any, shared_name: str) -> Resource:
