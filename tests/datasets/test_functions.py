@@ -267,3 +267,48 @@ def test_states_of_an_iterator():
     other = OwnStates(base, tf.get_default_graph())
     assert other.get(key) is None and other.generation != own.generation
     assert other.types([free.op.name]) == own.types([free.op.name])
+
+
+def _branch(x):
+    return x if x > 2 else -x
+
+
+def _loop(x):
+    while x < 3:
+        x = x + 1
+    return x
+
+
+def _rows(x):
+    return sum(row for row in tf.fill([2], x))
+
+
+def _range(x):
+    return sum(x for _ in range(x))
+
+
+@pytest.mark.parametrize(
+    "function", [_branch, _loop, _rows, _range, lambda x: x > 1 and x < 3, lambda x: 1 < x < 3]
+)
+def test_python_statements_are_refused_with_what_to_write(function):
+    for method in ("map", "filter", "flat_map", "interleave"):
+        with pytest.raises(TypeError, match=rf"Dataset\.{method}\(\) is called once") as caught:
+            getattr(Dataset.range(4), method)(function)
+        assert "tf.cond(c, lambda: a, lambda: b)" in str(caught.value)
+        assert "tf.while_loop" in str(caught.value)
+    is_flow = isinstance(caught.value, tf.errors.OperatorNotAllowedInGraphError)
+    assert is_flow == (function is not _range)
+
+
+def test_other_errors_of_functions_are_their_own():
+    with pytest.raises(TypeError) as caught:
+        Dataset.range(4).map(lambda x, y: x)
+    assert "called once" not in str(caught.value)
+
+
+def test_too_many_parallel_calls():
+    dataset = Dataset.range(3).interleave(
+        lambda x: Dataset.range(x), cycle_length=2, num_parallel_calls=3
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="less than or equal to cycle_length"):
+        elements(dataset)

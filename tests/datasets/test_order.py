@@ -123,8 +123,6 @@ def test_cache():
     assert elements(dataset) == first * 2
     partial = Dataset.range(4).shuffle(4, seed=1, reshuffle_each_iteration=True).cache()
     assert len(elements(partial.take(2).concatenate(partial.take(4)))) == 6
-    with pytest.raises(tf.errors.UnimplementedError, match="memory only"):
-        elements(Dataset.range(3).cache("a file"))
 
 
 @pytest.mark.parametrize(
@@ -140,3 +138,23 @@ def test_cache():
 def test_mistakes_at_run_time(make, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         elements(make(Dataset.range(3)))
+
+
+def test_a_seed_that_is_a_tensor():
+    plain = elements(Dataset.range(8).shuffle(8, seed=7))
+    seed = tf.constant(7, tf.int64)
+    assert elements(Dataset.range(8).shuffle(8, seed=seed)) == plain
+    assert elements(Dataset.range(8).shuffle(8, seed=seed + (2**31 - 1))) == plain
+    assert plain != list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [((3,), 4), ((3, 1), 10), ((3, 1, 1, True), 8), ((3, 2, 2, True), 3), ((20, 1, 1, True), 0)],
+)
+def test_how_many_windows_there_are(arguments, count):
+    windows = Dataset.range(10).window(*arguments)
+    size = tf.data.experimental.cardinality(windows)
+    with tf.Session() as session:
+        assert session.run(size) == count
+    assert len(elements(windows.flat_map(lambda window: window.take(1)))) == count

@@ -113,7 +113,7 @@ def test_interleave_like_lists(lengths: list[int], cycle: int, block: int, paral
         lambda n: Dataset.range(tf.cast(n, tf.int64)).map(lambda x: 10 * tf.cast(n, tf.int64) + x),
         cycle,
         block,
-        num_parallel_calls=2 if parallel else None,
+        num_parallel_calls=min(2, cycle) if parallel else None,
     )
     assert elements(found) == interleaved(
         [[10 * n + k for k in range(n)] for n in lengths], cycle, block

@@ -194,10 +194,16 @@ class Dataset:
         return self._then("ShuffleDataset", room, *seeds, reshuffle_each_iteration=reshuffle)
 
     def cache(self, filename: Any = "") -> Dataset:
-        """The elements as the first whole pass gave them, kept in memory; a file is not kept.
+        """The elements as the first whole pass gave them, kept in memory, or in files whose names
+        begin with `filename`.
+
+        Files are read by the passes that begin after them, of other processes as well, whatever the
+        dataset is then. They are not TensorFlow's: neither reads the other's. A pass that ends
+        early leaves none.
 
         Raises, when run:
-          UnimplementedError: `filename` is not empty.
+          AlreadyExistsError: another pass is writing them. DataLossError: they are damaged.
+          InvalidArgumentError: they keep elements of other types, or elements are sparse.
         """
         name = convert_to_tensor(filename, dtypes.string, "filename")
         return self._then("CacheDataset", name)
@@ -295,14 +301,17 @@ class Dataset:
         num_parallel_calls: Any = None,
     ) -> Dataset:
         """The elements of the datasets that `map_func` makes of elements: `block_length` of each in
-        turn, of `cycle_length` datasets at a time (by default as many as there are cores).
+        turn, of `cycle_length` datasets at a time (by default as many as there are cores, and no
+        fewer than parallel calls).
 
         Raises:
-          TypeError: it makes something else.
+          TypeError: it makes something else. InvalidArgumentError, when run: a count is none, or
+            there are more parallel calls than `cycle_length`.
         """
         function = Traced(unpacked(map_func), "Dataset.interleave()", self._spec)
         if cycle_length is None or (isinstance(cycle_length, int) and cycle_length == AUTOTUNE):
-            cycle_length = os.cpu_count() or 1
+            known = num_parallel_calls if isinstance(num_parallel_calls, int) else 1
+            cycle_length = max(os.cpu_count() or 1, known)
         block_length = 1 if block_length is None else block_length
         counts = _int64(cycle_length, "cycle_length"), _int64(block_length, "block_length")
         spec = _inner_spec(function)

@@ -6,11 +6,20 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tfc.base import errors
 from tfc.data import nest, structure
 from tfc.framework.graph import Graph, get_default_graph
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation
 from tfc.framework.regions import Region
+
+_NO_PYTHON = (
+    "The function passed to {where} is called once, with tensors that stand for every element: "
+    "Python statements in it are not made graph ops. Write tf.cond(c, lambda: a, lambda: b) or "
+    "tf.where(c, a, b) for `if`, tf.while_loop for `while` and for `for i in range(n)`, tf.map_fn "
+    "for `for row in x`, tf.logical_and, tf.logical_or, tf.logical_not for `and`, `or`, `not`; or "
+    "call Python with tf.py_func."
+)
 
 
 class Traced:
@@ -66,7 +75,14 @@ class Traced:
             ]
             self.region.params += tensors
             args.append(structure.element_from(spec, tensors))
-        value = function(*args)
+        try:
+            value = function(*args)
+        except (errors.OperatorNotAllowedInGraphError, TypeError) as error:
+            if not isinstance(error, errors.OperatorNotAllowedInGraphError) and (
+                "'Tensor' object cannot be interpreted as an integer" not in str(error)
+            ):
+                raise
+            raise type(error)(f"{error} {_NO_PYTHON.format(where=where)}") from error
         if returned is not None:
             value = returned(value)
         if value is None:

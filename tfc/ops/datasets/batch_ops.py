@@ -237,6 +237,15 @@ class Window(Node):
     def elements(self, run: Run) -> Elements:
         return WindowElements(self, run)
 
+    def size(self) -> int | None:
+        size = self.source.size()
+        if size is None or size < 0:
+            return size
+        if not self.drop:
+            return -(-size // self.shift)
+        reach = (self.count - 1) * self.stride + 1
+        return max(0, (size - reach) // self.shift + 1)
+
 
 class WindowElements(FromSource):
     def __init__(self, node: Window, run: Run):

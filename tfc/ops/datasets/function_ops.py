@@ -275,6 +275,12 @@ class ParallelInterleaveDatasetV2(
 
     def host(op: Any, source: np.ndarray, *rest: np.ndarray) -> np.ndarray:
         calls(op, rest[-1])
+        if rest[-1] > rest[-3] > 0:
+            raise invalid(
+                op,
+                f"num_parallel_calls ({rest[-1]}) must be less than or equal to cycle_length "
+                f"({rest[-3]}).",
+            )
         return _interleave(op, source, rest[:-3], *rest[-3:-1])
 
 

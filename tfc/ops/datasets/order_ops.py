@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import errors
+from tfc.base.dtypes import DType
 from tfc.framework.opdef import OpDef
+from tfc.ops.datasets.file_cache import FileCache
 from tfc.ops.datasets.nodes import (
     INFINITE,
     Elements,
@@ -479,14 +480,14 @@ class CacheDataset(
     OpDef,
     sig=f"CacheDataset(input_dataset: variant, filename: string, {TYPES}) -> handle: variant",
 ):
-    """The elements, kept in memory by the first pass."""
+    """The elements, kept by the first whole pass: in files, or in memory if they have no name."""
 
     stateful = True
     shape = handle
 
-    def host(op: Any, source: np.ndarray, filename: np.ndarray) -> np.ndarray:
-        if scalar(op, "filename", filename):
-            raise errors.UnimplementedError(
-                None, op, "cache(filename): elements are cached in memory only"
-            )
+    def host(
+        op: Any, source: np.ndarray, filename: np.ndarray, *, output_types: Sequence[DType]
+    ) -> np.ndarray:
+        if name := scalar(op, "filename", filename):
+            return boxed(FileCache(op, node_of(source), name, output_types))
         return boxed(Cache(node_of(source)))

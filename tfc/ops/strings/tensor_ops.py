@@ -33,7 +33,7 @@ def _field(number: int, body: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(body)) + body
 
 
-def _message(array: np.ndarray, dtype: DType) -> bytes:
+def message_of(array: np.ndarray, dtype: DType) -> bytes:
     """The TensorProto of an array: numbers as raw bytes, strings one by one."""
     dims = b"".join(
         _field(2, b"\x08" + _varint(extent) if extent else b"") for extent in array.shape
@@ -51,7 +51,7 @@ class SerializeTensor(OpDef, sig="SerializeTensor(tensor: T) -> serialized: stri
 
     def host(op: Any, tensor: np.ndarray) -> np.ndarray:
         result = np.empty((), object)
-        result[()] = _message(np.asarray(tensor), op.inputs[0].dtype.base_dtype)
+        result[()] = message_of(np.asarray(tensor), op.inputs[0].dtype.base_dtype)
         return result
 
 
@@ -69,7 +69,7 @@ def _shape(body: bytes) -> list[int]:
     return extents
 
 
-def _array(data: bytes) -> np.ndarray:
+def array_of(data: bytes) -> np.ndarray:
     """The array of a TensorProto message. Raises ValueError, TypeError: it is none."""
     enum, shape, content = 0, [], None
     texts: list[bytes] = []
@@ -136,7 +136,7 @@ class ParseTensor(OpDef, sig="ParseTensor(serialized: string, out_type: type) ->
                 f"Expected `serialized` to be a scalar, got shape: {list(serialized.shape)}",
             )
         try:
-            array = _array(serialized.item())
+            array = array_of(serialized.item())
         except (ValueError, TypeError, OverflowError, struct.error) as error:
             raise invalid(op, f"Could not parse `serialized` as TensorProto: {error}") from None
         found = as_dtype(array.dtype)
