@@ -232,3 +232,12 @@ def test_an_imported_graph_lacks_the_functions():
         session.run(graph.get_operation_by_name("MakeIterator"))
         with pytest.raises(tf.errors.UnimplementedError, match="imported"):
             session.run("IteratorGetNext:0")
+
+
+def test_an_initializer_of_another_structure():
+    pair = tf.data.Iterator.from_structure((tf.int64, tf.int64))
+    with pytest.raises(ValueError, match="same number of elements"):
+        pair.make_initializer(Dataset.range(3))
+    named = tf.data.Iterator.from_structure({"a": tf.int64})
+    with pytest.raises(TypeError):
+        named.make_initializer(Dataset.range(3))

@@ -60,6 +60,13 @@ def flatten_up_to(structure: Any, value: Any) -> list[Any]:
 
 
 def check_same(first: Any, second: Any) -> None:
-    """Raises TypeError or ValueError unless both structures have one form."""
+    """Raises TypeError or ValueError unless both structures have one form: ValueError if they have
+    not as many leaves."""
+    counts = len(flatten(first)), len(flatten(second))
+    if counts[0] != counts[1]:
+        raise ValueError(
+            "The two structures don't have the same number of elements. First structure: "
+            f"{first}. Second structure: {second}"
+        )
     flatten_up_to(first, second)
     flatten_up_to(second, first)
