@@ -43,7 +43,7 @@ QUEUES = {
 # Datasets and iterators; the functions that they call are compiled.
 DATASETS = {
     "BatchDatasetV2", "CacheDataset", "ConcatenateDataset", "DatasetCardinality",
-    "DatasetToSingleElement", "DatasetToTFRecord", "DeserializeSparse",
+    "DatasetToSingleElement", "DatasetToTFRecord", "DeserializeSparse", "DeserializeManySparse",
     "DirectedInterleaveDataset", "FilterDataset", "FixedLengthRecordDatasetV2",
     "FlatMapDataset", "GeneratorDataset", "GroupByReducerDataset", "GroupByWindowDataset",
     "IgnoreErrorsDataset", "InterleaveDataset", "IteratorFromStringHandleV2", "IteratorGetNext",

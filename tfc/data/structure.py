@@ -196,7 +196,7 @@ def batched_components(element: Any) -> list[Tensor]:
 def _component(leaf: Any, op: str) -> Tensor:
     found: Tensor = leaf
     if isinstance(leaf, SparseTensor):
-        found = apply(op, leaf.indices, leaf.values, leaf.dense_shape)
+        found = apply(op, leaf.indices, leaf.values, leaf.dense_shape, out_type=dtypes.variant)
     elif isinstance(leaf, DatasetSpec.kind):
         found = leaf._variant_tensor  # type: ignore[attr-defined]
     return found

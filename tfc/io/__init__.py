@@ -13,6 +13,11 @@ from tfc.io.records import (
     TFRecordWriter,
     tf_record_iterator,
 )
+from tfc.ops.datasets.sparse_ops import (
+    deserialize_many_sparse,
+    serialize_many_sparse,
+    serialize_sparse,
+)
 from tfc.ops.examples.features import (
     FixedLenFeature,
     FixedLenSequenceFeature,

@@ -15,7 +15,8 @@ import numpy as np
 Field = tuple[int, int, Any]  # number, wire type, value: int, or bytes
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at a place, and the place after it. Raises ValueError: it is cut off."""
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -32,16 +33,16 @@ def fields(data: bytes) -> Iterator[Field]:
     """The fields of a message, in their order. Raises ValueError: it is none."""
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         number, kind = key >> 3, key & 7
         if number == 0:
             raise ValueError("a field has the number 0")
         if kind == 0:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
             yield number, kind, value
             continue
         if kind == 2:
-            size, at = _varint(data, at)
+            size, at = varint(data, at)
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
@@ -122,7 +123,7 @@ def integers(kind: int, value: Any) -> list[int]:
         raise ValueError("a list of integers is none")
     result, at = [], 0
     while at < len(value):
-        number, at = _varint(value, at)
+        number, at = varint(value, at)
         result.append(_signed(number))
     return result
 

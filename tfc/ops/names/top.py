@@ -1,5 +1,10 @@
 """Names of records, queues, sparse tensors and strings in `tf` itself. Re-exports, nothing else."""
 
+from tfc.ops.datasets.sparse_ops import (
+    deserialize_many_sparse,
+    serialize_many_sparse,
+    serialize_sparse,
+)
 from tfc.ops.examples.features import (
     FixedLenFeature,
     FixedLenSequenceFeature,

@@ -33,14 +33,18 @@ def _field(number: int, body: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(body)) + body
 
 
-def message_of(array: np.ndarray, dtype: DType) -> bytes:
-    """The TensorProto of an array: numbers as raw bytes, strings one by one."""
+def message_of(array: np.ndarray, dtype: DType, packed: bool = False) -> bytes:
+    """The TensorProto of an array: numbers as raw bytes, strings one by one, or (`packed`) as their
+    lengths and then all of them."""
     dims = b"".join(
         _field(2, b"\x08" + _varint(extent) if extent else b"") for extent in array.shape
     )
     head = b"\x08" + _varint(int(dtype.as_datatype_enum)) + _field(2, dims)
     if dtype.name == "string":
-        return head + b"".join(_field(8, text) for text in array.ravel().tolist())
+        texts = array.ravel().tolist()
+        if packed and texts:
+            return head + _field(4, b"".join([_varint(len(text)) for text in texts] + texts))
+        return head + b"".join(_field(8, text) for text in texts)
     return head + _field(4, np.ascontiguousarray(array).tobytes()) if array.size else head
 
 
@@ -98,10 +102,27 @@ def array_of(data: bytes) -> np.ndarray:
     if count * max(numpy_type.itemsize, 1) > _LIMIT:
         raise ValueError(f"{count} elements are too many")
     if dtype.name == "string":
+        if content is not None and not texts:
+            texts = _unpacked(content, count)
         return _filled(texts, count, numpy_type, b"").reshape(shape)
     if content is not None and not numbers:
         return np.frombuffer(content, numpy_type, count).reshape(shape).copy()
     return _filled(_typed(numbers, dtype), count, numpy_type, 0).reshape(shape)
+
+
+def _unpacked(content: bytes, count: int) -> list[bytes]:
+    """`count` strings, of their lengths and then all of them. Raises ValueError: they are not."""
+    lengths, at = [], 0
+    for _ in range(count):
+        length, at = wire.varint(content, at)
+        lengths.append(length)
+    texts = []
+    for length in lengths:
+        texts.append(content[at : at + length])
+        at += length
+    if at != len(content):
+        raise ValueError(f"strings of {at} bytes in {len(content)}")
+    return texts
 
 
 def _typed(numbers: list[Any], dtype: DType) -> Any:
