@@ -1,6 +1,8 @@
 """Session.run_loop over tf.data: the bits of the same steps through Session.run, where the data
 ends, and where an iterator is afterwards."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -188,6 +190,7 @@ def test_exactly_as_many_elements_as_steps():
     with tf.Session() as session:
         loop = session.run_loop(x * 2, 5, data={x: numbers(5)})
         assert (loop.stopped, loop.values.tolist()) == (None, [0, 2, 4, 6, 8])
+        assert session.run_loop(x * 2, 1, data={x: numbers(5)}).values.tolist() == [0]
         none = session.run_loop(x * 2, 5, data={x: numbers(0)})
         assert (none.steps, none.stopped, none.values) == (0, "data", None)
 
@@ -236,3 +239,31 @@ def test_refused():
             session.run_loop(tf.zeros(tf.reshape(x, [1])), 3, data={x: numbers()})
         session.run_loop(first, 1, data=iterator)
         assert session.run(second) == 1
+
+
+def test_elements_that_depend_on_the_step_before():
+    v = tf.Variable(1, dtype=tf.int64)
+    data = numbers(30).map(lambda i: i + v.read_value())
+    x = tf.placeholder(tf.int64, [])
+    iterator = data.make_initializable_iterator()
+    with ready() as session:
+        loop = session.run_loop(v.assign((3 * v + x) % 97), 25, data={x: data})
+        session.run([v.initializer, iterator.initializer])
+        element, step, found = iterator.get_next(), v.assign((3 * v + x) % 97), []
+        for _ in range(25):
+            found.append(session.run(step, {x: session.run(element)}))
+    assert loop.values.tolist() == found and len(set(found)) > 10
+
+
+def test_a_pipeline_that_takes_too_long():
+    def slow(i):
+        time.sleep(0.3 if i == 2 else 0)
+        return i
+
+    x = tf.placeholder(tf.int64, [])
+    data = numbers().map(lambda i: tf.py_func(slow, [i], tf.int64))
+    config = tf.ConfigProto(operation_timeout_in_ms=150)
+    error = pytest.raises(tf.errors.DeadlineExceededError)
+    with tf.Session(config=config) as session, error as caught:
+        session.run_loop(x, 5, data={x: data})
+    assert caught.value.result.values.tolist() == [0, 1]

@@ -31,7 +31,7 @@ from tfc.ops.datasets.iterator_ops import Resource
 from tfc.ops.datasets.nodes import Element, Run, node_of
 
 CHUNK_BYTES = 1 << 20  # of the elements of one native call
-MOST_ELEMENTS = 256  # of one native call
+MOST_ELEMENTS = 256  # of one native call; one, where making them may depend on the step before
 
 
 class Pipeline:
@@ -57,6 +57,7 @@ class Pipeline:
             raise ValueError("data is of another graph")
         self.tensors = _of_next(self.source, fetched) if key is None else _flat(graph, key)
         _check_fit(self.tensors, *data._components())
+        self.most = 1 if _reads_variables(graph) else MOST_ELEMENTS
 
     def joined(self, feeds: LoopFeeds) -> LoopFeeds:
         """`feeds`, with the tensors of elements.
@@ -83,16 +84,18 @@ class Pipeline:
             if elements is None or run is None:
                 resource: Resource = value.item()
                 try:
-                    yield resource.next(call)
+                    element = resource.next(call)
                 except errors.OutOfRangeError:
                     return
             else:
                 run.call = call
                 call.check()
                 try:
-                    yield next(elements)
+                    element = next(elements)
                 except StopIteration:
                     return
+            call.check()
+            yield element
 
     def give_back(self, runtime: Runtime, items: Sequence[Element | Exception]) -> None:
         """Have the iterator give these first."""
@@ -103,6 +106,17 @@ class Pipeline:
 
 def _deadline(timeout: float) -> float | None:
     return time.monotonic() + timeout if timeout else None
+
+
+def _reads_variables(graph: Graph) -> bool:
+    """Whether a function of a dataset does, which a step in front of it may have changed."""
+    regions = [region for op in graph.get_operations() for region in op._functions]
+    while regions:
+        region = regions.pop()
+        if any(tensor.dtype.is_ref_dtype for tensor in region.captures()):
+            return True
+        regions += [inner for op in region.ops for inner in op._functions]
+    return False
 
 
 def _resource(data: Any) -> Tensor:
@@ -257,11 +271,11 @@ class PipelineRun(LoopRun):
                 )
         entries |= {tensor: array[self.done] for tensor, array in self._given.items()}
         size = sum(value.nbytes for value in entries.values())
-        most = max(1, min(CHUNK_BYTES // max(size, 1), MOST_ELEMENTS, self.steps))
+        most = max(1, min(CHUNK_BYTES // max(size, 1), self._pipeline.most, self.steps))
         rows = 1 << (most.bit_length() - 1)
         there = self.feeds.per_step
         if rows == 1:
-            arrays = {t: np.ascontiguousarray(value)[None] for t, value in entries.items()}
+            arrays = {t: np.asarray(value, order="C")[None] for t, value in entries.items()}
         elif all(there[t].shape == (rows, *v.shape) for t, v in entries.items()):
             return rows
         else:
