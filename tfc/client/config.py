@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfc.base import errors
+
 
 class _Message:
     """A protocol message as far as programs use one: known fields, settable, nested."""
@@ -144,3 +146,14 @@ class RunMetadata(_Message):
     """What a `Session.run` reports about itself."""
 
     _fields = {"step_stats": None, "cost_graph": None, "partition_graphs": list}
+
+
+def check_target(target: Any) -> None:
+    """Raises TypeError unless `target` is a string, NotFoundError unless it names this process."""
+    if target is not None and not isinstance(target, str | bytes):
+        raise TypeError(f"target must be a string, but got {type(target)}")
+    if target:
+        raise errors.NotFoundError(
+            None, None, f'No session factory registered for the target "{target!s}": sessions run '
+            "in this process, whose target is empty"
+        )  # fmt: skip

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import errors
 from tfc.base.options import options as process_options
 from tfc.cache import default_cache
 from tfc.client.batches import Batches
-from tfc.client.config import ConfigProto, RunOptions
+from tfc.client.config import ConfigProto, RunOptions, check_target
 from tfc.client.fast_run import Call, FastCallable, FastRuns, calls_of, flat_call, is_direct
 from tfc.client.feeds import feed_arrays, feed_entries
 from tfc.client.fetches import Fetches, fetch_key, flat_form
@@ -60,7 +59,7 @@ class BaseSession:
     def __init__(
         self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None
     ):
-        _check_target(target)
+        check_target(target)
         if graph is not None and not isinstance(graph, Graph):
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         if config is not None and not isinstance(config, ConfigProto):
@@ -478,17 +477,6 @@ def _positive(name: str, value: Any) -> int:
     if number < 1:
         raise ValueError(f"{name} must be positive, but is {number}")
     return number
-
-
-def _check_target(target: Any) -> None:
-    """Raises TypeError unless `target` is a string, NotFoundError unless it names this process."""
-    if target is not None and not isinstance(target, str | bytes):
-        raise TypeError(f"target must be a string, but got {type(target)}")
-    if target:
-        raise errors.NotFoundError(
-            None, None, f'No session factory registered for the target "{target!s}": sessions run '
-            "in this process, whose target is empty"
-        )  # fmt: skip
 
 
 def _remove_last(defaults: list[Any], item: Any) -> None:
