@@ -29,6 +29,12 @@ BUILD = {
     "an axis that is a tensor": (TypeError, lambda: tf.squeeze(F[:1], tf.placeholder(tf.int32))),
     "contracted axes that are not there": (ValueError, lambda: tf.tensordot(F, F, [[2], [0]])),
     "contracted axes that are None": (ValueError, lambda: tf.tensordot(F, F, None)),
+    "contracted axes that are a fraction": (TypeError, lambda: tf.tensordot(F, F, 1.5)),
+    "contracted axes that are a word": (TypeError, lambda: tf.tensordot(F, F, "ab")),
+    "three lists of contracted axes": (ValueError, lambda: tf.tensordot(F, F, [[0], [1], [0]])),
+    "a dimension that is a dtype": (TypeError, lambda: tf.TensorShape(tf.float32)),
+    "a list of axes of argmax": (ValueError, lambda: tf.argmax(F, [0, 1])),
+    "a shape that is a number": (ValueError, lambda: tf.broadcast_to(F, -1)),
     "a sum of one tensor's rows": (TypeError, lambda: tf.add_n(tf.constant(F))),
     "a sum of nothing": (ValueError, lambda: tf.add_n([])),
     "parts that are a fraction": (ValueError, lambda: tf.split(F, 1.5, 1)),
@@ -72,6 +78,22 @@ def test_a_sparse_feed_of_too_few_parts():
         x = tf.sparse_placeholder(tf.float32)
         with pytest.raises(ValueError, match="fed 3 arrays, but got 2"):
             session.run(x.values, {x: ([[0]], [1.0])})
+
+
+def test_axes_that_are_tensors():
+    x = np.arange(6.0).reshape(2, 3)
+    with tf.Graph().as_default(), tf.Session() as session:
+        one = tf.placeholder(tf.int32)
+        got = session.run(tf.tensordot(x, x, [one, [0]]), {one: [0]})
+        np.testing.assert_allclose(got, x.T @ x)
+        np.testing.assert_allclose(session.run(tf.tensordot(x, x, [[0, 1], [0, 1]])), 55.0)
+
+
+def test_the_norm_of_no_gradients():
+    with tf.Graph().as_default(), tf.Session() as session:
+        clipped, norm = tf.clip_by_global_norm([None], 1.0)
+        assert clipped == [None]
+        assert session.run(norm) == 0.0
 
 
 def test_what_is_no_error():

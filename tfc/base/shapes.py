@@ -10,6 +10,8 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tfc.base.dtypes import DType
+
 Dims = tuple[int | None, ...] | None
 
 
@@ -152,6 +154,8 @@ def dimension_value(value: Any) -> int | None:
 
 def _through_int(value: Any) -> int:
     """Objects that only offer `__int__`; a value that does not survive it is no dimension."""
+    if isinstance(value, DType):
+        raise TypeError(f"Cannot convert {value} to Dimension")
     number = int(value)
     if number != value:
         raise ValueError(f"Ambiguous dimension: {value}")

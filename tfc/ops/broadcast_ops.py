@@ -30,6 +30,7 @@ class BroadcastTo(
     """`input` repeated along dimensions of 1 and new leading dimensions, to have `shape`."""
 
     def shape(input: TensorShape, shape: TensorShape, *, op: Any) -> list[TensorShape]:
+        s.with_rank(shape, 1)
         dims, wanted = s.dims_of(input), s.static_dims(op, 1)
         if dims is not None and wanted is not None:
             if len(dims) > len(wanted):

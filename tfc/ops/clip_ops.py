@@ -8,7 +8,7 @@ from typing import Any
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
-from tfc.ops import cast_ops, const_ops, reduction_ops, shape_ops
+from tfc.ops import cast_ops, const_ops, join_ops, reduction_ops, shape_ops
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
@@ -60,7 +60,7 @@ def global_norm(t_list: Sequence[Any], name: str | None = None) -> Tensor:
             values = t.values if isinstance(t, IndexedSlices) else t
             values = convert_to_tensor(values, name=f"t_{i}")
             halves.append(apply("L2Loss", values))
-        half = reduction_ops.reduce_sum(apply("Pack", halves, axis=0, name="stack"))
+        half = reduction_ops.reduce_sum(join_ops.stack(halves, name="stack"))
         two = const_ops.constant(2.0, dtype=half.dtype)
         return apply("Sqrt", half * two, name=scope + "global_norm/" if scope else "global_norm")
 

@@ -22,6 +22,7 @@ from tfc.ops.lowering import invalid, to
 def _arg_shape(
     input: TensorShape, dimension: TensorShape, *, op: Any, **_: Any
 ) -> list[TensorShape]:
+    shape_rules.with_rank(dimension, 0)
     dims, axis = shape_rules.dims_of(input), shape_rules.static_ints(op, 1)
     if dims is None:
         return [shape_rules.unknown()]

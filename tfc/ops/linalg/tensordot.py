@@ -65,7 +65,11 @@ def _contracted(x: Tensor, axes: Any) -> tuple[Any, Any]:
                 f"Received {axes}, vs tensor dimensions {rank}."
             )
         return list(range(-int(axes), 0)), list(range(int(axes)))
-    if not np.ndim(axes) or len(axes) != 2:
+    if not isinstance(axes, list | tuple):
+        axes = np.asarray(constant_value(convert_to_tensor(axes, dtype=dtypes.int32, name="axes")))
+        if not axes.ndim:
+            return _contracted(x, int(axes))
+    if len(axes) != 2:
         raise ValueError(f"`axes` must be an integer or have length 2. Received {axes}.")
     if any(isinstance(which, Tensor) for which in axes):
         first, second = (convert_to_tensor(which, dtype=dtypes.int32) for which in axes)
