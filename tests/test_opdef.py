@@ -125,10 +125,19 @@ def test_positional_arguments() -> None:
     assert function(1.0, [2.0], [3], False).op.type == "TestProbe"
 
 
-def test_a_number_takes_the_type_of_the_other_operand() -> None:
+def test_a_number_takes_the_type_of_the_operand_before_it() -> None:
     x = tf.constant([1.0], tf.float64)
-    assert tf.add(2, x).dtype == tf.float64
     assert tf.add(x, 2).dtype == tf.float64
+    assert (2 + x).dtype == tf.float64
+    message = "Input 'y' of 'Add' Op has type float64 that does not match type int32 of argument"
+    with pytest.raises(TypeError, match=message):
+        tf.add(2, x)
+    for function in (tf.maximum, tf.pow, tf.less, tf.equal, tf.squared_difference, tf.floordiv):
+        with pytest.raises(TypeError, match="int32"):
+            function(2, x)
+    with pytest.raises(ValueError, match="Tensor conversion requested dtype int32"):
+        tf.div(2, x)
+    assert tf.divide(2, x).dtype == tf.float64
 
 
 def test_references() -> None:
@@ -161,7 +170,7 @@ def test_python_values_as_arrays() -> None:
     for value, dtype in (
         (1, "int32"), (2**40, "int64"), (2**63, "uint64"), (1.5, "float32"), (True, "bool"),
         ([1, 2.5], "float32"), (1j, "complex128"), ([], "float32"), (np.float64(1), "float64"),
-        ([np.int64(1), 2], "int64"), ([[True], [False]], "bool"), (range(3), "int32"),
+        ([np.int64(1), 2], "int32"), ([[True], [False]], "bool"), (range(3), "int32"),
         (np.arange(2, dtype=np.uint8), "uint8"), (tf.Dimension(3), "int32"),
     ):  # fmt: skip
         assert as_array(value).dtype == dtype, value

@@ -42,7 +42,7 @@ AT_CONSTRUCTION = {
     ),
     "an axis of a scalar": (lambda: tf.signal.dct(1.0), "axis -1 is out of range"),
     "two axes": (lambda: tf.concat([[1, 2], [3]], [0, 0]), "rank 0 but is rank 1"),
-    "sizes that are one number": (lambda: tf.split(tf.zeros([4]), tf.constant(2)), "rank 1"),
+    "sizes that are one number": (lambda: tf.split([1, 2], tf.constant(2)), "Rank-0 tensors"),
     "no tensors": (lambda: tf.parallel_stack([]), "at least one tensor"),
     "a mode that is no text": (lambda: tf.pad([1], [[1, 1]], mode=3), "padding mode"),
     "a layout that is no text": (

@@ -28,7 +28,7 @@ def test_structures_of_arguments_and_results():
     assert listed.output_types == (tf.int64, tf.int64)
     assert elements(listed) == [(0, [0, 0]), (1, [1, 1])]
     assert elements(Dataset.range(2).map(lambda x: (3, "a"))) == [(3, b"a")] * 2
-    assert elements(Dataset.range(2).map(functools.partial(tf.add, 10))) == [10, 11]
+    assert elements(Dataset.range(2).map(functools.partial(tf.add, np.int64(10)))) == [10, 11]
     calls = Dataset.range(3).map(lambda x: x + 1, num_parallel_calls=2)
     assert elements(calls) == [1, 2, 3]
     older = Dataset.range(3).map_with_legacy_function(lambda x: x + 1)

@@ -19,7 +19,7 @@ _ROWS: tuple[tuple[str, str, Any, int, int], ...] = (
     ("u8", "uint8", np.uint8, 4, 8),
     ("i16", "int16", np.int16, 5, 16),
     ("i8", "int8", np.int8, 6, 8),
-    ("str", "string", np.object_, 7, 0),
+    ("str", "string", object, 7, 0),
     ("c64", "complex64", np.complex64, 8, 64),
     ("i64", "int64", np.int64, 9, 64),
     ("i1", "bool", np.bool_, 10, 8),
@@ -27,8 +27,8 @@ _ROWS: tuple[tuple[str, str, Any, int, int], ...] = (
     ("u16", "uint16", np.uint16, 17, 16),
     ("c128", "complex128", np.complex128, 18, 128),
     ("f16", "float16", np.float16, 19, 16),
-    ("resource", "resource", np.object_, 20, 0),
-    ("variant", "variant", np.object_, 21, 0),
+    ("resource", "resource", object, 20, 0),
+    ("variant", "variant", object, 21, 0),
     ("u32", "uint32", np.uint32, 22, 32),
     ("u64", "uint64", np.uint64, 23, 64),
 )
@@ -58,7 +58,7 @@ class DType:
 
     @property
     def as_numpy_dtype(self) -> Any:
-        """The numpy scalar type of one element (`np.object_` for strings)."""
+        """The numpy scalar type of one element (`object` for strings)."""
         return self._numpy
 
     @property
@@ -180,7 +180,7 @@ for _short, _name, _numpy, _enum, _bits in _ROWS:
     _BY_ENUM[_enum], _BY_ENUM[_enum + _REF_OFFSET] = _base, _ref
     _BY_SHORT[_short] = _base
     _BY_NAME[_base.name], _BY_NAME[_ref.name] = _base, _ref
-    if _numpy is not np.object_:
+    if _numpy is not object:
         _BY_NUMPY[np.dtype(_numpy)] = _base
 _BY_NAME.update(half=_BY_SHORT["f16"], float=_BY_SHORT["f32"], double=_BY_SHORT["f64"])
 _BY_PYTHON = {float: "f32", int: "i32", bool: "i1", complex: "c64", str: "str", bytes: "str"}

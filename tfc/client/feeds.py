@@ -105,7 +105,7 @@ def _array(graph: Graph, tensor: Tensor, value: Any) -> np.ndarray:
     if not graph.is_feedable(tensor):
         raise ValueError(f"Tensor {tensor.name} may not be fed.")
     dtype = tensor.dtype.as_numpy_dtype
-    if dtype is np.object_:
+    if dtype is object:
         if isinstance(value, int) and tensor.dtype.short == "str":
             raise _does_not_fit(value, tensor)
         array = np.array(value, dtype=object)  # a fetch of it gives it back as it is

@@ -111,7 +111,8 @@ class Fetches:
             raise ValueError(
                 f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})"
             ) from None
-        if isinstance(element, Tensor) and not self._graph.is_fetchable(element):
-            raise ValueError(f"Tensor {element.name} may not be fetched.")
+        op = element.op if isinstance(element, Tensor) else element
+        if not (self._graph.is_fetchable(element) and self._graph.is_fetchable(op)):
+            raise ValueError(f"Operation {op.name!r} has been marked as not fetchable.")
         position = self._positions.setdefault(element, len(self._positions))
         return lambda arrays: arrays[position]

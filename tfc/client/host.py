@@ -65,7 +65,7 @@ def _as_array(value: Any, tensor: Any) -> np.ndarray:
     if isinstance(value, np.ndarray) and value.dtype == object:
         return value
     dtype = tensor.dtype.as_numpy_dtype
-    if dtype is np.object_ and not isinstance(value, np.ndarray):
+    if dtype is object and not isinstance(value, np.ndarray):
         array = np.empty((), object)
         array[()] = value
         return array

@@ -83,14 +83,14 @@ def convert_inputs(sig: Signature, values: dict[str, Any]) -> list[Tensor]:
         if attr.kind == "type" and values.get(name) is not None:
             known[name] = normal_attr(sig, attr, values[name]), name
     tensors: list[Tensor] = []
-    for position, arg in enumerate(sig.inputs):
+    for arg in sig.inputs:
         value = values[arg.name]
         if arg.is_list:
             tensors += _convert_list(sig, arg, value, known)
             continue
         wish = None
         if arg.type_attr is not None and arg.type_attr not in known:
-            wish = _wish(sig, position, value, values)
+            wish = _default_type(sig, arg)
         tensor = _convert_one(sig, arg, value, known, wish)
         _learn(sig, arg, tensor.dtype.base_dtype, known)
         if arg.is_ref and not tensor.dtype.is_ref_dtype:
@@ -133,18 +133,10 @@ def list_attrs(sig: Signature, values: dict[str, Any], inputs: Sequence[Tensor])
     return found
 
 
-def _wish(sig: Signature, position: int, value: Any, values: dict[str, Any]) -> DType | None:
-    """For a Python number, the dtype of a later operand that must be of the same type; the
-    attribute's default dtype otherwise."""
-    attr = sig.inputs[position].type_attr
-    assert attr is not None
-    if isinstance(value, bool | int | float | complex | list | tuple):
-        for other in sig.inputs[position + 1 :]:
-            candidate = values[other.name]
-            if other.type_attr == attr and is_dense_tensor_like(candidate):
-                dtype: DType = candidate.dtype.base_dtype
-                return dtype
-    default = sig.attrs[attr].default
+def _default_type(sig: Signature, arg: Arg) -> DType | None:
+    """The dtype that a Python value should have if it can: the type attribute's default."""
+    assert arg.type_attr is not None
+    default = sig.attrs[arg.type_attr].default
     return default if isinstance(default, DType) else None
 
 

@@ -21,17 +21,17 @@ from tfc.passes.lower_errors import NeedsValue, NotNative
 _OPS = 100
 _ELEMENTS = 10_000
 # Without native form, but functions of their operands; other host ops may look at anything.
-_HOST = frozenset(
-    (
-        "DynamicPartition",
-        "ListDiff",
-        "SparseSlice",
-        "SparseSplit",
-        "Unique",
-        "UniqueWithCounts",
-        "Where",
-    )
+_OF_NUMBERS = (
+    "DynamicPartition",
+    "ListDiff",
+    "SparseSlice",
+    "SparseSplit",
+    "Unique",
+    "UniqueWithCounts",
+    "Where",
 )
+_OF_STRINGS = ("StringLength", "StringSplit", "StringSplitV2", "StringToNumber", "UnicodeDecode")
+_HOST = frozenset((*_OF_NUMBERS, *_OF_STRINGS))
 # Of these it is the static shape of the operands that counts, not their values.
 _OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank"))
 
@@ -118,6 +118,8 @@ def _is_function(op: Operation) -> bool:
         return False
     if any(t.dtype.is_ref_dtype or not t.dtype.is_numpy_compatible for t in op.inputs):
         return False
+    if op.type in _OF_STRINGS:
+        return True
     if any(t.dtype.short == "str" for t in (*op.inputs, *op.outputs)):
         return False
     return all((t.get_shape().num_elements() or 0) <= _ELEMENTS for t in op.outputs)

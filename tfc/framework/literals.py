@@ -1,8 +1,9 @@
 """Python values as arrays: which dtype a number, string, list or array becomes, as in TensorFlow 1.
 
-Python floats become float32, ints int32 where they fit, strings arrays of bytes objects; numpy
-values keep their dtype. A dtype asked for must be one that the values are of already: an int may
-become a float, a float never an int.
+Python floats become float32, ints int32 where they fit, strings arrays of bytes objects; arrays and
+single numpy scalars keep their dtype, lists of numpy scalars are narrowed as lists of numbers are.
+A dtype asked for must be one that the values are of already: an int may become a float, a float
+never an int.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ def as_array(
     Fewer values than `shape` holds are continued with the last one.
 
     Raises:
-      TypeError: values that are not of `dtype`, or of no type; another shape with `verify_shape`.
-      ValueError: None, a ragged list, an unknown shape, or more values than `shape` holds.
+      TypeError: values that are not of `dtype`, or of no type; an unknown shape; another shape with
+        `verify_shape`.
+      ValueError: None, a ragged list, or more values than `shape` holds.
     """
     if dtype is not None:
         dtype = dtype.base_dtype
@@ -41,7 +43,7 @@ def as_array(
     if shape is None:
         return array
     if any(d is None for d in shape):
-        raise ValueError(f"a constant needs a known shape, not {list(shape)}")
+        raise TypeError(f"a constant needs a known shape, not {list(shape)}")
     return _in_shape(array, tuple(int(d) for d in shape if d is not None), verify_shape)
 
 
@@ -74,9 +76,19 @@ def _from_python(value: Any, dtype: DType | None) -> np.ndarray:
         return _filled(leaves, shape, dtype)
     inferred = _inferred(leaves, value)
     array = _filled(leaves, shape, inferred)
-    if inferred != dtypes.int64 or any(isinstance(v, np.generic) for v in leaves):
+    if inferred not in (dtypes.float64, dtypes.int64) or _holds_array(value):
         return array
+    if inferred == dtypes.float64:
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32)
     return array.astype(np.int32) if all(-(2**31) <= int(v) < 2**31 for v in leaves) else array
+
+
+def _holds_array(value: Any) -> bool:
+    """Whether nested lists hold an array that is no scalar."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, list | tuple) and any(_holds_array(v) for v in value)
 
 
 def _flatten(value: Any, leaves: list[Any]) -> tuple[int, ...]:
@@ -137,11 +149,7 @@ def _inferred(leaves: list[Any], value: Any) -> DType:
         raise _not_convertible(value)
     if not all(isinstance(v, numbers.Number | np.generic) for v in leaves):
         raise _not_convertible(value)
-    found = np.result_type(*{_numpy_type(v) for v in leaves})
-    has_numpy = any(isinstance(v, np.generic) for v in leaves)
-    if found == np.float64 and not any(isinstance(v, np.float64) for v in leaves):
-        return dtypes.float32 if not has_numpy else dtypes.float64
-    return dtypes.as_dtype(found)
+    return dtypes.as_dtype(np.result_type(*{_numpy_type(v) for v in leaves}))
 
 
 def _numpy_type(value: Any) -> Any:

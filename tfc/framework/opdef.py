@@ -22,6 +22,8 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tfc.base import dtypes, errors
 from tfc.base.dtypes import DType
 from tfc.base.location import user_location
@@ -154,10 +156,33 @@ class OpDef:
 
     @classmethod
     def run_host(cls, op: Operation, arrays: Sequence[Any], *call: Any) -> tuple[Any, ...]:
-        """Results of the `host` rule, one per output. call: the Call, for one that takes it."""
+        """Results of the `host` rule, one per output. call: the Call, for one that takes it.
+
+        Raises:
+          InvalidArgumentError: shapes that the graph did not know are wrong.
+        """
         if cls.host is None:
             raise errors.UnimplementedError(None, op, f"op {cls.name} has no host form")
-        return _as_tuple(call_rule(cls.host, op, arrays, *call), len(op.outputs))
+        checks = cls.shape is not None and cls.shape_holds_when_run and not cls.effects
+        if not checks or all(t.get_shape().is_fully_defined() for t in op.inputs):
+            return _as_tuple(call_rule(cls.host, op, arrays, *call), len(op.outputs))
+        try:
+            results = call_rule(cls.host, op, arrays, *call)
+        except (ValueError, IndexError, KeyError, TypeError, AttributeError):
+            cls._check_arrays(op, arrays)  # says better what is wrong
+            raise
+        cls._check_arrays(op, arrays)
+        return _as_tuple(results, len(op.outputs))
+
+    @classmethod
+    def _check_arrays(cls, op: Operation, arrays: Sequence[Any]) -> None:
+        """Raises InvalidArgumentError if the shape rule does, now that all shapes are known."""
+        if not all(isinstance(a, np.ndarray | np.generic) for a in arrays):
+            return
+        try:
+            call_rule(cls.shape, op, [TensorShape(a.shape) for a in arrays])  # type: ignore[arg-type]
+        except ValueError as error:
+            raise errors.InvalidArgumentError(None, op, str(error)) from error
 
 
 def _shape_now(tensor: Tensor, operand: Any) -> TensorShape:

@@ -275,10 +275,7 @@ class TopKV2(
 
     def shape(input: TensorShape, k: TensorShape, *, op: Any) -> list[TensorShape]:
         s.with_rank(k, 0)
-        count = s.static_ints(op, 1)
-        if count is not None and count[0] < 0:
-            raise ValueError(f"Need k >= 0, got {count[0]}")
-        return _top_shape(input, None if count is None else count[0])
+        return _top_shape(input, s.extent_given(op, 1))
 
     def grad(op: Any, dy: Tensor, _: Any) -> list[Any]:
         return [_top_grad(op, dy), None]

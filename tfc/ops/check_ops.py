@@ -292,22 +292,21 @@ def is_numeric_tensor(tensor: Any) -> bool:
     return isinstance(tensor, Tensor) and tensor.dtype.base_dtype.short in dtypes.NUMBERS
 
 
-def _differences(x: Any) -> Tensor:
+def _neighbours(x: Any) -> tuple[Tensor, Tensor]:
+    """All elements but the last one, and all but the first: differences of unsigned ones wrap."""
     flat = shape_ops.reshape(x, [-1])
-    return flat[1:] - flat[:-1]
+    return flat[:-1], flat[1:]
 
 
 def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
     """Whether each element is at least the one before it."""
     with name_scope(name, "is_non_decreasing", [x]):
-        steps = _differences(convert_to_tensor(x, name="x"))
-        zero = const_ops.constant(0, dtype=steps.dtype)
-        return reduction_ops.reduce_all(apply("LessEqual", zero, steps))
+        before, after = _neighbours(convert_to_tensor(x, name="x"))
+        return reduction_ops.reduce_all(apply("LessEqual", before, after))
 
 
 def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
     """Whether each element is greater than the one before it."""
     with name_scope(name, "is_strictly_increasing", [x]):
-        steps = _differences(convert_to_tensor(x, name="x"))
-        zero = const_ops.constant(0, dtype=steps.dtype)
-        return reduction_ops.reduce_all(apply("Less", zero, steps))
+        before, after = _neighbours(convert_to_tensor(x, name="x"))
+        return reduction_ops.reduce_all(apply("Less", before, after))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
+from tfc.base import dtypes
 from tfc.base.dtypes import INTEGERS, NUMBERS, REALS
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor, convert_to_tensor
@@ -87,8 +88,21 @@ def _bitwise(name: str, what: str, lower: Callable[..., Value]) -> Any:
 BitwiseAnd = _bitwise("BitwiseAnd", "The bits that are set in both x and y.", p.and_)
 BitwiseOr = _bitwise("BitwiseOr", "The bits that are set in x or y.", p.or_)
 BitwiseXor = _bitwise("BitwiseXor", "The bits that are set in one of x and y.", p.xor)
-LeftShift = _bitwise("LeftShift", "x shifted left by y bits.", p.shl)
-RightShift = _bitwise("RightShift", "x shifted right by y bits, keeping the sign.", p.shr)
+
+
+def _shift(primitive: Callable[..., Value]) -> Callable[..., Value]:
+    """A shift by at least no bit and at most all but one, as TensorFlow clamps."""
+
+    def lower(build: Any, x: Value, y: Value) -> Value:
+        most = p.full_like(build, y, 8 * dtypes.by_short(y.type.dtype).size - 1)
+        clamped = p.min(build, p.max(build, y, p.full_like(build, y, 0)), most)
+        return primitive(build, x, clamped)
+
+    return lower
+
+
+LeftShift = _bitwise("LeftShift", "x shifted left by y bits.", _shift(p.shl))
+RightShift = _bitwise("RightShift", "x shifted right by y bits, keeping the sign.", _shift(p.shr))
 Invert = define_unary("Invert", INTEGERS, "Every bit flipped.", p.not_, lambda op, dy: None)
 
 

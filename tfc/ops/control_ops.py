@@ -10,6 +10,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.base.shapes import shape_text
 from tfc.framework.graph import (
     Operation,
     Tensor,
@@ -23,6 +24,7 @@ from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import const_ops
 from tfc.ops.common import no_gradient, no_outputs, unchanged
+from tfc.ops.lowering import invalid
 from tfc.prims.effects import MAX_PAYLOAD
 
 
@@ -45,6 +47,9 @@ class AssertOp(OpDef, sig="Assert(condition: bool, data: [T], summarize: int = 3
     grad = no_gradient
 
     def lower(build: Any, condition: Value, *data: Value, summarize: int, **_: Any) -> tuple[()]:
+        if condition.type.size != 1:
+            shape = shape_text(condition.type.shape)
+            raise invalid(build, f"The condition must be a scalar, but it has shape {shape}")
         tensors = list(build.op.inputs)[1:]
         message, payload = _assertion(build, tensors, data, summarize)
         ok = p.reshape(build, condition, shape=()) if condition.type.shape else condition
@@ -177,7 +182,13 @@ def no_op(name: str | None = None) -> Operation:
 def Assert(
     condition: Any, data: Any, summarize: int | None = None, name: str | None = None
 ) -> Operation:
-    """An op that fails the run with the contents of `data` unless the condition holds."""
+    """An op that fails the run with the contents of `data` unless the condition holds.
+
+    Raises:
+      TypeError: `data` is no list.
+    """
+    if not isinstance(data, list | tuple):
+        raise TypeError(f"Expected list for 'data' argument to 'Assert' Op, not {data}.")
     with name_scope(name, "Assert", [condition, *data]) as scope:
         test = convert_to_tensor(condition, name="condition")
         tensors = [convert_to_tensor(d, name=f"data_{i}") for i, d in enumerate(data)]

@@ -22,6 +22,8 @@ from tfc.ops.shape_ops import rank, shape, shape_n
 def _axis_of(build: Any, axis: Value, rank: int, op: str) -> int:
     """The static axis as a number in [0, rank)."""
     at = int(build.static(axis).ravel()[0])
+    if not rank:
+        raise invalid(build, f"{op} : Can't concatenate scalars (use tf.stack instead)")
     if not -rank <= at < rank:
         raise invalid(
             build,
@@ -43,10 +45,11 @@ def _concat_shape(values: Sequence[TensorShape], axis: list[int] | None) -> Tens
         return s.unknown(count)
     if len(axis) != 1:
         raise ValueError(f"axis must be one number, but has {len(axis)} elements")
+    if not count:
+        raise ValueError("Can't concatenate scalars (use tf.stack instead)")
     if not -count <= axis[0] < count:
-        raise ValueError(
-            f"Expected concatenating dimensions in the range [{-count}, {count}), but got {axis[0]}"
-        )
+        least = axis[0] + 1 if axis[0] >= 0 else -axis[0]
+        raise ValueError(f"Shape must be at least rank {least} but is rank {count}")
     at = axis[0] % count
     total: int | None = 0
     merged: s.Dims = [None] * count

@@ -222,6 +222,7 @@ def matmul(
     The sparsity hints change nothing but how fast TensorFlow is, and are accepted.
 
     Raises:
+      TypeError: two dtypes.
       ValueError: an operand is to be transposed and adjoint, or the shapes do not fit.
     """
     with name_scope(name, "MatMul", [a, b]) as scope:

@@ -151,15 +151,17 @@ def bias_add(
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """x @ weights + biases."""
     with name_scope(name, "xw_plus_b", [x, weights, biases]) as scope:
-        product = matmul(convert_to_tensor(x, name="x"), convert_to_tensor(weights, name="weights"))
-        return bias_add(product, convert_to_tensor(biases, name="biases"), name=scope)
+        x, weights = convert_to_tensor(x, name="x"), convert_to_tensor(weights, name="weights")
+        biases = convert_to_tensor(biases, name="biases")
+        return bias_add(matmul(x, weights), biases, name=scope)
 
 
 def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """relu(x @ weights + biases)."""
     with name_scope(name, "relu_layer", [x, weights, biases]) as scope:
-        product = matmul(convert_to_tensor(x, name="x"), convert_to_tensor(weights, name="weights"))
-        return relu(bias_add(product, convert_to_tensor(biases, name="biases")), name=scope)
+        x, weights = convert_to_tensor(x, name="x"), convert_to_tensor(weights, name="weights")
+        biases = convert_to_tensor(biases, name="biases")
+        return relu(bias_add(matmul(x, weights), biases), name=scope)
 
 
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
@@ -317,7 +319,8 @@ def l2_normalize(
     with name_scope(name, "l2_normalize", [x]) as scope:
         x = convert_to_tensor(x, name="x")
         if x.dtype.base_dtype.is_complex:
-            parts = apply("Real", x), apply("Imag", x)
+            kind = x.dtype.base_dtype.real_dtype
+            parts = apply("Real", x, Tout=kind), apply("Imag", x, Tout=kind)
             squares = square(parts[0]) + square(parts[1])
             total = reduction_ops.reduce_sum(squares, axis, keepdims=True)
             inverse = rsqrt(apply("Maximum", total, epsilon))

@@ -95,8 +95,16 @@ class RandomUniformInt(
     """Integers in [minval, maxval)."""
 
     stateful = True
-    shape = _given_shape
     grad = no_gradient
+
+    def shape(
+        shape: TensorShape, minval: TensorShape, maxval: TensorShape, *, op: Any
+    ) -> list[TensorShape]:
+        for name, bound in (("minval", minval), ("maxval", maxval)):
+            if bound.ndims:
+                text = shape_rules.text(shape_rules.dims_of(bound))
+                raise ValueError(f"{name} must be a scalar; got a tensor of shape {text}")
+        return _given_shape(shape, op=op)
 
     def lower(
         build: Any, shape: Value, minval: Value, maxval: Value, *, seed: int, seed2: int, **_: Any
@@ -137,8 +145,7 @@ def class_shape(
     """Shape rule of class numbers: [rows of the logits, how many are drawn]."""
     rows, _classes = shape_rules.with_rank(logits, 2)
     shape_rules.with_rank(num, 0)
-    count = shape_rules.static_ints(op, 1)
-    return [shape_rules.shape_of([rows, count[0] if count else None])]
+    return [shape_rules.shape_of([rows, shape_rules.extent_given(op, 1)])]
 
 
 def draw_classes(

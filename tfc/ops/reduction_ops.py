@@ -25,6 +25,7 @@ def reduction_shape(
 ) -> list[TensorShape]:
     """The shape after a reduction, as far as the axes are known."""
     dims, axes = shape_rules.dims_of(input), shape_rules.static_ints(op, 1)
+    shape_rules.with_rank_at_most(reduction_indices, 1)
     if dims is None:
         return [shape_rules.unknown()]
     if axes is None:
@@ -318,7 +319,7 @@ def count_nonzero(
     with name_scope(name, "count_nonzero", [input_tensor]):
         x = convert_to_tensor(input_tensor, name="input_tensor")
         zero = const_ops.zeros([], dtype=x.dtype.base_dtype)
-        marks = cast_ops.to_int64(apply("NotEqual", x, zero))
+        marks = cast_ops.cast(apply("NotEqual", x, zero), dtypes.int64)
         total = reduce_sum(marks, axis, kept, reduction_indices=reduction_indices)
         return cast_ops.cast(total, dtypes.as_dtype(dtype))
 

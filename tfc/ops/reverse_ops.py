@@ -195,7 +195,9 @@ def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
 def _sorted_last(values: Tensor, direction: str) -> tuple[Tensor, Tensor]:
     """(sorted values, their former places) along the last axis."""
     if direction not in ("ASCENDING", "DESCENDING"):
-        raise ValueError(f"direction must be ASCENDING or DESCENDING, not {direction!r}")
+        raise ValueError(
+            f"direction should be one of ASCENDING, DESCENDING. Received: direction={direction}"
+        )
     dims = s.dims_of(values.get_shape())
     count: Any = dims[-1] if dims and dims[-1] is not None else shape(values)[-1]
     if direction == "DESCENDING":
@@ -207,7 +209,7 @@ def _sorted_last(values: Tensor, direction: str) -> tuple[Tensor, Tensor]:
 def _turned(values: Tensor) -> Tensor:
     """`values` in the opposite order, one to one: the least integer has no negative."""
     if values.dtype.is_unsigned:
-        return apply("Sub", values.dtype.max, values)
+        return values.dtype.max - values
     return -values - 1 if values.dtype.is_integer else -values
 
 
@@ -333,12 +335,21 @@ def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
 
 
 def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
-    """For each batch, the rows of `params` that its row of `indices` names."""
+    """For each batch, the rows of `params` that its row of `indices` names.
+
+    Raises:
+      ValueError: the rank of `indices` is unknown, or the batches are of different shapes.
+    """
     indices = convert_to_tensor(indices, name="indices")
     rank = indices.get_shape().ndims
     if rank is None:
         raise ValueError("batch_gather does not allow indices with unknown shape.")
-    return gather(params, indices, axis=rank - 1, batch_dims=rank - 1, name=name or "BatchGather")
+    last = rank - 1
+    rows = gather(params, indices, axis=last, batch_dims=last, name=name or "BatchGather")
+    if rows.get_shape().ndims is not None:
+        rest = s.unknown(rows.get_shape().ndims - last)
+        rows.set_shape(indices.get_shape()[:last].concatenate(rest))  # of params as of indices
+    return rows
 
 
 def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:

@@ -24,6 +24,7 @@ def _arg_shape(
 ) -> list[TensorShape]:
     shape_rules.with_rank(dimension, 0)
     dims, axis = shape_rules.dims_of(input), shape_rules.static_ints(op, 1)
+    shape_rules.with_rank(dimension, 0)
     if dims is None:
         return [shape_rules.unknown()]
     if len(dims) <= 1:
@@ -127,7 +128,10 @@ def _scan(kind: str) -> Any:
     def lower(
         build: Any, x: Value, axis: Value, *, exclusive: bool, reverse: bool, **_: Any
     ) -> Value:
-        at = int(build.static(axis).ravel()[0])
+        if axis.type.rank:
+            shape = shape_rules.text(axis.type.shape)
+            raise invalid(build, f"ScanOp: axis must be a scalar, not {shape}")
+        at = int(build.static(axis))
         if not -x.type.rank <= at < x.type.rank:
             raise invalid(
                 build,

@@ -74,8 +74,6 @@ def _call(op: Any, token: str, arrays: Sequence[np.ndarray], types: Sequence[Any
         raise errors.InvalidArgumentError(None, op, f"callback {token} is not found")
     try:
         result = function.call(*arrays)
-    except errors.OpError:
-        raise
     except Exception as error:
         kinds = (cls for base, cls in _ERRORS if isinstance(error, base))
         cls = next(kinds, errors.UnknownError)

@@ -25,11 +25,11 @@ def _unsorted_shape(
 ) -> list[TensorShape]:
     shape_rules.with_rank(num, 0)
     dims, where = shape_rules.dims_of(data), shape_rules.dims_of(ids)
-    count = shape_rules.static_ints(op, 2)
+    count = shape_rules.extent_given(op, 2)
     if dims is None or where is None:
         return [shape_rules.unknown()]
     shape_rules.merge_dims(dims[: len(where)], where)
-    return [shape_rules.shape_of([count[0] if count else None, *dims[len(where) :]])]
+    return [shape_rules.shape_of([count, *dims[len(where) :]])]
 
 
 def _scattered(build: Any, data: Value, ids: Value, count: int, kind: str, initial: Any) -> Value:
@@ -69,6 +69,8 @@ def _unsorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
             if num.type.rank:
                 raise invalid(build, f"num_segments should be a scalar, not shape {num.type.shape}")
             count = int(build.static(num))
+            if count < 0:
+                raise invalid(build, f"Input num_segments == {count} must not be negative.")
             _check_ids(build, segment_ids, count)
             return _scattered(build, data, segment_ids, count, kind, _neutral(kind, data))
 

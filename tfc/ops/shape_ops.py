@@ -188,10 +188,8 @@ class ExpandDims(
 
     def shape(input: TensorShape, dim: TensorShape, *, op: Any) -> list[TensorShape]:
         dims, at = s.dims_of(input), s.static_ints(op, 1)
-        if dims is None:
+        if dims is None or at is None:
             return [s.unknown()]
-        if at is None:
-            return [s.unknown(len(dims) + 1)]
         if len(at) != 1:
             raise ValueError(f"'dim' input must be a tensor with a single value, not {len(at)}")
         if not -len(dims) - 1 <= at[0] <= len(dims):
@@ -264,7 +262,8 @@ class Transpose(
         dims, order = s.dims_of(x), s.static_ints(op, 1)
         entries = s.with_rank(perm, 1)[0]
         if dims is None:
-            return [s.unknown(entries)]
+            # an order of one axis, or none, does not tell a vector from a scalar
+            return [s.unknown(None if entries is not None and entries < 2 else entries)]
         if entries is not None and entries != len(dims):
             raise ValueError(f"Dimension must be {len(dims)} but is {entries}")
         if order is None:
@@ -327,6 +326,8 @@ class InvertPermutation(OpDef, sig="InvertPermutation(x: T, T: type = int32) -> 
         return [None]
 
     def lower(build: Any, x: Value) -> Value:
+        if x.type.rank != 1:
+            raise invalid(build, "invert_permutation expects a 1D vector.")
         count = x.type.shape[0]
         low, high = p.full_like(build, x, 0), p.full_like(build, x, count)
         ok = p.and_(build, p.ge(build, x, low), p.lt(build, x, high))
@@ -397,11 +398,17 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
 
 
 def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
-    """`input` with a dimension of 1 inserted at `axis`."""
+    """`input` with a dimension of 1 inserted at `axis`, which may be called `dim`.
+
+    Raises:
+      ValueError: there is no axis, or two.
+    """
     if dim is not None:
         if axis is not None:
             raise ValueError("can't specify both 'dim' and 'axis'")
         axis = dim
+    if axis is None:
+        raise ValueError("Must specify an axis argument to tf.expand_dims()")
     return opdef.apply("ExpandDims", input, axis, name=name)
 
 

@@ -134,11 +134,23 @@ def check_attr(op: str, name: str, value: int, least: int) -> None:
         raise ValueError(f"Attr '{name}' of '{op}' Op passed {value} less than minimum {least}.")
 
 
-def axis_in(axis: int, rank: int, what: str = "dimension") -> int:
-    """`axis` as a number in [0, rank); negative ones count from the end."""
+def axis_in(axis: int, rank: int) -> int:
+    """`axis`, a scalar input, as a number in [0, rank); negative ones count from the end."""
     if not -rank <= axis < rank:
-        raise ValueError(f"Invalid {what} {axis}: must be in the range [-{rank}, {rank}).")
+        raise ValueError(
+            f"Dimension size, given by scalar input {axis} must be in range [-{rank}, {rank})"
+        )
     return axis % rank if rank else 0
+
+
+def extent_given(op: Any, index: int) -> int | None:
+    """The extent that the scalar input `index` of `op` is; None if the graph does not tell."""
+    found = static_ints(op, index)
+    if found is not None and found[0] < 0:
+        raise ValueError(
+            f"Dimension size, given by scalar input {index}, must be non-negative but is {found[0]}"
+        )
+    return found[0] if found else None
 
 
 def broadcast_dims(a: Dims, b: Dims) -> Dims:

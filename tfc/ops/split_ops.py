@@ -8,7 +8,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base.dtypes import INDEX
-from tfc.base.shapes import Dimension, TensorShape
+from tfc.base.shapes import TensorShape
 from tfc.framework import opdef
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import ANY, OpDef
@@ -86,6 +86,12 @@ class SplitV(
         op: Any,
     ) -> list[TensorShape]:
         dims, sizes, axis = s.dims_of(value), s.static_ints(op, 1), s.static_ints(op, 2)
+        (count,) = s.with_rank(size_splits, 1)
+        if count not in (None, num_split):
+            raise ValueError(
+                "Length of size_splits should be equal to num_outputs: "
+                f"{count} sizes, {num_split} outputs"
+            )
         if dims is None:
             return [s.unknown()] * num_split
         if axis is None:
@@ -109,9 +115,17 @@ class SplitV(
     def grad(op: Any, *dys: Tensor) -> list[Any]:
         return [concat(list(dys), op.inputs[2]), None, None]
 
-    def lower(build: Any, value: Value, size_splits: Value, split_dim: Value) -> tuple[Value, ...]:
+    def lower(
+        build: Any, value: Value, size_splits: Value, split_dim: Value, *, num_split: int
+    ) -> tuple[Value, ...]:
         dims = value.type.shape
         at = int(build.static(split_dim)) % max(len(dims), 1)
+        if size_splits.type.shape != (num_split,):
+            raise invalid(
+                build,
+                "size of the split_tensor must be 1-D and have the same elements as outputs got "
+                f"{size_splits.type.rank} -D and {size_splits.type.size} elements",
+            )
         sizes = [int(d) for d in build.static(size_splits)]
         rest = dims[at] - sum(d for d in sizes if d != -1)
         if rest < 0 or sizes.count(-1) > 1 or (rest and -1 not in sizes):
@@ -190,25 +204,25 @@ def split(
     num: int | None = None,
     name: str | None = "split",
 ) -> list[Tensor]:
-    """`value` in equal parts (an int), or in parts of the sizes given, along `axis`."""
-    sizes = convert_to_tensor(num_or_size_splits) if _any_tensor_in(num_or_size_splits) else None
-    if sizes is None and isinstance(num_or_size_splits, int | np.integer | Dimension):
+    """`value` in equal parts (an int), or in parts of the sizes given, along `axis`.
+
+    Raises:
+      ValueError: one size that is no int; sizes of which the graph does not know how many.
+    """
+    single = np.ndim(num_or_size_splits) == 0 if not _any_tensor_in(num_or_size_splits) else False
+    if single and not isinstance(num_or_size_splits, float | np.floating | str | bytes):
         count = int(num_or_size_splits)
         return list(opdef.apply("Split", axis, value, num_split=count, name=name or "split"))
-    if sizes is None:
-        whole = isinstance(num_or_size_splits, list | tuple) and num_or_size_splits
-        sizes = num_or_size_splits if whole else convert_to_tensor(num_or_size_splits)
-    if isinstance(sizes, Tensor) and sizes.get_shape().ndims == 0:
+    sizes = convert_to_tensor(num_or_size_splits)
+    if sizes.get_shape().ndims == 0:
         raise ValueError(
-            "Rank-0 tensors are not supported as the num_or_size_splits argument to split; "
-            "sizes are of rank 1."
+            "Rank-0 tensors are not supported as the num_or_size_splits argument to split. "
+            f"Argument provided: {num_or_size_splits!r}"
         )
     if num is None:
-        tensor = sizes if isinstance(sizes, Tensor) else None
-        known = s.with_rank(tensor.get_shape(), 1) if tensor is not None else [len(sizes)]
-        num = known[0]
+        num = s.with_rank(sizes.get_shape(), 1)[0]
     if num is None:
-        raise ValueError(f"Cannot infer argument `num` from shape {known}")
+        raise ValueError(f"Cannot infer argument `num` from shape {sizes.get_shape()}")
     return list(opdef.apply("SplitV", value, sizes, axis, num_split=num, name=name or "split"))
 
 

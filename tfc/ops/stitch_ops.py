@@ -184,8 +184,11 @@ class ListDiff(
         return [TensorShape([None]), TensorShape([None])]
 
     def host(
-        x: np.ndarray, y: np.ndarray, *, out_idx: DType, **_: Any
+        op: Any, x: np.ndarray, y: np.ndarray, *, out_idx: DType
     ) -> tuple[np.ndarray, np.ndarray]:
+        for name, given in (("x", x), ("y", y)):
+            if given.ndim != 1:
+                raise errors.InvalidArgumentError(None, op, f"{name} should be a 1D vector.")
         kept = np.flatnonzero(~np.isin(x, y))
         return x[kept], kept.astype(out_idx.as_numpy_dtype)
 

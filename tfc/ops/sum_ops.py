@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
-from tfc.base import dtypes
+from tfc.base import dtypes, errors
 from tfc.base.dtypes import NUMBERS, REALS
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
@@ -18,7 +18,7 @@ from tfc.ir.core import Value
 from tfc.ops import cast_ops, const_ops, reduction_ops, shape_rules
 from tfc.ops.common import same_shape
 from tfc.ops.host_forms import added_entries
-from tfc.ops.lowering import invalid, one_shape, typed
+from tfc.ops.lowering import one_shape, typed
 from tfc.passes import lower_arrays
 from tfc.passes.arrays import Elements
 
@@ -87,8 +87,11 @@ class Cross(OpDef, sig="Cross(a: T, b: T) -> product: T", T=REALS):
     def lower(build: Any, a: Value, b: Value, **_: Any) -> Value:
         one_shape(build, a, b)
         if a.type.rank == 0 or a.type.shape[-1] != 3:
-            raise invalid(
-                build, f"Cross products are only defined for length 3: {shape_text(a.type.shape)}"
+            raise errors.FailedPreconditionError(
+                None,
+                build.op,
+                "Cross-products are only defined for 3-element vectors, not for shape "
+                f"{shape_text(a.type.shape)}.",
             )
         dim = a.type.rank - 1
 
@@ -191,13 +194,11 @@ def _as_floats(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    """Both operands as tensors of one dtype, that of whichever is a tensor already.
+    """Both operands as tensors of one dtype, that of the first.
 
     Raises:
       TypeError: the dtypes differ.
     """
-    if not isinstance(x, Tensor) and hasattr(y, "dtype") and hasattr(y, "op"):
-        x = convert_to_tensor(x, dtype=y.dtype.base_dtype, name="x")
     a = convert_to_tensor(x, name="x")
     b = convert_to_tensor(y, dtype=None if hasattr(y, "op") else a.dtype.base_dtype, name="y")
     if a.dtype.base_dtype != b.dtype.base_dtype:
@@ -222,9 +223,14 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """x / y as Python 2 has it: integers are rounded toward zero."""
+    """x / y as Python 2 has it: integers are rounded down.
+
+    Raises:
+      ValueError: the dtypes differ.
+    """
     with name_scope(name, "div", [x, y]) as scope:
-        a, b = _pair(x, y)
+        a = convert_to_tensor(x, name="x")
+        b = convert_to_tensor(y, dtype=a.dtype.base_dtype, name="y")
         floating = a.dtype.is_floating or a.dtype.is_complex
         return apply("RealDiv" if floating else "FloorDiv", a, b, name=scope)
 
@@ -232,15 +238,14 @@ def div(x: Any, y: Any, name: str | None = None) -> Tensor:
 def floordiv(x: Any, y: Any, name: str | None = None) -> Tensor:
     """The largest integer not above x / y."""
     with name_scope(name, "floordiv", [x, y]) as scope:
-        a, b = _pair(x, y)
-        return apply("FloorDiv", a, b, name=scope)
+        return apply("FloorDiv", x, y, name=scope)
 
 
 def divide(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """x / y by the rules of Python 3's `/`."""
+    """x / y by the rules of Python 3's `/`; a Python number if both are and there is no name."""
     if name is not None:
         return truediv(x, y, name=name)
-    quotient: Tensor = convert_to_tensor(x) / y if not hasattr(x, "op") else x / y
+    quotient: Tensor = x / y
     return quotient
 
 
@@ -259,9 +264,7 @@ def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
         raise ValueError("Only scalar multiply works, got shape " + str(factor.get_shape()))
     if isinstance(x, IndexedSlices):
         return IndexedSlices(factor * x.values, x.indices, x.dense_shape)
-    if name is not None:
-        return apply("Mul", factor, x, name=name)
-    return factor * x
+    return apply("Mul", factor, x, name=name)
 
 
 def add_n(inputs: Any, name: str | None = None) -> Tensor:

@@ -429,7 +429,7 @@ def _part_of(op: str, input: Any, name: str | None) -> Any:
     from tfc.framework.graph import convert_to_tensor
 
     tensor = convert_to_tensor(input, name="input")
-    if tensor.dtype.base_dtype.short not in NUMBERS:
+    if op == "Real" and tensor.dtype.base_dtype.short not in NUMBERS:
         raise TypeError(f"input must be a numeric tensor, but got tensor with dtype {tensor.dtype}")
     if not tensor.dtype.is_complex:
         return tensor if op == "Real" else const_ops.zeros_like(tensor)

@@ -17,7 +17,7 @@ from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.activation_ops import repeat_last, shifted
 from tfc.ops.axis_orders import moved_to_end
-from tfc.ops.const_ops import prevent_gradient, stop_gradient
+from tfc.ops.const_ops import prevent_gradient, stop_gradient, zeros_like
 from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import expand_dims, rank, reshape, shape, squeeze, transpose
@@ -287,7 +287,7 @@ def sigmoid_cross_entropy_with_logits(
         x = convert_to_tensor(logits, name="logits")
         z = convert_to_tensor(labels, name="labels")
         _same_shapes("logits", x, "labels", z)
-        zeros = apply("ZerosLike", x, name="zeros_like")
+        zeros = zeros_like(x, name="zeros_like")
         positive = x >= zeros
         above = apply("Select", positive, x, zeros)
         below = apply("Select", positive, -x, x)

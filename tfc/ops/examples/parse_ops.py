@@ -91,7 +91,7 @@ def _stacked(rows: list[np.ndarray], dtype: DType, shape: TensorShape, default: 
     dims = [d or 0 for d in shape.as_list()]
     if shape.as_list() and shape.as_list()[0] is None:
         dims[0] = max((len(row) for row in rows), default=0)
-    fill = default.ravel()[0] if default.size else b"" if kind is np.object_ else 0
+    fill = default.ravel()[0] if default.size else b"" if kind is object else 0
     whole = np.full((len(rows), *dims), fill, kind)
     for k, row in enumerate(rows):
         if row.ndim:

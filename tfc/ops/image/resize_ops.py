@@ -32,6 +32,8 @@ def _sized(images: TensorShape, size: TensorShape, *, op: Any) -> list[TensorSha
     if count not in (None, 2):
         raise ValueError(f"Dimension must be 2 but is {count}")
     new = s.static_dims(op, 1) or [None, None]
+    if None in new:  # TensorFlow looks at sizes that it knows whole
+        new = [None, None]
     return [s.shape_of([dims[0], *new, dims[3]])]
 
 

@@ -165,7 +165,7 @@ def _stacked(op: Any, elements: list[Any], types: Sequence[DType]) -> list[np.nd
         if len(set(extents)) > 1 and not pads:
             raise invalid(op, f"elements of different shapes cannot be stacked: {extents[:2]}")
         largest = tuple(max(column) for column in zip(*extents, strict=True))
-        whole = np.full((len(rows), *largest), b"" if kind is np.object_ else 0, kind)
+        whole = np.full((len(rows), *largest), b"" if kind is object else 0, kind)
         for i, row in enumerate(rows):
             box: Any = (i, *(slice(n) for n in row.shape))
             whole[box] = row if row.ndim else row[()]

@@ -324,7 +324,12 @@ class ReduceJoin(
         dims, chosen = s.dims_of(inputs), s.static_ints(op, 1)
         if dims is None or chosen is None:
             return [s.unknown()]
-        gone = {s.axis_in(a, len(dims)) for a in chosen}
+        for a in chosen:
+            if not -len(dims) <= a < len(dims):
+                raise ValueError(
+                    f"Invalid reduction dimension {a} for input with {len(dims)} dimensions."
+                )
+        gone = {a % len(dims) for a in chosen}
         if keep_dims:
             return [s.shape_of([1 if i in gone else d for i, d in enumerate(dims)])]
         return [s.shape_of([d for i, d in enumerate(dims) if i not in gone])]
