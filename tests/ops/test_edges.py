@@ -230,5 +230,14 @@ def test_what_is_not_fetchable() -> None:
         run(x)
 
 
+def test_what_is_fed_and_fetched_is_an_array() -> None:
+    text, number = tf.placeholder(tf.string), tf.placeholder(tf.int32)
+    feed = {text: "abc", number: 3}
+    words, same, one, more = run([text, tf.identity(text), number, number + 1], feed)
+    assert isinstance(words, np.ndarray) and words.shape == () and words.item() == "abc"
+    assert same == b"abc"
+    assert isinstance(one, np.ndarray) and isinstance(more, np.int32)
+
+
 def test_imaginary_parts_of_real_things() -> None:
     assert run(tf.imag(tf.constant([True]))).tolist() == [False]

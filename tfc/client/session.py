@@ -173,7 +173,8 @@ class BaseSession:
                 if new and known is not NotImplemented:
                     runtime.statistics.hits -= 1  # this run has found nothing
             if known is NotImplemented:
-                known = [_as_user_value(a) for a in plan.run(runtime, values)]
+                found = zip(fetched.elements, plan.run(runtime, values), strict=True)
+                known = [a if e in keys else _as_user_value(a) for e, a in found]
         if entries and plan.direct:
             entries.offer(lambda: calls(keys), plan, values, mutations)
         return known
@@ -487,7 +488,8 @@ def _remove_last(defaults: list[Any], item: Any) -> None:
 
 
 def _as_user_value(array: Any) -> Any:
-    """Scalars leave as numpy scalars (bytes for strings), as TensorFlow returns them."""
+    """Scalars leave as numpy scalars (bytes for strings), as TensorFlow returns them; what is fed
+    and fetched leaves as the array that it was converted to."""
     if isinstance(array, np.ndarray) and array.ndim == 0:
         return array[()]
     return array
