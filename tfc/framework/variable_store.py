@@ -107,13 +107,15 @@ class VariableStore:
             initializer=initializer,
             regularizer=regularizer,
             reuse=reuse,
-            trainable=True if trainable is None else trainable,
+            trainable=trainable,
             collections=collections,
             caching_device=caching_device,
             partitioner=partitioner,
             validate_shape=validate_shape,
             use_resource=use_resource,
             constraint=constraint,
+            synchronization=synchronization,
+            aggregation=aggregation,
         )
         if custom_getter is not None:
             return custom_getter(getter=self._find_or_make, name=name, **options)
@@ -140,12 +142,18 @@ class VariableStore:
         dtype = dtypes.as_dtype(dtype).base_dtype
         wanted = TensorShape(None) if shape is None else as_shape(shape)
         again = reuse is True and name in self.partitioned
+        options = dict(
+            trainable=trainable,
+            collections=collections,
+            caching_device=caching_device,
+            validate_shape=validate_shape,
+            constraint=constraint,
+            use_resource=use_resource,
+            synchronization=synchronization,
+            aggregation=aggregation,
+        )
         if again or (partitioner is not None and wanted.ndims != 0):
-            options = {
-                "regularizer": regularizer, "trainable": trainable, "collections": collections,
-                "caching_device": caching_device, "validate_shape": validate_shape,
-                "constraint": constraint,
-            }  # fmt: skip
+            options["regularizer"] = regularizer
             return self._in_parts(name, partitioner, wanted, dtype, initializer, reuse, options)
         if f"{name}/part_0" in self.variables:
             raise ValueError(
@@ -163,16 +171,9 @@ class VariableStore:
                 "you mean to set reuse=tf.AUTO_REUSE in VarScope?"
             )
         value, value_dtype = _initial_value(name, initializer, shape, wanted, dtype)
-        variable = Variable(
-            initial_value=value,
-            name=name,
-            trainable=trainable,
-            collections=collections,
-            caching_device=caching_device,
-            dtype=value_dtype,
-            validate_shape=validate_shape,
-            constraint=constraint,
-        )
+        variable = Variable(initial_value=value, name=name, dtype=value_dtype, **options)
+        if not validate_shape and value_dtype is not None and wanted.is_fully_defined():
+            variable.set_shape(wanted)
         self.variables[name] = variable
         if regularizer is not None:
             _regularize(variable, name, regularizer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from enum import Enum
 from typing import Any
 
 from tfc.base import dtypes
@@ -31,6 +32,7 @@ from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.overloads import Overloaded
 from tfc.framework.session_stack import get_default_session
+from tfc.framework.v1_mode import resource_variables_enabled
 
 _GUARDED = ("IsVariableInitialized", "InitializedValue")  # may read a variable without content
 _IN_SESSION = (
@@ -39,16 +41,42 @@ _IN_SESSION = (
 )
 
 
-class VariableSynchronization:
+class VariableSynchronization(Enum):
     """How copies of a variable are kept equal; accepted, since there are no copies here."""
 
     AUTO, NONE, ON_WRITE, ON_READ = range(4)
 
 
-class VariableAggregation:
+class VariableAggregation(Enum):
     """How updates of copies are combined; accepted, since there are no copies here."""
 
     NONE, SUM, MEAN, ONLY_FIRST_REPLICA = range(4)
+
+
+def checked_modes(
+    synchronization: Any, aggregation: Any, trainable: bool | None, name: str | None
+) -> tuple[VariableSynchronization, VariableAggregation, bool]:
+    """Both modes as members of their enumerations, and whether the variable is trained.
+
+    A variable that is synchronized when it is read is not trained by default.
+
+    Raises:
+      ValueError: one is no mode, or a variable synchronized when read is to be trained.
+    """
+    try:
+        aggregated = VariableAggregation(0 if aggregation is None else aggregation)
+    except ValueError:
+        raise ValueError(
+            f"Invalid variable aggregation mode: {aggregation} for variable: {name}"
+        ) from None
+    try:
+        synchronized = VariableSynchronization(0 if synchronization is None else synchronization)
+    except ValueError:
+        raise ValueError(
+            f"Invalid variable synchronization mode: {synchronization} for variable: {name}"
+        ) from None
+    on_read = synchronized == VariableSynchronization.ON_READ
+    return synchronized, aggregated, not on_read if trainable is None else trainable
 
 
 class Variable(Overloaded):
@@ -89,8 +117,10 @@ class Variable(Overloaded):
             raise ValueError("initial_value must be specified.")
         if constraint is not None and not callable(constraint):
             raise ValueError("The `constraint` argument must be a callable.")
-        keys = _collection_keys(collections, trainable is not False)
-        self._trainable = trainable is not False
+        modes = checked_modes(synchronization, aggregation, trainable, name)
+        self._synchronization, self._aggregation, self._trainable = modes
+        keys = _collection_keys(collections, self._trainable)
+        self._use_resource = resource_variables_enabled() if use_resource is None else use_resource
         self._constraint, self._caching_device = constraint, caching_device
         self._save_slice_info: Any = None
         wanted = None if dtype is None else dtypes.as_dtype(dtype).base_dtype
@@ -145,6 +175,9 @@ class Variable(Overloaded):
         self._initial_value = element(named) if named else self._initializer.inputs[1]
         self._trainable = bool(proto.trainable)
         self._constraint = self._caching_device = self._save_slice_info = None
+        self._synchronization = VariableSynchronization(proto.synchronization)
+        self._aggregation = VariableAggregation(proto.aggregation)
+        self._use_resource = bool(proto.is_resource)
         self._graph = graph
 
     # ---- what it is
@@ -194,6 +227,14 @@ class Variable(Overloaded):
         return self._constraint
 
     @property
+    def synchronization(self) -> VariableSynchronization:
+        return self._synchronization
+
+    @property
+    def aggregation(self) -> VariableAggregation:
+        return self._aggregation
+
+    @property
     def initializer(self) -> Operation:
         """The op that gives the variable its initial value."""
         return self._initializer
@@ -223,13 +264,16 @@ class Variable(Overloaded):
         return self._variable
 
     def _AsTensor(self) -> Tensor:
-        return self._snapshot
+        return self.value()
 
     def _as_graph_element(self) -> Tensor:
         return self._variable
 
     def value(self) -> Tensor:
-        """The content, read where it is used first in a run."""
+        """The content, read where it is used first in a run; with `use_resource`, in the current
+        context of control dependencies."""
+        if self._use_resource and self.graph._controls_for([]):
+            return self.read_value()
         return self._snapshot
 
     def read_value(self) -> Tensor:

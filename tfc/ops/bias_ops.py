@@ -29,7 +29,8 @@ def channel_axis(data_format: str, rank: int) -> int:
 
 
 def _bias_shape(value: TensorShape, bias: TensorShape, data_format: str) -> list[TensorShape]:
-    dims, count = s.with_rank_at_least(value, 2), s.with_rank(bias, 1)[0]
+    dims = s.with_rank_at_least(value, 3 if data_format == "NCHW" else 2)
+    count = s.with_rank(bias, 1)[0]
     if dims is None:
         return [value]
     at = channel_axis(data_format, len(dims))
@@ -91,7 +92,7 @@ class BiasAddGrad(
     """The sum over every axis but that of the channels."""
 
     def shape(out_backprop: TensorShape, *, data_format: str) -> list[TensorShape]:
-        dims = s.with_rank_at_least(out_backprop, 2)
+        dims = s.with_rank_at_least(out_backprop, 3 if data_format == "NCHW" else 2)
         if dims is None:
             return [s.unknown(1)]
         return [s.shape_of([dims[channel_axis(data_format, len(dims))]])]

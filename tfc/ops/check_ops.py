@@ -198,10 +198,20 @@ def assert_rank_in(
     message: str | None = None,
     name: str | None = None,
 ) -> Any:
-    """An op that fails the run unless the rank of x is one of `ranks`; ValueError where known."""
+    """An op that fails the run unless the rank of x is one of `ranks`.
+
+    Raises:
+      TypeError: a rank is no int32.
+      ValueError: a rank is no scalar; or both ranks are known, and x has another.
+    """
     with name_scope(name, "assert_rank_in", [x, *ranks]):
         tensor = convert_to_tensor(x, name="x")
         wanted = [convert_to_tensor(r, name="rank") for r in ranks]
+        for rank in wanted:
+            if rank.dtype.base_dtype != dtypes.int32:
+                raise TypeError(f"{rank.name} must be of type tf.int32; got {rank.dtype.name}")
+            if rank.get_shape().ndims not in (None, 0):
+                raise ValueError(f"Rank must be a scalar, but {rank.name} is {rank.get_shape()}")
         numbers, known = [constant_value(r) for r in wanted], tensor.get_shape().ndims
         if known is not None and all(n is not None for n in numbers):
             allowed = tuple(int(n) for n in numbers if n is not None)
@@ -214,10 +224,10 @@ def assert_rank_in(
         if data is None:
             said = f"Tensor {tensor.name} must have rank in"
             data = [message or "", said, *wanted, "Received shape: ", shape_ops.shape(tensor)]
-        rank = shape_ops.rank(tensor)
-        condition = apply("Equal", rank, wanted[0])
+        actual = shape_ops.rank(tensor)
+        condition = apply("Equal", actual, wanted[0])
         for number in wanted[1:]:
-            condition = apply("LogicalOr", condition, apply("Equal", rank, number))
+            condition = apply("LogicalOr", condition, apply("Equal", actual, number))
         return control_ops.Assert(condition, data, summarize=summarize)
 
 

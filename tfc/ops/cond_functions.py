@@ -11,9 +11,12 @@ import numpy as np
 from tfc.base import nest
 from tfc.framework.convert import convert_to_tensor
 from tfc.framework.graph import control_dependencies, name_scope
+from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
 from tfc.framework.regions import Region, make_region_op
+from tfc.framework.sparse_tensor import SparseTensor
+from tfc.framework.variables import Variable
 from tfc.ops.control_ops import Assert
 from tfc.ops.tensor_array import TensorArray, results_of, with_arrays
 
@@ -62,11 +65,11 @@ def cond(
         _check_sides(sides)
         regions = [region for _, region in sides]
         op = make_region_op(graph, "If", "If", [test], regions)
-        arrays = _arrays(nest.flatten(sides[0][0]))
+        arrays = _arrays(_leaves(sides[0][0]))
         outputs = op.outputs[:-1]
         count = len(outputs) - len(arrays)
         merged = [apply("Merge", t, name="Merge") for t in outputs[:count]]
-    packed = nest.pack(sides[0][0], with_arrays([*merged, *outputs[count:]], arrays))
+    packed = _whole(sides[0][0], with_arrays([*merged, *outputs[count:]], arrays))
     if not strict and isinstance(packed, list | tuple) and len(packed) == 1:
         return packed[0]
     return packed
@@ -85,9 +88,33 @@ def _branch(graph: Any, which: str, function: Any) -> tuple[Any, Region]:
         result = function()
         if result is None:
             raise ValueError(f"{which} must have a return value.")
-        leaves = nest.flatten(result)
+        leaves = _leaves(result)
         region.results = results_of(leaves, _arrays(leaves))
     return result, region
+
+
+def _parts(leaf: Any) -> list[Any]:
+    """The tensors that a SparseTensor or IndexedSlices is made of; any other leaf as it is."""
+    if isinstance(leaf, SparseTensor):
+        return [leaf.indices, leaf.values, leaf.dense_shape]
+    if isinstance(leaf, IndexedSlices):
+        shape = leaf.dense_shape
+        return [leaf.values, leaf.indices, *([] if shape is None else [shape])]
+    return [leaf]
+
+
+def _leaves(result: Any) -> list[Any]:
+    return [part for leaf in nest.flatten(result) for part in _parts(leaf)]
+
+
+def _whole(result: Any, values: Sequence[Any]) -> Any:
+    """`values`, one for each of the `_leaves`, in the structure of `result`."""
+    rest, leaves = iter(values), []
+    for leaf in nest.flatten(result):
+        parts = [next(rest) for _ in _parts(leaf)]
+        composite = isinstance(leaf, SparseTensor | IndexedSlices)
+        leaves.append(type(leaf)(*parts) if composite else parts[0])
+    return nest.pack(result, leaves)
 
 
 def _arrays(leaves: Sequence[Any]) -> dict[int, TensorArray]:
@@ -102,15 +129,24 @@ def _check_sides(sides: Sequence[tuple[Any, Region]]) -> None:
         raise ValueError(
             f"Outputs of true_fn and false_fn must have the same structure: {error}"
         ) from None
-    kinds = [[isinstance(v, TensorArray) for v in nest.flatten(side)] for side in (a, b)]
+    kinds = [[_kind(v) for v in nest.flatten(side)] for side in (a, b)]
     if kinds[0] != kinds[1]:
-        raise ValueError("Outputs of true_fn and false_fn must be TensorArrays at the same places")
+        raise ValueError(
+            "Outputs of true_fn and false_fn must be TensorArrays, SparseTensors and IndexedSlices "
+            "at the same places"
+        )
     for x, y in zip(then.results, other.results, strict=True):
         if x.dtype.base_dtype != y.dtype.base_dtype:
             raise ValueError(
                 "Outputs of true_fn and false_fn must have the same type: "
                 f"{x.dtype.name}, {y.dtype.name}"
             )
+
+
+def _kind(leaf: Any) -> tuple[str, int]:
+    """What a result is beside a tensor, and of how many tensors."""
+    special = isinstance(leaf, TensorArray | SparseTensor | IndexedSlices)
+    return (type(leaf).__name__ if special else "", len(_parts(leaf)))
 
 
 def _as_tuple(structure: Any) -> Any:
@@ -209,9 +245,14 @@ def switch_case(
     there is none of that number.
 
     Raises:
-      TypeError: `branch_fns` are no callables, nor pairs of a number and a callable.
+      TypeError: `branch_index` is no integer tensor; `branch_fns` are no callables, nor pairs of
+        a number and a callable.
       ValueError: there are none, or their numbers are not 0, 1, 2 and so on.
     """
+    if not isinstance(branch_index, Tensor | Variable):
+        raise TypeError(f"branch_index must be a Tensor, got {type(branch_index)}")
+    if not branch_index.dtype.base_dtype.is_integer:
+        raise TypeError(f"branch_index must be an integer Tensor, got {branch_index.dtype}")
     functions = _numbered(branch_fns)
     if sorted(functions) != list(range(len(functions))):
         raise ValueError(
@@ -227,6 +268,8 @@ def switch_case(
 
 
 def _numbered(branch_fns: Any) -> dict[int, Branch]:
+    if not isinstance(branch_fns, list | tuple | Mapping):
+        raise TypeError("branch_fns must be a list, tuple, or dict")
     if isinstance(branch_fns, Mapping):
         items = list(branch_fns.items())
     elif all(callable(f) for f in branch_fns):
@@ -236,6 +279,8 @@ def _numbered(branch_fns: Any) -> dict[int, Branch]:
     for item in items:
         if not isinstance(item, tuple) or len(item) != 2 or not callable(item[1]):
             raise TypeError("branch_fns must be callables, or pairs of an int and a callable")
+        if not isinstance(item[0], int | np.integer):
+            raise TypeError(f"key must be a Python `int`, got {type(item[0])}")
     if not items:
         raise ValueError("branch_fns must not be empty")
     return {int(number): function for number, function in items}

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
-from tfc.base.shapes import shape_text
+from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import (
     Operation,
     Tensor,
@@ -43,8 +43,12 @@ class AssertOp(OpDef, sig="Assert(condition: bool, data: [T], summarize: int = 3
 
     stateful = True
     constant_strings = True
-    shape = no_outputs
     grad = no_gradient
+
+    def shape(condition: TensorShape, *data: TensorShape) -> list[TensorShape]:
+        if not data:
+            raise ValueError("Attr 'T' of 'Assert' Op passed list of length 0 less than minimum 1.")
+        return []
 
     def lower(build: Any, condition: Value, *data: Value, summarize: int, **_: Any) -> tuple[()]:
         if condition.type.size != 1:

@@ -360,8 +360,13 @@ def padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
     """`padding` as the ops hold it: a name, or explicit pairs for every axis.
 
     Raises:
-      ValueError: it is a list, but not of one pair for each axis.
+      ValueError: it is a list, but not of one pair for each axis; or what the ops call such a list.
     """
+    if isinstance(padding, str) and padding == "EXPLICIT":
+        raise ValueError(
+            "'EXPLICIT' is not a valid value for `padding`. To use explicit padding, `padding` "
+            "must be a list."
+        )
     if not isinstance(padding, (list, tuple)):
         return {"padding": padding}
     rank = len(data_format)

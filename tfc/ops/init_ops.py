@@ -77,7 +77,7 @@ class Constant(Initializer):
                 "tuple of values, or numpy.ndarray)."
             )
         self.value, self.dtype = value, dtypes.as_dtype(dtype)
-        self.verify_shape = verify_shape
+        self._verify_shape = verify_shape  # no part of the configuration, in TensorFlow either
 
     def __call__(
         self,
@@ -90,7 +90,7 @@ class Constant(Initializer):
             self.value,
             dtype=self.dtype if dtype is None else dtypes.as_dtype(dtype),
             shape=_dims(shape),
-            verify_shape=self.verify_shape if verify_shape is None else verify_shape,
+            verify_shape=self._verify_shape if verify_shape is None else verify_shape,
         )
 
 
@@ -173,9 +173,7 @@ class VarianceScaling(Initializer):
         if mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError("Invalid `mode` argument:", mode)
         distribution = distribution.lower()
-        if distribution == "normal":
-            distribution = "truncated_normal"
-        if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
+        if distribution not in ("uniform", "normal", "truncated_normal", "untruncated_normal"):
             raise ValueError("Invalid `distribution` argument:", distribution)
         self.scale, self.mode, self.distribution = scale, mode, distribution
         self.seed, self.dtype = seed, _floating(dtype)
@@ -237,12 +235,18 @@ class GlorotUniform(VarianceScaling):
     def __init__(self, seed: int | None = None, dtype: Any = dtypes.float32):
         super().__init__(1.0, "fan_avg", "uniform", seed, dtype)
 
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed, "dtype": self.dtype.name}
+
 
 class GlorotNormal(VarianceScaling):
     """Truncated normal, of variance 2 / (inputs + outputs)."""
 
     def __init__(self, seed: int | None = None, dtype: Any = dtypes.float32):
         super().__init__(1.0, "fan_avg", "truncated_normal", seed, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.seed, "dtype": self.dtype.name}
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:

@@ -86,6 +86,39 @@ def _lower_max_grad(build: Any, x: Value, dy: Value, rank: int, attrs: dict[str,
     return p.select_and_scatter(build, x, dy, window=sizes, strides=strides, padding=padding)
 
 
+def _lower_max_grad_of_ties(
+    build: Any, x: Value, y: Value, dy: Value, rank: int, attrs: dict[str, Any]
+) -> Value:
+    """`dy` of each window for every element of `x` that equals its maximum `y`.
+
+    One term for each place in the window: there, the elements of all windows are a strided slice,
+    and what they get is spread out by the strides again.
+    """
+    sizes, strides, padding = _plain(build, x, attrs, rank)
+    zero = p.constant(build, 0, x.type.dtype)
+    low, high = tuple(a for a, _ in padding), tuple(b for _, b in padding)
+    none = (0,) * rank
+    lowest = p.constant(build, p.identity("max", x.type.dtype), x.type.dtype)
+    wide = p.pad(build, x, lowest, low=low, high=high, interior=none)
+    nothing, total = p.full_like(build, dy, 0), p.full_like(build, wide, 0)
+    counts, extents = y.type.shape, wide.type.shape
+    for offset in np.ndindex(*sizes):
+        limit = tuple(o + (n - 1) * k + 1 for o, n, k in zip(offset, counts, strides, strict=True))
+        part = p.slice(build, wide, start=offset, limit=limit, stride=strides)
+        share = p.select(build, p.eq(build, part, y), dy, nothing)
+        spread = p.pad(
+            build,
+            share,
+            zero,
+            low=offset,
+            high=tuple(d - end for d, end in zip(extents, limit, strict=True)),
+            interior=tuple(k - 1 for k in strides),
+        )
+        total = p.add(build, total, spread)
+    ends = tuple(d + a for d, a in zip(x.type.shape, low, strict=True))
+    return p.slice(build, total, start=low, limit=ends, stride=(1,) * rank)
+
+
 def _lower_max_grad_grad(
     build: Any, x: Value, y: Value, ddx: Value, rank: int, attrs: dict[str, Any]
 ) -> Value:
@@ -224,7 +257,8 @@ def _max_pool_gradients(suffix: str, rank: int, attrs_text: str) -> None:
         sig=f"{max_grad}(orig_input: T, orig_output: T, grad: T, {attrs_text}) -> output: T",
         T=REALS,
     ):
-        """The gradient of a max pool: each element goes to the first largest of its window."""
+        """The gradient of a max pool: each element goes to the first largest of its window; over
+        three axes, to all that are equally large."""
 
         def shape(x: TensorShape, y: TensorShape, dy: TensorShape) -> list[TensorShape]:
             return [s.shape_of(s.with_rank(x, rank))]
@@ -238,6 +272,8 @@ def _max_pool_gradients(suffix: str, rank: int, attrs_text: str) -> None:
             ]
 
         def lower(build: Any, x: Value, y: Value, dy: Value, **attrs: Any) -> Value:
+            if rank == 5 and dy.type.size:
+                return _lower_max_grad_of_ties(build, x, y, dy, rank, attrs)
             return _lower_max_grad(build, x, dy, rank, attrs)
 
     class MaxPoolGradGrad(

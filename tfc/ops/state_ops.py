@@ -11,7 +11,7 @@ from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import shape_rules
-from tfc.ops.common import no_gradient, scalar, unchanged
+from tfc.ops.common import no_gradient, scalar
 from tfc.ops.lowering import invalid
 
 
@@ -127,7 +127,9 @@ class CountUpTo(OpDef, sig="CountUpTo(ref: Ref(T), limit: int) -> output: T", T=
     Raises OutOfRangeError once that would pass `limit`.
     """
 
-    shape = unchanged
+    def shape(ref: TensorShape) -> list[TensorShape]:
+        return [shape_rules.shape_of(shape_rules.with_rank(ref, 0))]
+
     grad = no_gradient
 
     def lower(build: Any, ref: Any, *, limit: int) -> Value:
@@ -145,12 +147,15 @@ def _reference(ref: Any) -> Any:
     """The reference tensor behind a Variable; a reference itself.
 
     Raises:
-      TypeError: `ref` is neither.
+      AttributeError: `ref` is neither. TensorFlow looks for the method of a variable then.
     """
     tensor = getattr(ref, "_ref", None)
     tensor = tensor() if callable(tensor) else ref
     if not getattr(getattr(tensor, "dtype", None), "is_ref_dtype", False):
-        raise TypeError(f"{ref!r} is not a variable: it has no storage to assign to")
+        raise AttributeError(
+            f"'{type(ref).__name__}' object has no attribute 'assign': {ref!r} is not a variable, "
+            "and has no storage to assign to"
+        )
     return tensor
 
 

@@ -229,13 +229,31 @@ def _adagrad_da(
 # ---- the ops
 
 
-def _update_shape(*shapes: TensorShape, op: Any) -> list[TensorShape]:
-    """The slots have one shape; so has the gradient, unless it is of some rows only."""
-    refs = [s for s, t in zip(shapes, op.inputs, strict=True) if t.dtype.is_ref_dtype]
-    merged = shape_rules.dims_of(refs[0])
-    for shape in refs[1:]:
-        merged = shape_rules.merge_dims(merged, shape_rules.dims_of(shape))
-    return [shape_rules.shape_of(merged)]
+def _update_shape(count: int, at: int, sparse: bool) -> Callable[..., list[TensorShape]]:
+    """The shape rule of an update of `count` slots whose gradient is operand number `at`.
+
+    The slots have one shape; so has the gradient, unless it is of some rows only, whose numbers
+    stand after it. All else are scalars.
+    """
+
+    def shape(*shapes: TensorShape, op: Any) -> list[TensorShape]:
+        s = shape_rules
+        merged = s.dims_of(shapes[0])
+        for slot in shapes[1:count]:
+            merged = s.merge_dims(merged, s.dims_of(slot))
+        grad = s.dims_of(shapes[at])
+        if sparse:
+            (rows,) = s.with_rank(shapes[at + 1], 1)
+            if grad is not None and merged is not None:
+                s.merge_dims([rows, *merged[1:]], grad)
+        else:
+            merged = s.merge_dims(merged, grad)
+        for i, other in enumerate(shapes[count:], count):
+            if i != at and not (sparse and i == at + 1):
+                s.with_rank(other, 0)
+        return [s.shape_of(merged)]
+
+    return shape
 
 
 _DENSE_ONLY = ("ApplyGradientDescent", "ApplyAdam")  # TensorFlow updates rows with scatters here
@@ -272,7 +290,7 @@ def _define_one(
         types_of["Tindices"] = INDEX
 
     class Update(OpDef, sig=signature, **types_of):
-        shape = _update_shape
+        shape = _update_shape(len(refs), at, sparse)
         grad = no_gradient
 
         def lower(build: Any, *values: Any, use_locking: bool, **attrs: Any) -> Any:

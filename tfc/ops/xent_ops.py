@@ -212,14 +212,18 @@ def softmax_cross_entropy_with_logits(
     name: str | None = None,
     axis: int | None = None,
 ) -> Tensor:
-    """Cross-entropy of softmax(logits) against `labels`, which are taken as constants."""
+    """Cross-entropy of softmax(logits) against `labels`, which are taken as constants.
+
+    Raises:
+      ValueError: `axis` is given: `dim` has a value already, whether given or not.
+    """
+    if axis is not None:
+        raise ValueError("Cannot specify both 'axis' and 'dim'")
     _check_named("softmax_cross_entropy_with_logits", _sentinel, labels, logits)
     default = "softmax_cross_entropy_with_logits_sg"
     with name_scope(name, default, [logits, labels]) as scope:
         labels = stop_gradient(labels, name="labels_stop_gradient")
-    return softmax_cross_entropy_with_logits_v2(
-        labels=labels, logits=logits, axis=dim if axis is None else axis, name=scope
-    )
+    return softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits, axis=dim, name=scope)
 
 
 def sparse_softmax_cross_entropy_with_logits(

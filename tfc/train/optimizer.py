@@ -94,11 +94,11 @@ class Optimizer:
         colocate_gradients_with_ops: bool = False,
         grad_loss: Any = None,
     ) -> GradientsAndVariables:
-        """(gradient or None, variable) for each variable of `var_list`, by default the trainable
-        ones of the graph.
+        """(gradient or None, variable) for each variable or tensor of `var_list`, by default the
+        trainable variables of the graph.
 
         Raises:
-          TypeError: something in `var_list` is not a variable.
+          TypeError: something in `var_list` is neither a variable nor a tensor.
           ValueError: there is no variable, or a dtype cannot be optimized.
         """
         if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
@@ -112,7 +112,7 @@ class Optimizer:
             raise ValueError("No variables to optimize.")
         grads = gradients_lib.gradients(
             loss,
-            [_reference(v) for v in variables],
+            [v if isinstance(v, Tensor) else _reference(v) for v in variables],
             grad_ys=grad_loss,
             gate_gradients=gate_gradients == self.GATE_OP,
             aggregation_method=aggregation_method,
@@ -133,6 +133,8 @@ class Optimizer:
         """The op that updates the variables by their gradients, and counts `global_step`.
 
         Raises:
+          NotImplementedError: a gradient of a tensor that is no variable.
+          RuntimeError: a gradient of some rows of a variable that has a constraint.
           TypeError: a gradient is no tensor, or a variable is no variable.
           ValueError: there is no gradient.
         """
@@ -144,6 +146,8 @@ class Optimizer:
             names = [str(v) for _, v in pairs]
             raise ValueError(f"No gradients provided for any variable: {names}.")
         for variable in variables:
+            if isinstance(variable, Tensor) and not variable.dtype.is_ref_dtype:
+                raise NotImplementedError(f"Trying to update a Tensor {variable}")
             _reference(variable)
         with control_dependencies(None):
             self._create_slots(variables)
@@ -162,9 +166,17 @@ class Optimizer:
 
     def _update(self, grad: Any, variable: Any) -> Operation:
         with name_scope("update_" + variable.op.name), colocate_with(variable):
+            constraint = getattr(variable, "constraint", None)
             if isinstance(grad, IndexedSlices):
+                if constraint is not None:
+                    raise RuntimeError("Cannot use a constraint function on a sparse variable.")
                 return self._apply_sparse_duplicate_indices(grad, variable)
-            return self._apply_dense(grad, variable)
+            updated = self._apply_dense(grad, variable)
+            if constraint is None:
+                return updated
+            with control_dependencies([updated]):
+                projected: Operation = variable.assign(constraint(variable.read_value())).op
+            return projected
 
     # ---- slots
 

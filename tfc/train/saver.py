@@ -332,7 +332,7 @@ def _by_name(var_list: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for name, variable in _parts_of(pairs):
         _name_of(variable)
-        if named.get(name, variable) is not variable:
+        if name in named:
             raise ValueError(f"At least two variables have the same name: {name}")
         named[name] = variable
     seen: set[int] = set()

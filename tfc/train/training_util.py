@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import int64
-from tfc.framework.graph import GraphKeys, get_default_graph
+from tfc.framework.graph import GraphKeys, Tensor, get_default_graph
 from tfc.framework.variables import Variable
 from tfc.ops import const_ops
 
@@ -39,7 +39,11 @@ def get_global_step(graph: Any = None) -> Any:
 
 
 def assert_global_step(global_step_tensor: Any) -> None:
-    """Raises TypeError unless this is an integer scalar."""
+    """Raises TypeError unless this is a variable or a tensor, an integer scalar."""
+    if not isinstance(global_step_tensor, Variable | Tensor):
+        raise TypeError(
+            f'Existing "global_step" must be a Variable or Tensor: {global_step_tensor}.'
+        )
     dtype = global_step_tensor.dtype.base_dtype
     if not dtype.is_integer:
         raise TypeError(f'Existing "global_step" does not have integer type: {dtype}')
