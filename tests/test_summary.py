@@ -312,3 +312,13 @@ def test_writer_cache(tmp_path):
 def test_session_argument_is_refused(tmp_path):
     with pytest.raises(ValueError, match="takes no session"):
         tf.summary.FileWriter(tmp_path, session=tf.Session())
+
+
+def test_a_writer_of_a_graph_writes_its_meta_graph_too(tmp_path):
+    with tf.Graph().as_default() as graph:
+        tf.Variable(1.0, name="v")
+        tf.summary.FileWriter(str(tmp_path), graph).close()
+    (path,) = tmp_path.glob("events*")
+    events = list(tf.train.summary_iterator(str(path)))
+    assert [bool(e.graph_def) for e in events] == [False, True, False]
+    assert [bool(e.meta_graph_def) for e in events] == [False, False, True]

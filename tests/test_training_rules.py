@@ -194,3 +194,35 @@ def test_distribution_is_kept_as_it_was_named():
     with tf.Graph().as_default(), tf.Session() as session:
         a, b = session.run([made([3, 3]), same([3, 3])])
     np.testing.assert_array_equal(a, b)
+
+
+def test_slots_are_named_under_the_variable_scope():
+    with tf.Graph().as_default():
+        with tf.variable_scope("net"):
+            w = tf.get_variable("w", [2], initializer=tf.ones_initializer())
+        with tf.variable_scope("opt"):
+            optimizer = tf.train.AdamOptimizer(0.1)
+            optimizer.minimize(tf.reduce_sum(w * w))
+            averages = tf.train.ExponentialMovingAverage(0.9)
+            averages.apply([w])
+        with tf.name_scope("ns"):
+            tf.train.MomentumOptimizer(0.1, 0.9).minimize(tf.reduce_sum(w * w))
+        names = [v.op.name for v in tf.global_variables()]
+        assert names == [
+            "net/w", "opt/beta1_power", "opt/beta2_power", "opt/net/w/Adam", "opt/net/w/Adam_1",
+            "opt/net/w/ExponentialMovingAverage", "net/w/Momentum",
+        ]  # fmt: skip
+        assert averages.average_name(w) == "opt/net/w/ExponentialMovingAverage"
+        assert optimizer.get_slot(w, "v").op.name == "opt/net/w/Adam_1"
+
+
+def test_slots_in_a_scope_that_only_reuses():
+    with tf.Graph().as_default():
+        v = tf.Variable([1.0, 2.0], name="v")
+        reusing = tf.variable_scope(tf.get_variable_scope(), reuse=True)
+        with reusing, pytest.raises(ValueError, match="Variable v/Adam/ does not exist"):
+            tf.train.AdamOptimizer(0.1).minimize(tf.reduce_sum(v * v))
+        with tf.variable_scope(tf.get_variable_scope(), reuse=tf.AUTO_REUSE):
+            step = tf.train.AdamOptimizer(0.1).minimize(tf.reduce_sum(v * v))
+        (after,) = _run(v, before=[step])
+    np.testing.assert_allclose(after, [0.9, 1.9], rtol=1e-5)

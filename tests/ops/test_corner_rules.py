@@ -140,3 +140,32 @@ def test_checks_of_other_types():
 def test_assert_has_something_to_say():
     with tf.Graph().as_default(), pytest.raises(ValueError, match="passed list of length 0"):
         tf.Assert(tf.constant(True), [])
+
+
+def test_a_vector_that_chooses_rows_says_nothing_of_the_shape():
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, 5])
+        assert tf.where([True, False], x, x).get_shape().as_list() == [None, 5]
+        with pytest.raises(ValueError, match="must be equal"):
+            tf.where([True, False], tf.zeros([3, 2]), tf.zeros([3, 2]))
+
+
+def test_names_follow_the_order_of_evaluation():
+    def names(build):
+        with tf.Graph().as_default() as graph:
+            build(tf.placeholder(tf.float32, [2, 3], name="x"))
+            return [op.name.split("/")[-1] for op in graph.get_operations()[1:]]
+
+    made = names(lambda x: tf.nn.softmax_cross_entropy_with_logits_v2(labels=x, logits=x))
+    assert made[:5] == [
+        "Rank", "Shape", "Rank_1", "Shape_1", "y",
+    ]  # fmt: skip
+    made = names(lambda x: tf.clip_by_global_norm([x], 1.0, use_norm=tf.reduce_sum(x)))
+    assert made.index("truediv") < made.index("truediv_1") < made.index("Minimum")
+
+
+def test_zeros_of_a_known_shape_are_a_constant_in_logistic_loss():
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [2, 3])
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=x)
+        assert graph.get_operation_by_name("logistic_loss/zeros_like").type == "Const"

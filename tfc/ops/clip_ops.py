@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
@@ -78,11 +80,12 @@ def clip_by_global_norm(
     if use_norm is None:
         use_norm = global_norm(tensors, name)
     with name_scope(name, "clip_by_global_norm", [t for t in tensors if t is not None]) as scope:
+        inverse = 1.0 / use_norm
         one = const_ops.constant(1.0, dtype=use_norm.dtype)
+        limited = clip_norm * apply("Minimum", inverse, one / clip_norm)
         # An infinite or NaN norm makes every result NaN instead of zero.
-        limit = apply("Minimum", 1.0 / use_norm, one / clip_norm)
-        finite = apply("IsFinite", use_norm)
-        scale = apply("Select", finite, clip_norm * limit, use_norm - use_norm)
+        nan = const_ops.constant(np.nan, dtype=use_norm.dtype)
+        scale = apply("Select", apply("IsFinite", use_norm), limited, nan)
         clipped: list[Any] = []
         for i, t in enumerate(tensors):
             if t is None:

@@ -148,7 +148,8 @@ def _cast(x: Tensor, dtype: DType) -> Tensor:
 
 def _as_matrix(x: Tensor) -> Tensor:
     """All axes but the last made one."""
-    last = apply("Slice", shape_op(x), [apply("Sub", rank(x), 1)], [1])
+    count = rank(x)
+    last = apply("Slice", shape_op(x), [apply("Sub", count, 1)], [1])
     flat = reshape(x, concat([[-1], last], 0))
     dims = s.dims_of(x.get_shape())
     if dims:
@@ -313,8 +314,9 @@ def weighted_cross_entropy_with_logits(
         z = convert_to_tensor(labels, name="targets")
         _same_shapes("logits", x, "targets", z)
         weight = 1 + (pos_weight - 1) * z
+        straight = (1 - z) * x
         curve = apply("Log1p", apply("Exp", -apply("Abs", x))) + apply("Relu", -x)
-        return apply("Add", (1 - z) * x, weight * curve, name=scope)
+        return apply("Add", straight, weight * curve, name=scope)
 
 
 def log_poisson_loss(

@@ -18,6 +18,7 @@ from typing import Any
 from tfc.client.config import RunMetadata
 from tfc.framework.graph import Graph, get_default_graph
 from tfc.io.graphdef import graph_to_proto
+from tfc.io.meta_graph import to_meta_graph
 from tfc.io.protos import message
 
 _logger = logging.getLogger("tfc")
@@ -73,7 +74,9 @@ class FileWriter:
         self._warned = False
         self._open()
         if graph is not None or graph_def is not None:
-            self.add_graph(graph, graph_def=graph_def)
+            given = _as_graph_def(graph, graph_def)
+            self.add_graph(None, graph_def=given)
+            self.add_meta_graph(to_meta_graph(graph_def=given))
 
     def _open(self) -> None:
         self._file: _EventFile | None = _EventFile(self._logdir, self._suffix)
@@ -129,16 +132,7 @@ class FileWriter:
           ValueError: both are given.
           TypeError: what is given is neither.
         """
-        if graph is not None and graph_def is not None:
-            raise ValueError("Please pass only graph, or graph_def (deprecated), but not both.")
-        given = graph_def if graph is None else graph
-        if isinstance(given, Graph):
-            given = graph_to_proto(given)
-        elif not isinstance(given, message("GraphDef")):
-            raise TypeError(
-                "The passed graph must be an instance of `Graph` or the deprecated `GraphDef`, "
-                f"but is {type(given)}"
-            )
+        given = _as_graph_def(graph, graph_def)
         self._add(global_step, graph_def=given.SerializeToString())
 
     def add_meta_graph(self, meta_graph_def: Any, global_step: Any = None) -> None:
@@ -199,6 +193,21 @@ class FileWriter:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+
+
+def _as_graph_def(graph: Any, graph_def: Any) -> Any:
+    """The one of the two that is given, as a GraphDef. Raises as `add_graph`."""
+    if graph is not None and graph_def is not None:
+        raise ValueError("Please pass only graph, or graph_def (deprecated), but not both.")
+    given = graph_def if graph is None else graph
+    if isinstance(given, Graph):
+        return graph_to_proto(given)
+    if not isinstance(given, message("GraphDef")):
+        raise TypeError(
+            "The passed graph must be an instance of `Graph` or the deprecated `GraphDef`, "
+            f"but is {type(given)}"
+        )
+    return given
 
 
 class FileWriterCache:

@@ -21,7 +21,7 @@ def _prepared(learning_rate: Any, global_step: Any, *numbers: Any) -> tuple[Tens
     """
     if global_step is None:
         raise ValueError("global_step is required")
-    rate = convert_to_tensor(learning_rate, name="learning_rate")
+    rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
     dtype = rate.dtype.base_dtype
     return rate, *(cast_ops.cast(v, dtype) for v in (global_step, *numbers))
 
@@ -54,7 +54,7 @@ def natural_exp_decay(
 ) -> Tensor:
     """learning_rate * exp(-decay_rate * global_step / decay_steps)."""
     values = [learning_rate, global_step, decay_rate]
-    with name_scope(name, "NaturalExpDecay", values) as scope:
+    with name_scope(name, "ExponentialDecay", values) as scope:
         rate, step, steps, decay = _prepared(learning_rate, global_step, decay_steps, decay_rate)
         part = step / steps
         if staircase:
