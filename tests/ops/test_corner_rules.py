@@ -169,3 +169,61 @@ def test_zeros_of_a_known_shape_are_a_constant_in_logistic_loss():
         x = tf.placeholder(tf.float32, [2, 3])
         tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=x)
         assert graph.get_operation_by_name("logistic_loss/zeros_like").type == "Const"
+
+
+def test_custom_gradient_of_a_variable_that_it_reads():
+    with tf.Graph().as_default():
+        v = tf.get_variable("v", initializer=2.0, use_resource=True)
+
+        @tf.custom_gradient
+        def f(x):
+            return x * v, lambda dy, variables: (dy * 5.0, [dy * 7.0 for _ in variables])
+
+        x = tf.constant(3.0)
+        y = f(x)
+        assert _run([y, *tf.gradients(y, [x, v])]) == [6.0, 5.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "fields"),
+    [
+        (lambda x: tf.nn.top_k(x), ("values", "indices")),
+        (lambda x: tf.unique([1, 1]), ("y", "idx")),
+        (lambda x: tf.unique_with_counts([1, 1]), ("y", "idx", "count")),
+        (lambda x: tf.setdiff1d([1], [2]), ("out", "idx")),
+        (lambda x: tf.qr(x), ("q", "r")),
+        (lambda x: tf.linalg.slogdet(x), ("sign", "log_abs_determinant")),
+        (
+            lambda x: tf.nn.max_pool_with_argmax(
+                tf.ones([1, 2, 2, 1]), [1, 2, 2, 1], [1, 1, 1, 1], "SAME"
+            ),
+            ("output", "argmax"),
+        ),
+    ],
+)
+def test_several_outputs_have_names(call, fields):
+    with tf.Graph().as_default():
+        result = call(tf.constant([[2.0, 1.0], [0.0, 3.0]]))
+        assert result._fields == fields and isinstance(result, tuple)
+        values = _run(result)
+        assert values._fields == fields
+        for name, value in zip(fields, values, strict=True):
+            np.testing.assert_array_equal(_run(getattr(result, name)), value)
+
+
+@pytest.mark.parametrize("shape", [[3, 2], None])
+def test_embeddings_of_a_bounded_norm(shape):
+    table = np.array([[3.0, 4.0], [0.0, 0.0], [0.3, 0.4]], np.float32)
+    with tf.Graph().as_default():
+        params = tf.placeholder(tf.float32, shape)
+        rows = tf.nn.embedding_lookup(params, [0, 1, 2], max_norm=1.0)
+        feed = {params: table}
+        got, slope = _run([rows, tf.convert_to_tensor(tf.gradients(rows, params)[0])], feed)
+    np.testing.assert_allclose(got, [[0.6, 0.8], [0, 0], [0.3, 0.4]], rtol=1e-6)
+    assert np.isfinite(slope).all()  # also where the norm is zero
+
+
+def test_a_sparse_tensor_shows_its_parts():
+    with tf.Graph().as_default():
+        shown = repr(tf.SparseTensor([[0]], [1.0], [2]))
+    assert shown.startswith('SparseTensor(indices=Tensor("SparseTensor/indices:0"')

@@ -94,6 +94,8 @@ class SparseTensor:
             f"dense_shape={self._dense_shape})"
         )
 
+    __repr__ = __str__
+
 
 def convert_to_tensor_or_sparse_tensor(
     value: Any, dtype: Any = None, name: str | None = None

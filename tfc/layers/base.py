@@ -23,6 +23,7 @@ from tfc.framework.graph import (
     get_default_graph,
     name_scope,
 )
+from tfc.framework.partitioned import PartitionedVariable
 from tfc.framework.variable_lists import global_variables, trainable_variables
 from tfc.framework.variable_scope import VariableScope, get_variable, variable_scope
 from tfc.framework.variables import VariableAggregation, VariableSynchronization
@@ -177,8 +178,10 @@ class Layer(Tracked):
                     aggregation=aggregation,
                     partitioner=partitioner,
                 )
-                self._keep(variable, trainable and variable in trainable_variables())
-                if regularizer is not None and variable not in before:
+                parts = list(variable) if isinstance(variable, PartitionedVariable) else [variable]
+                for part in parts:
+                    self._keep(part, trainable and part in trainable_variables())
+                if regularizer is not None and parts[0] not in before:
                     with name_scope(f"{name}/Regularizer"):
                         loss = regularizer(variable)
                     if loss is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor, convert_to_tensor
+from tfc.framework.graph import Tensor, convert_to_tensor, get_default_graph
 from tfc.framework.opdef import ANY, OpDef, apply_op
 from tfc.framework.variable_lists import global_variables, local_variables
 from tfc.ir.core import Value
@@ -33,8 +33,9 @@ class IdentityN(OpDef, sig="IdentityN(input: [T]) -> output: [T]", T=ANY):
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator of a function that returns `(result, grad_fn)`.
 
-    `grad_fn(*dresults)` returns a gradient for each argument. If `f` makes or reads variables by
-    `get_variable`, it also takes `variables=` and returns `(gradients, gradients of variables)`.
+    `grad_fn(*dresults)` returns a gradient for each argument. If `f` makes variables, or reads some
+    that were made with `use_resource`, it also takes `variables=` and returns `(gradients,
+    gradients of variables)`.
 
     Raises:
       TypeError: the decorated function is called with keyword arguments.
@@ -53,9 +54,11 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _framed(f: Callable[..., Any], args: list[Tensor]) -> Any:
-    before = set(_variables())
+    graph = get_default_graph()
+    before, count = set(_variables()), len(graph.get_operations())
     result, grad_fn = f(*args)
-    variables = [v for v in _variables() if v not in before]
+    read = {t for op in graph.get_operations()[count:] for t in op.inputs}
+    variables = [v for v in _variables() if v not in before or _watched(v, read)]
     many = isinstance(result, list | tuple)
     results = [convert_to_tensor(r) for r in (result if many else [result])]
     reads = [v.value() for v in variables]
@@ -78,6 +81,12 @@ def _framed(f: Callable[..., Any], args: list[Tensor]) -> Any:
     frame._gradient_function = gradient
     outputs = frame.outputs[: len(results)]
     return type(result)(outputs) if many else outputs[0]
+
+
+def _watched(variable: Any, read: set[Tensor]) -> bool:
+    """Whether a variable of which TensorFlow watches the reads is read as one of these tensors."""
+    watched = getattr(variable, "_use_resource", False) and variable.trainable
+    return watched and not read.isdisjoint((variable._ref(), variable.value()))
 
 
 def _variables() -> list[Any]:
