@@ -1,7 +1,8 @@
 """parallel: into how many chunks each kernel is split, as attribute `chunks` of its fusion.
 
 Decided from shapes alone, so that results do not depend on the machine: a chunk is a fixed part of
-the kernel's outermost axis, and however many threads there are, they do the same chunks. A kernel
+the kernel's outermost axis, and however many threads there are, they do the same chunks. Their
+number is a power of two where that is possible: two threads then have as many each. A kernel
 too short to be worth a fork and join stays whole. One that is worth it only if the other threads
 are awake says so in attribute `light`, unless there are so many of these in a run that together
 they are worth waking a thread: the first one does, and the others find it awake.
@@ -24,6 +25,10 @@ from tfc.prims.kernel_info import kernel_chunks, pieces_of
 LEAST_NS = 20_000.0
 CHUNK_NS = 5_000.0  # a chunk is not worth more than this many to balance the load
 MOST_CHUNKS = 16
+# One that takes this long is shared with threads that are awake, which costs 0.3 to 0.6 us.
+LIGHT_NS = 2_000.0
+LIGHT_CHUNK_NS = 1_000.0
+MOST_LIGHT = 4
 LANES = 16  # of the widest packet: an innermost axis is not cut finer
 # Estimated nanoseconds of one core, per element. The estimates are for vectors of 128 to 512 bits;
 # in brackets what 512 bits measure, f32, data in L2: an op that moves or adds (0.01); one computed
@@ -58,7 +63,7 @@ def parallel(fn: Function, options: PassOptions) -> Function:
 
     def attrs(op: Op) -> dict[str, Any]:
         chunks = chunks_of(op)
-        light = alone and chunks > 1 and _is_light(op)
+        light = chunks > 1 and (_is_short(op) or (alone and _is_light(op)))
         return {"chunks": chunks, "light": True} if light else {"chunks": chunks}
 
     return with_kernel_attrs(fn, attrs)
@@ -67,6 +72,11 @@ def parallel(fn: Function, options: PassOptions) -> Function:
 def _is_light(kernel: Op) -> bool:
     """Whether a kernel is not worth waking a thread for."""
     return bool(kernel.attr("hero") == "dot" and op_is_light(kernel))
+
+
+def _is_short(kernel: Op) -> bool:
+    """Whether a kernel that is no product is shared only with threads that are awake."""
+    return kernel_chunks(kernel) is None and estimated_ns(kernel) < LEAST_NS
 
 
 def _light_flops(fn: Function) -> int:
@@ -89,14 +99,16 @@ def chunks_of(kernel: Op) -> int:
     if kernel.attr("hero") not in _SPLIT or not kernel.results:
         return 1
     work = estimated_ns(kernel)
-    if kernel.attr("hero") in ("reduce", "rows"):
-        return max(1, min(MOST_CHUNKS, int(work / CHUNK_NS))) if work >= LEAST_NS else 1
-    if work < LEAST_NS:
+    if work < LIGHT_NS:
         return 1
-    # axes that are neighbours in memory are one axis to the loop nest, so what counts is the size;
-    # chunks beyond the extent of an outermost axis that stays alone are empty
-    room = int(prod(kernel.kwargs.get("space", kernel.results[0].type.shape))) // LANES
-    return max(1, min(MOST_CHUNKS, int(work / CHUNK_NS), room))
+    most, each = (MOST_CHUNKS, CHUNK_NS) if work >= LEAST_NS else (MOST_LIGHT, LIGHT_CHUNK_NS)
+    if kernel.attr("hero") not in ("reduce", "rows"):
+        # axes that are neighbours in memory are one axis to the loop nest, so what counts is the
+        # size; chunks beyond the extent of an outermost axis that stays alone are empty
+        space = kernel.kwargs.get("space", kernel.results[0].type.shape)
+        most = min(most, int(prod(space)) // LANES)
+    wanted = 1 << (max(1, int(work / each)) - 1).bit_length()
+    return max(1, min(most, wanted))
 
 
 def estimated_ns(kernel: Op) -> float:
