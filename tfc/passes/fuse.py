@@ -33,6 +33,7 @@ from tfc.passes.kernels import (
     is_hero,
     is_plain,
     is_scalar,
+    partial_sums,
     read_sites,
     takes_epilogue,
 )
@@ -101,6 +102,7 @@ class Partition:
         self.home: dict[Value, Kernel] = {}
         self.kernels: list[Kernel] = []
         self.donated = {fn.results[r] for _, r in fn.attr("donated", ())}
+        self.totals = partial_sums(self.ops, self.returned)
 
     def run(self) -> None:
         for op in reversed(self.ops):
@@ -240,7 +242,7 @@ class Partition:
 
     def _place(self, op: Op) -> None:
         """An op that is computed once: in the first kernel that reads it, or in its own."""
-        host = self._host(op)
+        host = None if op in self.totals else self._host(op)
         if host is None and self._is_view(op):
             self._view(op, self.readers(op.result))
             return

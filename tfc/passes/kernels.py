@@ -8,7 +8,7 @@ computation of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass, field
 from math import inf, prod
 from typing import Any
@@ -27,6 +27,7 @@ from tfc.prims.row_plan import row_plan
 
 Ints = tuple[int, ...]
 SAME = "same"  # read at the index of the result
+PRODUCTS = frozenset({"dot", "conv", "conv_grad_input", "conv_grad_filter"})
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,30 @@ def takes_epilogue(hero: Op) -> bool:
     """Whether each element of the result of `hero` is finished at once."""
     tiled = hero.defn.name != "select_and_scatter" or has_tiles(hero)
     return tiled and HEROES[hero.defn.name].epilogue
+
+
+def partial_sums(ops: Sequence[Op], results: Container[Value]) -> set[Op]:
+    """Of sums of many products, the partial ones: sums with a product that nobody else reads, which
+    only another such sum reads. Each is finished with its product, in the memory of the one before,
+    where otherwise the last would read all products from memory."""
+    if sum(op.defn.name in PRODUCTS for op in ops) < 3:
+        return set()
+    table: dict[Value, list[Op]] = {}
+    for op in ops:
+        for v in op.operands:
+            table.setdefault(v, []).append(op)
+
+    def with_product(op: Op) -> bool:
+        made = [v.op for v in op.operands if v.op and len(table[v]) == 1 and v not in results]
+        return op.defn.name == "add" and any(maker.defn.name in PRODUCTS for maker in made)
+
+    found = set()
+    for op in ops:
+        if with_product(op) and op.result not in results:
+            readers = table.get(op.result, [])
+            if len(readers) == 1 and with_product(readers[0]):
+                found.add(op)
+    return found
 
 
 def is_free(op: Op) -> bool:
