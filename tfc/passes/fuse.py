@@ -40,7 +40,9 @@ from tfc.passes.kernels import (
 from tfc.passes.options import PassOptions
 from tfc.passes.registers import filled_by, fits_registers
 from tfc.prims.control import CONTROL, fusion, invariants
+from tfc.prims.indexing import dynamic_slice
 from tfc.prims.kernel_info import ALIASES, is_window, source_of_memory
+from tfc.prims.movement import reshape
 
 Ints = tuple[int, ...]
 
@@ -89,6 +91,7 @@ class Partition:
     reads[v][k]: the sites at which kernel k reads v; None among them if it needs v in memory.
     needed: values that must lie in memory for other reasons: results, and what reshapes alias.
     home: the kernel that writes a value to memory, for those that have one.
+    stored: updates with what they write into a part of memory, if others read it there.
     fixed: parameters that nothing writes to while the function runs.
     """
 
@@ -102,6 +105,7 @@ class Partition:
         self.home: dict[Value, Kernel] = {}
         self.kernels: list[Kernel] = []
         self.donated = {fn.results[r] for _, r in fn.attr("donated", ())}
+        self.stored: dict[Op, Value] = {}
         self.totals = partial_sums(self.ops, self.returned)
 
     def run(self) -> None:
@@ -346,6 +350,9 @@ def _emit(partition: Partition, options: PassOptions) -> Function:
         else:
             space = {"space": kernel.shape} if kernel.stores else {}
             _emit_kernel(build, new, kernel, ops, [r for r in mine if r in written], **space)
+            for op in ops:
+                if (piece := partition.stored.get(op)) in written:
+                    new[piece] = _read_back(build, new, piece, op)
     results = [_known(build, new, v) for v in fn.results]
     return build.finish(results, fn.attrs)
 
@@ -373,6 +380,15 @@ def _written(partition: Partition) -> set[Value]:
             waiting += [v for v in op.operands if v not in written]
             written.update(op.operands)
     return written
+
+
+def _read_back(build: Builder, new: dict[Value, Value], piece: Value, update: Op) -> Value:
+    """The view of what `update` made that is `piece`."""
+    build.loc = update.loc
+    starts = [_known(build, new, v) for v in update.operands[2:]]
+    sizes = update.operands[1].type.shape
+    (part,) = build.emit(dynamic_slice, new[update.result], *starts, sizes=sizes)
+    return build.emit(reshape, part, shape=piece.type.shape)[0]
 
 
 def _emit_control(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tfc.ir.core import Value
 from tfc.passes.kernels import takes_epilogue
-from tfc.prims.kernel_info import source_of_memory
+from tfc.prims.kernel_info import is_neighbours, source_of_memory
 
 if TYPE_CHECKING:
     from tfc.passes.fuse import Kernel, Partition
@@ -35,6 +35,7 @@ def merge_kernels(partition: Partition, most_ops: int, most_results: int) -> Non
             spaces.setdefault(key, []).append(kernel)
     for kernel in tuple(merger.alive):
         merger.try_store(kernel)
+        merger.read_stored(kernel)
     partition.kernels = sorted(merger.alive, key=lambda k: k.order)
 
 
@@ -130,6 +131,26 @@ class Merger:
         units = [n for n in update.type.shape if n > 1] == [n for n in piece.type.shape if n > 1]
         inside = update is piece or update.op in kernel.ops
         return [piece] if alone and units and inside and update.type.size > 0 else []
+
+    def read_stored(self, kernel: Kernel) -> None:
+        """Others read what `kernel` writes into a part of memory there, and not in a place of its
+        own beside it, if that is neighbours in memory and it is known where they begin."""
+        home, stored = self.partition.home, self.partition.stored
+        returned = self.partition.returned
+        for op in kernel.ops if kernel.stores else ():
+            if op.defn.name != "dynamic_update_slice" or home.get(op.result) is not kernel:
+                continue
+            update, starts = op.operands[1], op.operands[2:]
+            piece = source_of_memory(update)
+            if home.get(piece) is not kernel or piece in returned:
+                continue
+            # who writes on over the memory would have to wait for those who read it
+            if op.result not in returned or self.partition.readers(op.result):
+                continue
+            fixed = all(v.op is None or v.op.defn.name == "const" for v in starts)
+            if fixed and is_neighbours(op.result.type.shape, update.type.shape):
+                stored[op] = piece
+                del home[piece]
 
     def _too_large(self, first: Kernel, second: Kernel) -> bool:
         if len(first.ops) + len(second.ops) > self.most_ops:

@@ -3,7 +3,7 @@ scratch memory it needs, in whose buffer a value lies. From shapes and ops alone
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tfc.ir.core import Op, Value
 from tfc.prims.contract_plan import op_chunks, op_scratch
@@ -103,9 +103,13 @@ def is_window(op: Op) -> bool:
     """Whether `op` is a slice of neighbours in memory."""
     if op.defn.name not in VIEWS or any(step != 1 for step in op.kwargs.get("stride", ())):
         return False
-    extents = list(zip(op.operands[0].type.shape, op.result.type.shape, strict=True))
-    many = next((k for k, (_, size) in enumerate(extents) if size > 1), len(extents))
-    return all(n == size for n, size in extents[many + 1 :])
+    return is_neighbours(op.operands[0].type.shape, op.result.type.shape)
+
+
+def is_neighbours(shape: Sequence[int], part: Sequence[int]) -> bool:
+    """Whether a part of that shape, of an array of `shape`, is neighbours in memory."""
+    many = next((k for k, size in enumerate(part) if size > 1), len(part))
+    return tuple(shape[many + 1 :]) == tuple(part[many + 1 :])
 
 
 def buffer_of(value: Value) -> Value:
