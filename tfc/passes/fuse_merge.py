@@ -91,14 +91,18 @@ class Merger:
 
     def try_store(self, second: Kernel) -> None:
         """Merge into `second`, which only writes what one kernel makes into a part of memory, or
-        several parts side by side, the one that makes it: it writes them itself."""
-        pieces = self._pieces(second)
-        first = self.partition.home.get(pieces[0]) if pieces else None
+        several parts side by side, the one that makes it: it writes them itself. What is in memory
+        already is written by a loop that reads it at its own index."""
+        pieces = self._pieces(second) if second in self.alive else []
+        if not pieces:
+            return
+        first = self.partition.home.get(pieces[0]) or self._reader(pieces[0], second)
         if first is None or first not in self.alive or first.donated or second.donated:
             return
         if first.name not in ("loop", "dot") or len(first.ops) + len(second.ops) > self.most_ops:
             return
-        for piece in pieces:
+        made = self.partition.home.get(pieces[0]) is not None
+        for piece in pieces if made else ():
             own = piece.op in first.ops and piece.type.shape == first.shape
             if not own or self.partition.home.get(piece) is not first:
                 return
@@ -107,10 +111,31 @@ class Merger:
         order = self._order(first, second)
         if order is None:
             return
-        hero, shape = first.hero, first.shape
+        hero, shape, updates = first.hero, first.shape, list(second.ops)
         self._merge(first, second, order)
         second.hero, second.shape, second.stores = hero, shape, True
         second.root.evaluations = first.root.evaluations
+        for op in updates:
+            if op.defn.name == "dynamic_update_slice":
+                self._take_in(op.operands[1], second)
+
+    def _take_in(self, update: Value, kernel: Kernel) -> None:
+        """The reshapes that an update is of what `kernel` makes or reads become part of it."""
+        while update.op is not None and update.op.defn.name == "reshape":
+            kernel.ops[update.op] = None
+            update = update.op.operands[0]
+        self.partition.readers(update).get(kernel, set()).discard(None)
+
+    def _reader(self, piece: Value, writer: Kernel) -> Kernel | None:
+        """A loop that reads `piece`, which lies in memory, at its own index only."""
+        if piece.type.size < 2:
+            return None
+        for kernel, sites in self.partition.readers(piece).items():
+            loop = kernel.name == "loop" and kernel.shape == piece.type.shape
+            here = all(site in kernel.roots for site in sites)
+            if loop and here and kernel is not writer and kernel in self.alive:
+                return kernel
+        return None
 
     def _pieces(self, kernel: Kernel) -> list[Value]:
         """What a kernel that does nothing else writes into memory, if it is such."""
@@ -129,8 +154,7 @@ class Merger:
         update = op.operands[1]
         piece = source_of_memory(update)
         units = [n for n in update.type.shape if n > 1] == [n for n in piece.type.shape if n > 1]
-        inside = update is piece or update.op in kernel.ops
-        return [piece] if alone and units and inside and update.type.size > 0 else []
+        return [piece] if alone and units and update.type.size > 0 else []
 
     def read_stored(self, kernel: Kernel) -> None:
         """Others read what `kernel` writes into a part of memory there, and not in a place of its
