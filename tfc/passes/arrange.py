@@ -4,13 +4,14 @@
 
 A product whose second operand is turned, or whose rows lie far apart, copies it panel by panel
 before it multiplies (prims/contract_plan.py). Where a loop does so in every turn with an operand
-that never changes, or several products do so with the same one, it is laid out once: its columns
-neighbours, and where its rows are then still far apart, in panels [columns / PANEL, depth, PANEL].
+that never changes, or several products do so with the same one, it is laid out once: in panels
+[columns / PANEL, depth, PANEL], or, where panels are not possible, with its columns neighbours.
 Every product and every sum stays the same, in the same order.
 
 The product of panels has two axes for its columns, [rows, columns / PANEL, PANEL]: what it writes
-lies as before. What rides on it takes these axes too, if that is ops with repeated values, such as
-a bias; where anything else does, there are no panels.
+lies as before. It is split by rows, as are the loops around it: threads find in their caches what
+they wrote. What rides on it takes both axes too, if that is ops with repeated values, such as a
+bias; where anything else does, there are no panels.
 """
 
 from __future__ import annotations
@@ -140,8 +141,6 @@ def _form(op: Op, parts_are_free: bool) -> str | None:
     columns = b.type.shape[free]
     turned = Type(b.type.dtype, (*(b.type.shape[d] for d in contract[1]), columns))
     pairs = (contract[0], tuple(range(len(contract[1]))))
-    if not split(dot_contraction(a.type, turned, batch=((), ()), contract=pairs)).pack:
-        return TURNED
     if parts_are_free and columns % PANEL == 0 and columns > PANEL:
         return PANELS
     return TURNED if turned.shape != b.type.shape or contract[1] != pairs[1] else None
@@ -151,16 +150,17 @@ def _parts_are_free(op: Op, table: Mapping[Value, Sequence[Op]], kept: Collectio
     """Whether all that would ride on a product can take its columns as two axes, and what comes
     then reads it from memory anyway."""
     value = op.result
-    while value not in kept:
+    while True:
         readers = table[value]
         if all(reader.defn.name in _FROM_MEMORY for reader in readers):
             return True
+        if value in kept:
+            return False
         others = {v for reader in readers for v in reader.operands} - {value}
         rides = len(readers) == 1 and readers[0].defn.name in ELEMENTWISE
         if not rides or any(made_by(v, "broadcast") is None for v in others):
             return False
         value = readers[0].result
-    return False
 
 
 # --- how ------------------------------------------------------------------------------------
