@@ -37,7 +37,6 @@ LIGHT_FLOPS = 700_000
 MOST_LIGHT = 4
 FEW_COLUMNS = 4  # parts of columns, of a product that is cut into rows as well
 MOST_CHUNKS = 32
-PANEL_ROWS = 16  # most parts of rows, of a product with panels
 COLUMN_GRAIN = 32  # parts of columns are multiples of this many: whole packets for every target
 # A block of the inner loop: its panel of b (BLOCK x COLUMN_GRAIN floats) stays in the L2 cache.
 BLOCK = 1024
@@ -407,9 +406,9 @@ def is_light(c: Contraction) -> bool:
 def _part_extents(c: Contraction, pack: bool, wanted: int) -> Extents:
     if wanted <= 1:
         return max(c.batches, 1), max(c.strips, 1), max(c.row.extent, 1), max(c.col.extent, 1)
-    if _in_panels(c) and not pack:
-        # Rows first: what comes before and after goes by rows too, and a panel is a stream.
-        rows = _rows(c.row.extent, min(wanted, PANEL_ROWS))
+    if not pack and c.strips == 1 and c.outer and all(d.a == 0 for d in c.outer):
+        # Panels of b. Rows first: what comes before and after goes by rows, a panel is a stream.
+        rows = _rows(c.row.extent, min(wanted, MOST_CHUNKS // 2))
         outer, _ = _even(c.batches, wanted // ceil_div(c.row.extent, rows))
         return outer, max(c.strips, 1), rows, max(c.col.extent, 1)
     outer = ceil_div(c.batches, min(wanted, c.batches))
@@ -430,11 +429,6 @@ def _part_extents(c: Contraction, pack: bool, wanted: int) -> Extents:
     if not pack and c.strips > 1:
         cols, wanted = _columns(c, wanted)
     return outer, bands, rows, cols
-
-
-def _in_panels(c: Contraction) -> bool:
-    """Whether the outer axes are columns of b: panels that each row of a meets."""
-    return c.strips == 1 and bool(c.outer) and all(d.a == 0 for d in c.outer)
 
 
 def _even(extent: int, wanted: int) -> tuple[int, int]:
