@@ -92,10 +92,23 @@ def test_gradients_read_back(build):
         np.testing.assert_allclose(session.run(dx, {"x:0": X}), want, rtol=1e-12)
 
 
+def test_gradient_of_a_slice():
+    x = tf.placeholder(tf.float64, [3], name="x")
+    at = tf.placeholder(tf.int32, [1], name="at")
+    tf.identity(tf.gradients(tf.slice(x, at, [2]) * [1.0, 3.0], x)[0], name="dx")
+    proto = tf.get_default_graph().as_graph_def()
+    assert "SliceGrad" not in {node.op for node in proto.node}
+    tf.reset_default_graph()
+    (dx,) = tf.import_graph_def(proto, return_elements=["dx:0"], name="")
+    with tf.Session() as session:
+        assert session.run(dx, {"x:0": X, "at:0": [1]}).tolist() == [0, 1, 3]
+
+
 def test_names_and_forms():
     """The nodes of a loop and of a condition, as TensorFlow connects them."""
     x = tf.placeholder(tf.float32, [], name="x")
-    tf.while_loop(lambda i: i < x, lambda i: i + 1, [tf.constant(0.0)], name="while")
+    start = [tf.constant(0.0)]
+    tf.while_loop(lambda i: i < x, lambda i: i + 1, start, name="while", parallel_iterations=4)
     tf.cond(x > 1, lambda: x * 2, lambda: x, name="cond")
     nodes = {n.name: n for n in tf.get_default_graph().as_graph_def().node}
     for name, op, inputs in (
@@ -119,6 +132,7 @@ def test_names_and_forms():
     assert nodes["while/Enter_1"].attr["is_constant"].b
     frames = {nodes[n].attr["frame_name"].s for n in ("while/Enter", "while/Enter_1")}
     assert len(frames) == 1
+    assert nodes["while/Enter"].attr["parallel_iterations"].i == 4
 
 
 def test_variables_and_order_in_a_branch():

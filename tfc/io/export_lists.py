@@ -144,6 +144,17 @@ def _like_parts(op: Operation, place: Place, inputs: list[Ref]) -> Any:
     return _parted(op, place, value, lengths, like)
 
 
+def _padded(op: Operation, place: Place, inputs: list[Ref]) -> Any:
+    """The gradient of a Slice, which TensorFlow writes as a Pad."""
+    whole, begin, dy = inputs
+    kind = {"T": begin.dtype}
+    size = place.made("Shape", [dy], T=dy.dtype, out_type=begin.dtype)
+    after = place.made("Sub", [place.made("Sub", [whole, begin], **kind), size], **kind)
+    paddings = place.made("Pack", [begin, after], N=2, axis=1, **kind)
+    attrs = {"T": dy.dtype, "Tpaddings": begin.dtype}
+    return "Pad", [dy, paddings], attrs, [Ref(op.name, dy.dtype)]
+
+
 def _list(op: Operation, flow: Ref) -> Ref:
     return Ref(op.name, flow.dtype, flow.depth)
 
@@ -164,6 +175,7 @@ _RULES: dict[str, _Rule] = {
     "TensorArrayGatherGrad": _spread,
     "TensorArraySplitGrad": _chained,
     "TensorArrayConcatGrad": _like_parts,
+    "SliceGrad": _padded,
     "ResidualAt": _read,
     "ResidualAtGrad": _only,
 }
@@ -202,7 +214,7 @@ def write_op(op: Operation, place: Place, regions: Regions) -> None:
 
 def _flow(op: Operation, place: Place, k: int, ref: Ref) -> Ref:
     """An input of an op of arrays: the first is the array, others are tensors."""
-    if k == 0 and op.type != "TensorArrayV3":
+    if k == 0 and op.type not in ("TensorArrayV3", "SliceGrad"):
         return ref if ref.depth >= LIST else place.as_deep(ref, LIST)
     return ref if op.type.startswith("Residual") else place.dense(ref)
 

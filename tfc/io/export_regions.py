@@ -355,7 +355,7 @@ class _Loop:
         name = self.nodes.unique(f"{self.scope}{op}")
         attrs = {
             "T": wire_type(ref).base_dtype, "frame_name": self.frame, "is_constant": constant,
-            "parallel_iterations": 10,
+            "parallel_iterations": self.op._attrs.get("_parallel_iterations", 10),
         }  # fmt: skip
         self.place.add(op, name, [ref], attrs, self.waits)
         return ref._replace(text=name, here=False)

@@ -36,7 +36,8 @@ def while_loop(
     them the shapes of the first values must hold, and for TensorArrays that is so anyway.
     maximum_iterations: a bound on the number of iterations.
     back_prop: whether gradients flow through the loop.
-    parallel_iterations and swap_memory are accepted: a native loop needs neither.
+    parallel_iterations is what a GraphDef says of the loop; a native loop needs neither it nor
+    swap_memory.
 
     Returns the last values; a single one as it is, unless `return_same_structure`.
 
@@ -52,12 +53,13 @@ def while_loop(
         raise TypeError("parallel_iterations must be a positive integer.")
     if not loop_vars and not isinstance(loop_vars, Tensor):
         raise ValueError("No loop variables provided")
+    about = {"_back_prop": bool(back_prop), "_parallel_iterations": parallel_iterations}
     with name_scope(name, "while"):
         if maximum_iterations is None:
-            packed = _loop(cond, body, _as_list(loop_vars), shape_invariants, back_prop)
+            packed = _loop(cond, body, _as_list(loop_vars), shape_invariants, about)
         else:
             packed = _bounded(
-                cond, body, _as_list(loop_vars), shape_invariants, back_prop, maximum_iterations
+                cond, body, _as_list(loop_vars), shape_invariants, about, maximum_iterations
             )
     if len(packed) == 1 and not return_same_structure:
         return packed[0]
@@ -73,7 +75,7 @@ def _bounded(
     body: Callable[..., Any],
     loop_vars: Any,
     shape_invariants: Any,
-    back_prop: bool,
+    about: dict[str, Any],
     maximum_iterations: Any,
 ) -> Any:
     """The loop with a counter in front of its variables."""
@@ -91,7 +93,7 @@ def _bounded(
         results = body(*values)
         return i + 1, _like(loop_vars, results)
 
-    return _loop(test, step, [counter, loop_vars], shape_invariants, back_prop)[1]
+    return _loop(test, step, [counter, loop_vars], shape_invariants, about)[1]
 
 
 def _loop(
@@ -99,7 +101,7 @@ def _loop(
     body: Callable[..., Any],
     loop_vars: Any,
     shape_invariants: Any,
-    back_prop: bool,
+    about: dict[str, Any],
 ) -> Any:
     leaves = nest.flatten(loop_vars)
     arrays = {k: leaf for k, leaf in enumerate(leaves) if isinstance(leaf, TensorArray)}
@@ -124,7 +126,8 @@ def _loop(
         op = make_region_op(graph, "While", "While", first, [test, step])
         exits = [apply("Exit", t, name="Exit") for t in op.outputs[: len(leaves)]]
         for end in exits:
-            end.op._attrs["_back_prop"] = bool(back_prop)
+            end.op._attrs["_back_prop"] = about["_back_prop"]
+        op._attrs["_parallel_iterations"] = about["_parallel_iterations"]  # for GraphDefs
     return structure([*exits, *op.outputs[len(leaves) : -1]])
 
 

@@ -66,8 +66,9 @@ def dynamic_rnn(
                 lengths = identity(lengths, name="CheckSeqLen")
         _check_inputs(flat)
         outputs, final_state = time_loop(
-            cell, inputs, flat, state, cell.output_size, lengths, state_dtype(dtype, state)
-        )
+            cell, inputs, flat, state, cell.output_size, lengths, state_dtype(dtype, state),
+            parallel_iterations,
+        )  # fmt: skip
         if not time_major:
             outputs = nest.map_leaves(swap_batch_and_time, outputs)
         return outputs, final_state
@@ -111,6 +112,7 @@ def time_loop(
     sizes: Any,
     lengths: Tensor | None,
     dtype: Any,
+    parallel_iterations: int | None = None,
 ) -> Any:
     """`output, state = step(inputs, state)` for every step of the inputs.
 
@@ -161,6 +163,7 @@ def time_loop(
         lambda time, *_: time < time_steps,
         body,
         (first, written, state),
+        parallel_iterations=parallel_iterations or 32,
         maximum_iterations=time_steps,
     )
     outputs = [kept.stack() for kept in arrays]
