@@ -64,7 +64,7 @@ def _cumulative(spread: Spread, special: Special) -> Iterator[Case]:
 
 def _reduce_window(spread: Spread, special: Special) -> Iterator[Case]:
     plain = {"strides": (1, 2), "dilations": (1, 1), "padding": ((0, 0), (1, 1))}
-    for kind in ("add", "mul", "max", "min"):
+    for kind in ("add", "mul", "max", "min", "fmax"):
         for dtype in NUMBERS if kind in ("add", "mul") else REALS:
             attrs = {"window": (2, 3), "kind": kind, **plain}
             yield f"{kind}-{dtype}", (spread(dtype, (4, 9)),), attrs
@@ -74,7 +74,7 @@ def _reduce_window(spread: Spread, special: Special) -> Iterator[Case]:
         "dilations": (1, 1, 1, 1),
         "padding": ((0, 0), (0, 1), (1, 1), (0, 0)),
     }
-    for kind in ("max", "add"):
+    for kind in ("max", "add", "fmax"):
         yield f"pool-{kind}", (spread("f32", (2, 6, 7, 5)),), {**pool, "kind": kind}
     crop = {"window": (2,), "strides": (1,), "dilations": (3,), "padding": ((-1, 2),)}
     yield "crop", (spread("f32", (11,)),), {**crop, "kind": "add"}
@@ -82,7 +82,8 @@ def _reduce_window(spread: Spread, special: Special) -> Iterator[Case]:
     yield "none-fits", (spread("f32", (4,)),), {**wide, "kind": "max"}
     wide = {"window": (2,), "strides": (1,), "dilations": (1,), "padding": ((2, 2),)}
     yield "empty", (spread("f32", (0,)),), {**wide, "kind": "max"}
-    yield "special", (special("f32"),), {**wide, "kind": "max"}
+    for kind in ("max", "fmax"):
+        yield f"special-{kind}", (special("f32"),), {**wide, "kind": kind}
 
 
 def _select_and_scatter(spread: Spread, special: Special) -> Iterator[Case]:

@@ -226,8 +226,8 @@ def test_extract_volume_patches_errors() -> None:
     x = tf.zeros([1, 3, 3, 3, 1])
     with pytest.raises(ValueError, match="contain 5"):
         tf.extract_volume_patches(x, [1, 1, 1], [1] * 5, "SAME")
-    with pytest.raises(ValueError, match="Negative"):
-        tf.extract_volume_patches(x, [1, 4, 1, 1, 1], [1] * 5, "VALID")
+    with pytest.raises(ValueError, match="would be negative"):
+        tf.extract_volume_patches(x, [1, 5, 1, 1, 1], [1] * 5, "VALID")
     with pytest.raises(tf.errors.UnimplementedError):
         run(tf.extract_volume_patches(x, [2, 1, 1, 1, 1], [1] * 5, "SAME"))
 

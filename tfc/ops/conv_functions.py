@@ -37,6 +37,8 @@ def conv1d(
     if layout not in ("NWC", "NHWC", "NCW", "NCHW"):
         raise ValueError('data_format must be "NWC" or "NCW".')
     first = w.channels_first(layout)
+    if not isinstance(padding, str):
+        raise TypeError(f"Expected string for argument 'padding' not {padding!r}.")
     with name_scope(name, "conv1d", [value, filters]):
         at = 2 if first else 1
         wide = expand_dims(convert_to_tensor(value), at)
@@ -134,10 +136,10 @@ def depthwise_conv2d_native(
         input,
         filter,
         strides=list(strides),
-        padding=padding,
         data_format=data_format,
         dilations=list(dilations),
         name=name,
+        **w.padding_attrs(padding, data_format),
     )
 
 
@@ -151,7 +153,10 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilations: Any = None,
 ) -> Tensor:
-    """A convolution of each channel by itself, with holes of `rate` in the filter."""
+    """A convolution of each channel by itself, with holes of `rate` in the filter.
+
+    padding: "SAME", "VALID", or a pair (before, after) for each axis.
+    """
     layout = data_format or "NHWC"
     rate = either("dilations", dilations, "rate", rate)
     with name_scope(name, "depthwise", [input, filter]) as scope:
@@ -163,7 +168,9 @@ def depthwise_conv2d(
                 input,
                 w.spatial_of(gaps, layout),
                 padding,
-                lambda x, _, pad: depthwise_conv2d_native(x, filter, strides, pad, layout),
+                lambda x, _, pad: depthwise_conv2d_native(
+                    x, filter, strides, pad, layout, name=scope
+                ),
                 filter_shape=shape(filter),
                 data_format=layout,
             )

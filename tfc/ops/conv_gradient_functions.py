@@ -9,7 +9,7 @@ from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
 from tfc.ops import windows as w
 from tfc.ops.conv_functions import conv2d_transpose, conv3d_transpose
-from tfc.ops.conv_ops import conv2d_backprop_input, padding_attrs, steps_of
+from tfc.ops.conv_ops import conv2d_backprop_input, steps_of
 from tfc.ops.join_ops import concat
 from tfc.ops.shape_ops import expand_dims, squeeze
 
@@ -163,7 +163,7 @@ def depthwise_conv2d_native_backprop_input(
         data_format=data_format,
         dilations=list(dilations),
         name=name,
-        **padding_attrs(padding, data_format),
+        **w.padding_attrs(padding, data_format),
     )
 
 
@@ -188,5 +188,5 @@ def depthwise_conv2d_native_backprop_filter(
         data_format=data_format,
         dilations=list(dilations),
         name=name,
-        **padding_attrs(padding, data_format),
+        **w.padding_attrs(padding, data_format),
     )

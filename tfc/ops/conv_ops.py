@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tfc import prims as p
 from tfc.base import dtypes
 from tfc.base.dtypes import INDEX
@@ -217,7 +215,8 @@ def _check_result(
     """InvalidArgumentError unless `dy` is of the shape that the forward convolution gives."""
     steps = zip(image[1:-1], sizes, at.strides, at.dilations, at.padding, strict=True)
     spatial = [
-        (n + low + high - (k - 1) * d - 1) // stride + 1 for n, k, stride, d, (low, high) in steps
+        max((n + low + high - (k - 1) * d - 1) // stride + 1, 0)
+        for n, k, stride, d, (low, high) in steps
     ]
     expected = (image[0], *spatial, channels)
     if dy.type.shape != expected:
@@ -237,6 +236,8 @@ def _forward(name: str, rank: int, signature: str, depthwise: bool, suffix: str)
 
     class Forward(OpDef, sig=f"{name}(input: T, filter: T, {signature}) -> output: T", T=FLOATS):
         """The sum of products of a window of `input` and `filter`, at every place."""
+
+        shape_holds_when_run = False  # windows that just do not fit are none
 
         def shape(input: TensorShape, filter: TensorShape, **attrs: Any) -> list[TensorShape]:
             return _result_shape(input, filter, rank, attrs, depthwise)
@@ -356,28 +357,6 @@ def _named(value: Any, other: Any, first: str, second: str) -> Any:
     return found
 
 
-def padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
-    """`padding` as the ops hold it: a name, or explicit pairs for every axis.
-
-    Raises:
-      ValueError: it is a list, but not of one pair for each axis; or what the ops call such a list.
-    """
-    if isinstance(padding, str) and padding == "EXPLICIT":
-        raise ValueError(
-            "'EXPLICIT' is not a valid value for `padding`. To use explicit padding, `padding` "
-            "must be a list."
-        )
-    if not isinstance(padding, (list, tuple)):
-        return {"padding": padding}
-    rank = len(data_format)
-    if len(padding) != rank or any(np.shape(pair) != (2,) for pair in padding):
-        raise ValueError(
-            f"When padding is a list, it must be of size {rank} and hold pairs. "
-            f"Received: padding={padding} of size {len(padding)}"
-        )
-    return {"padding": "EXPLICIT", "explicit_paddings": [int(n) for pair in padding for n in pair]}
-
-
 def steps_of(value: Any, rank: int, data_format: str) -> list[int]:
     """Strides or dilations for every axis, from one number, one per spatial axis, or all."""
     return w.entries(value, rank - 2, data_format, "strides and dilations")
@@ -406,7 +385,7 @@ def conv2d(
         data_format=data_format,
         dilations=steps_of(dilations, 4, data_format),
         name=name,
-        **padding_attrs(padding, data_format),
+        **w.padding_attrs(padding, data_format),
     )
 
 
@@ -434,7 +413,7 @@ def conv2d_backprop_input(
         data_format=data_format,
         dilations=steps_of(dilations, 4, data_format),
         name=name,
-        **padding_attrs(padding, data_format),
+        **w.padding_attrs(padding, data_format),
     )
 
 
@@ -460,7 +439,7 @@ def conv2d_backprop_filter(
         data_format=data_format,
         dilations=steps_of(dilations, 4, data_format),
         name=name,
-        **padding_attrs(padding, data_format),
+        **w.padding_attrs(padding, data_format),
     )
 
 

@@ -13,7 +13,7 @@ from tfc.base.dtypes import REALS
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
-from tfc.ir.core import Value
+from tfc.ir.core import Type, Value
 from tfc.ops import shape_rules as s
 from tfc.ops import windows as w
 from tfc.ops.lowering import invalid
@@ -39,7 +39,7 @@ def _result_dims(
 ) -> list[int | None]:
     strides, rates = attrs["strides"][1:3], attrs["rates"][1:3]
     out = [
-        w.extent(d, k, stride, rate, attrs["padding"])
+        w.windows_in(d, k, stride, rate, attrs["padding"])
         for d, k, stride, rate in zip(dims[1:3], sizes, strides, rates, strict=True)
     ]
     return [dims[0], *out, dims[3]]
@@ -141,7 +141,10 @@ class Dilation2D(OpDef, sig=f"Dilation2D(input: T, filter: T, {_ATTRS}) -> outpu
         ]
 
     def lower(build: Any, input: Value, filter: Value, **attrs: Any) -> Value:
-        return _Geometry(build, input, filter, attrs).best()[0]
+        geometry = _Geometry(build, input, filter, attrs)
+        if 0 in geometry.dims:
+            return p.splat(build, 0, Type(input.type.dtype, geometry.dims))
+        return geometry.best()[0]
 
 
 class Dilation2DBackpropInput(
@@ -157,6 +160,8 @@ class Dilation2DBackpropInput(
 
     def lower(build: Any, x: Value, kernel: Value, dy: Value, **attrs: Any) -> Value:
         geometry = _Geometry(build, x, kernel, attrs)
+        if 0 in geometry.dims:
+            return p.full_like(build, x, 0)
         _, place = geometry.best()
         zero = p.constant(build, 0, x.type.dtype)
         wide = geometry.padded(x, zero).type.shape
@@ -195,6 +200,8 @@ class Dilation2DBackpropFilter(
 
     def lower(build: Any, x: Value, kernel: Value, dy: Value, **attrs: Any) -> Value:
         geometry = _Geometry(build, x, kernel, attrs)
+        if 0 in geometry.dims:
+            return p.full_like(build, kernel, 0)
         _, place = geometry.best()
         nothing = p.full_like(build, dy, 0)
         sums = []

@@ -79,19 +79,20 @@ def _pool(
     op: str, value: Any, ksize: Any, strides: Any, padding: Any, layout: str, name: str | None
 ) -> Tensor:
     count = 3 if op.endswith("3D") else 2
+    padded = w.padding_attrs(padding, layout) if op == "MaxPool" else {"padding": padding}
     return apply(
         op,
         value,
         ksize=w.entries(ksize, count, layout, "ksize"),
         strides=w.entries(strides, count, layout, "strides"),
-        padding=padding,
         data_format=layout,
         name=name or op,
+        **padded,
     )
 
 
 def _pool1d(
-    op: str, input: Any, ksize: Any, strides: Any, padding: str, layout: str, name: str | None
+    op: str, input: Any, ksize: Any, strides: Any, padding: Any, layout: str, name: str | None
 ) -> Tensor:
     """A pool over the width of [batch, width, channels], as images of height 1."""
     default = "max_pool1d" if op == "MaxPool" else "avg_pool1d"
@@ -103,6 +104,9 @@ def _pool1d(
         sizes = [1, *w.entries(ksize, 1, plain, "ksize")]
         steps = [1, *w.entries(strides, 1, plain, "strides")]
         image_layout = "NCHW" if first else "NHWC"
+        if isinstance(padding, (list, tuple)):
+            w.padding_attrs(padding, layout)
+            padding = [*padding[:at], [0, 0], *padding[at:]]
         pooled = _pool(op, wide, sizes, steps, padding, image_layout, None)
         return squeeze(pooled, [at], name=scope)
 

@@ -68,7 +68,7 @@ def _at_axes(values: Any, axes: Sequence[int], filler: Any) -> Any:
 def with_space_to_batch(
     input: Any,
     dilation_rate: Any,
-    padding: str,
+    padding: Any,
     op: Callable[[Tensor, int, str], Tensor],
     filter_shape: Any = None,
     spatial_dims: Any = None,
@@ -80,6 +80,7 @@ def with_space_to_batch(
     `op(batches, number of spatial axes, "VALID")` is called, and the results are put together
     again. With rates of 1, `op(input, number of spatial axes, padding)` is the result.
 
+    padding: "SAME", "VALID", or a pair (before, after) for each axis of `input`.
     filter_shape: the window, which padding "SAME" needs. spatial_dims: the axes, where they are
     not those after the batch (and channels, where data_format begins with "NC").
 
@@ -95,7 +96,7 @@ def with_space_to_batch(
         raise ValueError("rate must have known shape")
     if count < 1:
         raise ValueError("there is no dilation rate: dilation_rate is empty")
-    if padding not in ("SAME", "VALID"):
+    if padding not in ("SAME", "VALID") and not isinstance(padding, (list, tuple)):
         raise ValueError(f"Invalid padding method {padding!r}")
     first = data_format is not None and data_format.startswith("NC")
     axes = _spatial_axes(spatial_dims, count, input.get_shape().ndims, first)
@@ -110,6 +111,8 @@ def with_space_to_batch(
     pads: Any = np.zeros((count, 2), np.int32)
     if padding == "SAME":
         pads = _window_pads(filter_shape, rates, count)
+    elif padding != "VALID":
+        pads = np.asarray([padding[a] for a in axes], np.int32)
     known = input.get_shape().as_list() if input.get_shape().ndims is not None else None
     if known is not None and all(known[a] is not None for a in axes):
         extents: Any = np.asarray([known[a] for a in axes], np.int32)
@@ -119,7 +122,7 @@ def with_space_to_batch(
     paddings, crops = required_space_to_batch_paddings(extents, rates, pads)
     blocks = _at_axes(rates, axes, 1)
     parts = space_to_batch_nd(input, blocks, _at_axes(paddings, axes, [0, 0]))
-    result = op(parts, count, "VALID")
+    result = op(parts, count, "VALID")  # the padding is among the blocks now
     whole = batch_to_space_nd(result, blocks, _at_axes(crops, axes, [0, 0]))
     if first and whole.get_shape().ndims is None and known is not None:
         whole.set_shape([None] * len(known))

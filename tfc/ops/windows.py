@@ -114,10 +114,33 @@ def extent(
     padding: str,
     explicit: tuple[int, int] = (0, 0),
 ) -> int | None:
-    """Extent of the result along one spatial axis.
+    """Extent of the result along one spatial axis, where the graph is made.
 
     Raises:
       ValueError: the window does not fit.
+    """
+    if size is None or (window is None and padding != "SAME"):
+        return None
+    if window is not None and padding != "SAME":
+        reach, room = (window - 1) * dilation + 1, size + sum(explicit)
+        if room < reach:
+            raise ValueError(f"Negative dimension size caused by subtracting {reach} from {room}")
+    return windows_in(size, window, stride, dilation, padding, explicit)
+
+
+def windows_in(
+    size: int | None,
+    window: int | None,
+    stride: int,
+    dilation: int,
+    padding: str,
+    explicit: tuple[int, int] = (0, 0),
+) -> int | None:
+    """The same where the graph runs: a window that does not fit by less than two strides (in
+    TensorFlow the quotient is cut, not rounded down) is no error, there are just no windows.
+
+    Raises:
+      ValueError: it does not fit by more.
     """
     if size is None or (window is None and padding != "SAME"):
         return None
@@ -125,10 +148,12 @@ def extent(
         return -(-size // stride)
     assert window is not None
     reach = (window - 1) * dilation + 1
-    room = size + sum(explicit)
-    if room < reach:
-        raise ValueError(f"Negative dimension size caused by subtracting {reach} from {room}")
-    return (room - reach) // stride + 1
+    free = size + sum(explicit) - reach
+    if free <= -2 * stride:
+        raise ValueError(
+            f"Computed output size would be negative: a window of {reach} by {stride} in {size}"
+        )
+    return max(free // stride + 1, 0)
 
 
 @dataclass(frozen=True)
@@ -151,7 +176,7 @@ def window(
     attrs: strides, padding, data_format, and if given dilations and explicit_paddings.
 
     Raises:
-      InvalidArgumentError: the window does not fit into the image.
+      InvalidArgumentError: the window does not fit into the image, see `windows_in`.
     """
     layout = attrs["data_format"]
     rank = len(attrs["strides"])
@@ -162,12 +187,15 @@ def window(
     for i, (size, extent_of_window) in enumerate(zip(spatial, sizes, strict=True)):
         stride, dilation = strides[i], dilations[i]
         try:
-            count = extent(size, extent_of_window, stride, dilation, attrs["padding"], explicit[i])
+            count = windows_in(
+                size, extent_of_window, stride, dilation, attrs["padding"], explicit[i]
+            )
         except ValueError as error:
             raise invalid(build, str(error)) from None
         assert count is not None
         if attrs["padding"] == "SAME":
-            total = max((count - 1) * stride + (extent_of_window - 1) * dilation + 1 - size, 0)
+            reach = (extent_of_window - 1) * dilation + 1
+            total = max((count - 1) * stride + reach - size, 0) if count else 0
             pairs.append((total // 2, total - total // 2))
         else:
             pairs.append(explicit[i])
@@ -195,3 +223,32 @@ def explicit_pairs(flat: Sequence[int], data_format: str, rank: int) -> list[tup
     if not flat:
         return [(0, 0)] * (rank - 2)
     return [(int(flat[2 * i]), int(flat[2 * i + 1])) for i in spatial_axes(data_format, rank)]
+
+
+def padding_attrs(padding: Any, data_format: str) -> dict[str, Any]:
+    """`padding` as the ops hold it: a name, or explicit pairs for every axis.
+
+    Raises:
+      ValueError: it is a list, but not of one pair for each axis; or "EXPLICIT".
+    """
+    if not isinstance(padding, (list, tuple)):
+        if padding == "EXPLICIT":
+            raise ValueError(
+                "'EXPLICIT' is not a valid value for `padding`. To use explicit padding, "
+                "`padding` must be a list."
+            )
+        return {"padding": padding}
+    rank = len(data_format)
+    for i, pair in enumerate(padding):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise ValueError(
+                "When `padding` is a list, each element of `padding` must be a list/tuple of "
+                f"size 2. Received: padding={padding} with element at index {i} of type "
+                f"{type(pair)}"
+            )
+    if len(padding) != rank:
+        raise ValueError(
+            f"When padding is a list, it must be of size {rank}. "
+            f"Received: padding={padding} of size {len(padding)}"
+        )
+    return {"padding": "EXPLICIT", "explicit_paddings": [int(n) for pair in padding for n in pair]}

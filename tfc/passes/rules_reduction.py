@@ -34,6 +34,9 @@ def reduce_of_nothing(build: Builder, op: Op) -> Value | None:
 def _combined_with_start(build: Builder, x: Value, kind: str) -> Value:
     if kind == "add" and x.type.dtype in INEXACT:
         return p.add(build, x, p.full_like(build, x, 0.0))
+    if kind == "fmax" and x.type.dtype in INEXACT:
+        start = p.full_like(build, x, p.identity("fmax", x.type.dtype))
+        return p.select(build, p.gt(build, x, start), x, start)
     return x
 
 
@@ -117,7 +120,8 @@ def cumulative_of_one(build: Builder, op: Op) -> Value | None:
 
 
 def window_of_one(build: Builder, op: Op) -> Value | None:
-    """reduce_window(x) over windows of one element = slice(x) by the strides"""
+    """reduce_window(x) over windows of one element = slice(x) by the strides, held above the
+    lowest finite number if the kind is fmax"""
     x, padding = op.operands[0], op.attr("padding")
     if any(n != 1 for n in op.attr("window")) or any(n != (0, 0) for n in padding):
         return None

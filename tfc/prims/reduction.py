@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base.dtypes import FLOATS, INTEGERS, NUMBERS, REALS, numpy_dtype, short_of
+from tfc.base.dtypes import FLOATS, INTEGERS, NUMBERS, REALS, as_dtype, numpy_dtype, short_of
 from tfc.ir.core import Op, Type
 from tfc.prims.movement import Ints, check_axes
 from tfc.prims.numeric import Array, is_float, wide
@@ -28,11 +28,13 @@ COMBINERS = {
     "and": np.bitwise_and,
     "or": np.bitwise_or,
 }
+WINDOWS = {**COMBINERS, "fmax": np.fmax}  # passes over NaN, and starts at the lowest finite number
 _ALLOWED = {
     "add": NUMBERS,
     "mul": NUMBERS,
     "min": REALS,
     "max": REALS,
+    "fmax": REALS,
     "and": (*INTEGERS, "i1"),
     "or": (*INTEGERS, "i1"),
 }
@@ -50,6 +52,9 @@ def identity(kind: str, dtype: str) -> Any:
             return True if dtype == "i1" else (-1 if dtype[0] == "i" else _limit("max", dtype))
         case "or":
             return False if dtype == "i1" else 0
+        case "fmax":
+            least = as_dtype(numpy_dtype(dtype)).min
+            return float(least) if dtype in FLOATS else int(least)
         case "max":
             return -np.inf if dtype in FLOATS else _limit("min", dtype)
         case "min":
@@ -202,7 +207,7 @@ def covered(n: int, extent: int, stride: int, offset: int) -> tuple[slice, slice
 def _reduce_window_type(
     x: Type, *, window: Ints, strides: Ints, dilations: Ints, padding: Pairs, kind: str
 ) -> tuple[Type, ...]:
-    check_kind("reduce_window", kind, ("add", "mul", "max", "min"), x)
+    check_kind("reduce_window", kind, ("add", "mul", "max", "min", "fmax"), x)
     check_window(x, window, strides, dilations, padding)
     return (Type(x.dtype, tuple(map(window_extent, x.shape, window, strides, dilations, padding))),)
 
@@ -212,12 +217,12 @@ def _reduce_window_array(
 ) -> Array:
     wider = wide(x)
     shape = tuple(map(window_extent, x.shape, window, strides, dilations, padding))
-    result = np.full(shape, _identity_array(kind, wider))
+    result = np.full(shape, identity(kind, short_of(x.dtype)), wider.dtype)
     for place in itertools.product(*map(range, window)):
         offsets = [k * d - p[0] for k, d, p in zip(place, dilations, padding, strict=True)]
         slices = list(map(covered, x.shape, shape, strides, offsets))
         into, source = tuple(s[0] for s in slices), tuple(s[1] for s in slices)
-        result[into] = COMBINERS[kind](result[into], wider[source])
+        result[into] = WINDOWS[kind](result[into], wider[source])
     return result.astype(x.dtype)
 
 
@@ -251,6 +256,8 @@ def _reduce_window_element(
         element = x(tuple(index))
         if inside is not None:
             element = e.select(inside, element, neutral)
+        if kind == "fmax":
+            return e.select(e.compare("gt", element, acc), element, acc)
         return e.binary(kind, acc, element)
 
     return e.fold(list(window), neutral, body)
@@ -258,7 +265,8 @@ def _reduce_window_element(
 
 reduce_window = Prim(
     "reduce_window",
-    "combine each window of x with add, mul, max or min; padding holds the neutral value",
+    "combine each window of x with add, mul, max, min, or fmax, which passes over NaN and -inf: "
+    "the lowest finite number is its least; padding holds the neutral value",
     _reduce_window_type,
     _reduce_window_array,
     _reduce_window_element,
@@ -287,8 +295,7 @@ def _select_and_scatter_array(
         slices = list(map(covered, x.shape, dy.shape, strides, offsets))
         into, source = tuple(s[0] for s in slices), tuple(s[1] for s in slices)
         value, held = wider[source], best[into]
-        greater = (value > held) | ((value != value) & (held == held))
-        take = greater | (chosen[into] < 0)
+        take = (value > held) | (chosen[into] < 0)
         best[into] = np.where(take, value, held)
         chosen[into] = np.where(take, flat[source], chosen[into])
     result = np.zeros(x.size, wider.dtype)
@@ -304,8 +311,9 @@ def has_tiles(op: Op) -> bool:
 
 select_and_scatter = Prim(
     "select_and_scatter",
-    "gradient of a max reduce_window: dy of each window goes to the first greatest element of "
-    "that window in x (a NaN is greatest); a window wholly in the padding gives nothing",
+    "gradient of a max reduce_window: dy of each window goes to the first element of that window "
+    "in x that none behind it exceeds (nothing exceeds a NaN, which exceeds nothing); a window "
+    "wholly in the padding gives nothing",
     _select_and_scatter_type,
     _select_and_scatter_array,
     exact=False,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tfc.base import dtypes
 from tfc.codegen.heroes.loop import nest
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
@@ -131,21 +130,14 @@ class Windows:
             index, inside = self.place(at, offsets)
             value = self.e.value(self.x, index).value
             none = t.cmp("slt", chosen, const(chosen.type, 0))
-            take = t.op("or", self.greater(value, best), none)
+            greater = self.e.arithmetic.compare("gt", value, best, self.x.type.dtype)
+            take = t.op("or", greater, none)
             if inside is not None:
                 take = t.op("and", take, t.splat(inside, lanes))
             return [t.select(take, value, best), t.select(take, t.splat(number, lanes), chosen)]
 
         start = [self.e.const(self.x.type.dtype, 0).value, const(vec("i32", lanes), -1)]
         return self.each_place(start, better)[1]
-
-    def greater(self, a: V, b: V) -> V:
-        dtype = self.x.type.dtype
-        wins = self.e.arithmetic.compare("gt", a, b, dtype)
-        if dtype not in dtypes.FLOATS:
-            return wins
-        t = self.t
-        return t.op("or", wins, t.op("and", t.cmp("uno", a, a), t.cmp("ord", b, b)))
 
 
 def write(k: Kernel) -> None:

@@ -34,7 +34,7 @@ def _check(ksizes: list[int], strides: list[int]) -> None:
 def _counts(spatial: Sequence[int | None], attrs: dict[str, Any]) -> list[int | None]:
     """How many windows there are along each spatial axis."""
     sizes = zip(spatial, attrs["ksizes"][1:4], attrs["strides"][1:4], strict=True)
-    return [w.extent(n, k, step, 1, attrs["padding"]) for n, k, step in sizes]
+    return [w.windows_in(n, k, step, 1, attrs["padding"]) for n, k, step in sizes]
 
 
 def _places(dims: Sequence[int], counts: Sequence[int], attrs: dict[str, Any]) -> list[Any]:
