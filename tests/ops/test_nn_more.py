@@ -44,6 +44,7 @@ def test_dilation_and_erosion(stride: int, rate: int) -> None:
     assert y.shape == expected.shape
     np.testing.assert_allclose(run(y), expected)
     eroded = tf.nn.erosion2d(x, k, *attrs, "VALID")
+    assert eroded.op.inputs[0].op.name == eroded.op.name.rsplit("/", 1)[0]
     np.testing.assert_allclose(run(eroded), -dilated(-x, k[::-1, ::-1], stride, rate))
 
 

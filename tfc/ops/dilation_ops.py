@@ -239,5 +239,5 @@ def erosion2d(
     negated."""
     with name_scope(name, "erosion2d", [value, kernel]) as scope:
         mirrored = reverse(kernel, [0, 1])
-        dilated = dilation2d(apply("Neg", value), mirrored, strides, rates, padding)
-        return apply("Neg", dilated, name=scope)
+        dilated = dilation2d(apply("Neg", value), mirrored, strides, rates, padding, name=scope)
+        return apply("Neg", dilated)  # named after what it is: the dilation has the scope's name
