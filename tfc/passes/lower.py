@@ -31,7 +31,7 @@ from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
 from tfc.passes.residuals import Kept, NotTaken, Remade, counted_among, dense, residuals_among
-from tfc.passes.versions import NONE, Versions, handed_on, versions_before
+from tfc.passes.versions import NONE, Versions, handed_on, versions_before, write_back
 
 STATIC_FEED_ELEMENTS = 4096  # a fed array up to this size may join the signature for a shape
 MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
@@ -144,7 +144,7 @@ class Lowering(Builder):
         """Have the hidden state `key` from here on, if it is new."""
         if key not in self.states:
             self.states[key] = np.asarray(init)
-            self._variable_param(key, type)
+            self.variable_param(key, type)
 
     def assert_(
         self,
@@ -173,9 +173,10 @@ class Lowering(Builder):
             raise errors.FailedPreconditionError(
                 None, self.op, f"Attempting to use uninitialized value {key}"
             )
-        return self._variable_param(key, type)
+        return self.variable_param(key, type)
 
-    def _variable_param(self, key: str, type: Type) -> Value:
+    def variable_param(self, key: str, type: Type) -> Value:
+        """A parameter for the content of a variable before this stage."""
         value = self.param(type)
         self.inputs.append(("variable", key))
         self.variable_params[key] = value
@@ -242,7 +243,7 @@ def _lowered(
     outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
     asked = _asked(fetches, waiting, wanted)
-    donated = _write_back(build, outputs, results)
+    donated = write_back(build, outputs, results)
     return Lowered(
         build.finish(results, (("donated", tuple(donated)),)),
         build.inputs,
@@ -475,26 +476,3 @@ def _results_of(
         outputs.append(("tensor", tensor))
         results.append(value)
     return outputs, results
-
-
-def _write_back(
-    build: Lowering, outputs: list[tuple[str, Any]], results: list[Value]
-) -> list[tuple[int, int]]:
-    """Append the new contents of written variables; (parameter, result) pairs of one variable.
-
-    A variable whose new content is the old content of another one is not updated in place: the
-    other one's buffer may be overwritten first.
-    """
-    position = {value: index for index, value in enumerate(build.params)}
-    donated = []
-    for key, number in build.written.items():
-        if number == build.before.get(key, 0):
-            continue
-        value, old = build.contents[key, number], build.variable_params.get(key)
-        if value is old:
-            continue
-        if old is not None and old.type == value.type and value.op is not None:
-            donated.append((position[old], len(results)))
-        outputs.append(("variable", key))
-        results.append(value)
-    return donated

@@ -1,4 +1,4 @@
-"""Which writes to variables an op depends on."""
+"""Which writes to variables an op depends on, and which are written back at the end."""
 
 from __future__ import annotations
 
@@ -36,3 +36,30 @@ def handed_on(build: Any, tensor: Any, key: str, value: Any, seen: Versions) -> 
     if versions is None or number <= versions.get(key, 0):
         return value
     return build.content(key, max(number, build.before.get(key, 0)))
+
+
+def write_back(
+    build: Any, outputs: list[tuple[str, Any]], results: list[Any]
+) -> list[tuple[int, int]]:
+    """Append the new contents of written variables; (parameter, result) pairs of one variable.
+
+    A variable that is not read is a parameter too, so that it is written where it lies. One whose
+    new content is the old content of another one is not: the other's may be overwritten first.
+    """
+    position = {value: index for index, value in enumerate(build.params)}
+    donated = []
+    for key, number in build.written.items():
+        if number == build.before.get(key, 0):
+            continue
+        value, old = build.contents[key, number], build.variable_params.get(key)
+        if value is old:
+            continue
+        lasting = value.op is not None or value in build.available  # not another's old content
+        if lasting and old is None and build.variables.get(key) == value.type:
+            old = build.variable_param(key, value.type)
+            position[old] = len(build.params) - 1
+        if lasting and old is not None and old.type == value.type:
+            donated.append((position[old], len(results)))
+        outputs.append(("variable", key))
+        results.append(value)
+    return donated
