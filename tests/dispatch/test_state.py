@@ -363,22 +363,23 @@ def test_the_gil_is_released_in_long_runs_only():
 def test_an_assignment_writes_where_the_variable_lies():
     x, y = tf.placeholder(tf.float32, []), tf.placeholder(tf.float32, [5])
     v, w, u = tf.Variable(1.0), tf.Variable(tf.zeros([5])), tf.Variable(tf.ones([5]))
+    to_x, to_7, to_y = v.assign(x), v.assign(7.0).op, w.assign(y).op
     swap = tf.group(w.assign(u), u.assign(w * 2.0))
+    with tf.control_dependencies([tf.Assert(x < 5.0, [x])]):
+        guarded = v.assign(x)
+    init = tf.global_variables_initializer()
     with tf.Session() as sess:
         for _ in range(2):
-            sess.run(tf.global_variables_initializer())
-        assert known(sess, lambda: sess.run(v.assign(x), {x: np.float32(3.0)})) == 3.0
-        known(sess, lambda: sess.run(v.assign(7.0).op))
+            sess.run(init)
+        assert known(sess, lambda: sess.run(to_x, {x: np.float32(3.0)})) == 3.0
+        known(sess, lambda: sess.run(to_7))
         fed = np.arange(5, dtype=np.float32)
-        known(sess, lambda: sess.run(w.assign(y).op, {y: fed}))
+        known(sess, lambda: sess.run(to_y, {y: fed}))
         fed += 1
         assert sess.run(v) == 7.0
         assert_same(sess.run(w), fed - 1)
         sess.run(swap)
         assert_same(sess.run(w), np.ones(5, np.float32))
-        check = tf.Assert(x < 5.0, [x])
-        with tf.control_dependencies([check]):
-            guarded = v.assign(x)
         known(sess, lambda: sess.run(guarded, {x: np.float32(4.0)}))
         with pytest.raises(tf.errors.InvalidArgumentError):
             sess.run(guarded, {x: np.float32(6.0)})

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base.dtypes import INDEX
-from tfc.base.shapes import TensorShape
+from tfc.base.shapes import Dimension, TensorShape
 from tfc.framework import opdef
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import ANY, OpDef
@@ -209,8 +209,7 @@ def split(
     Raises:
       ValueError: one size that is no int; sizes of which the graph does not know how many.
     """
-    single = np.ndim(num_or_size_splits) == 0 if not _any_tensor_in(num_or_size_splits) else False
-    if single and not isinstance(num_or_size_splits, float | np.floating | str | bytes):
+    if isinstance(num_or_size_splits, int | np.integer | Dimension):
         count = int(num_or_size_splits)
         return list(opdef.apply("Split", axis, value, num_split=count, name=name or "split"))
     sizes = convert_to_tensor(num_or_size_splits)
@@ -224,12 +223,6 @@ def split(
     if num is None:
         raise ValueError(f"Cannot infer argument `num` from shape {sizes.get_shape()}")
     return list(opdef.apply("SplitV", value, sizes, axis, num_split=num, name=name or "split"))
-
-
-def _any_tensor_in(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(isinstance(v, Tensor) for v in value)
-    return isinstance(value, Tensor)
 
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Tensor:
