@@ -27,6 +27,7 @@ from tfc.framework.partitioned import PartitionedVariable
 from tfc.framework.variable_lists import global_variables, trainable_variables
 from tfc.framework.variable_scope import VariableScope, get_variable, variable_scope
 from tfc.framework.variables import VariableAggregation, VariableSynchronization
+from tfc.layers.identifiers import initializer_of
 from tfc.layers.input_spec import check_inputs
 from tfc.layers.tracking import Tracked
 
@@ -160,6 +161,7 @@ class Layer(Tracked):
                 )
             trainable = False
         trainable = self.trainable and (True if trainable is None else trainable)
+        initializer = initializer_of(initializer)
         before = set(global_variables())
         self._set_scope(None)
         reuse = self.built or self._reuse

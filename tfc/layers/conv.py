@@ -8,6 +8,7 @@ from typing import Any
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor
 from tfc.layers.base import Layer
+from tfc.layers.identifiers import activation_of
 from tfc.layers.input_spec import InputSpec
 from tfc.layers.windows import (
     ZEROS,
@@ -63,7 +64,7 @@ class Convolution(Layer):
         self.dilation_rate = each_axis(dilation_rate, rank, "dilation_rate")
         self.padding = padding_of(padding, causal=rank == 1)
         self.data_format = layout_of(data_format)
-        self.activation, self.use_bias = activation, use_bias
+        self.activation, self.use_bias = activation_of(activation), use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint

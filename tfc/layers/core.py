@@ -10,6 +10,7 @@ from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.layers.base import Layer, last_dim
 from tfc.layers.branches import branch
+from tfc.layers.identifiers import activation_of
 from tfc.layers.input_spec import InputSpec
 from tfc.layers.windows import ZEROS, layout_of
 from tfc.ops import nn_functions
@@ -23,7 +24,7 @@ class Dense(Layer):
     """`activation(inputs · kernel + bias)` along the last axis of the inputs.
 
     units: the last extent of the result. The variables are `kernel` of shape [depth, units] and
-    `bias` of shape [units].
+    `bias` of shape [units]. Activations and initializers may be given by name.
 
     Raises, when called:
       ValueError: the last extent of the inputs is not known, or they have less than two axes.
@@ -49,7 +50,8 @@ class Dense(Layer):
         super().__init__(
             trainable=trainable, name=name, activity_regularizer=activity_regularizer, **kwargs
         )
-        self.units, self.activation, self.use_bias = int(units), activation, use_bias
+        self.units, self.use_bias = int(units), use_bias
+        self.activation = activation_of(activation)
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
