@@ -511,6 +511,6 @@ def test_writes_in_a_branch_that_is_always_taken(session):
     with tf.control_dependencies([y]):
         after = v.read_value()
     assert session.run(after, {x: [1.0, 2.0]}) == 5.0
-    assert session.run([v, w]) == [5.0, 102.0]
+    assert session.run([v, w]) == [5.0, 202.0]
     assert session.run(after, {x: [1.0]}) == 6.0
-    assert session.run([v, w]) == [6.0, 101.0]
+    assert session.run([v, w]) == [6.0, 201.0]

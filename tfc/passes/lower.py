@@ -8,8 +8,10 @@ ops whose shapes depend on data that does not exist yet, and whatever depends on
 
 Variables are data flow after this pass: a parameter for the content before the run, a result for
 the content after it. Writes to one variable are totally ordered by the order of the ops; a plain
-read sees the latest write among the ops it depends on, and an op that takes a reference
-(`AssignAdd`, `Apply*`) sees the write before it. Random number generators are hidden variables.
+read sees the latest write among the ops it depends on; who takes a variable's own read, which it
+stands for in expressions, that among the ops who takes it depends on: TensorFlow's reads share the
+variable's memory. An op that takes a reference (`AssignAdd`, `Apply*`) sees the write before it.
+Random number generators are hidden variables.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
 from tfc.passes.residuals import Kept, NotTaken, Remade, counted_among, dense, residuals_among
-from tfc.passes.versions import NONE, Versions, handed_on, versions_before, write_back
+from tfc.passes.versions import NONE, Versions, handed_on, is_snapshot, versions_before, write_back
 
 STATIC_FEED_ELEMENTS = 4096  # a fed array up to this size may join the signature for a shape
 MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
@@ -275,6 +277,7 @@ def _lower_ops(
                 continue
             wanted.update(dict.fromkeys(needed))
         waiting[op] = None
+        build.versions[op] = versions_before(build, op)  # for those that depend on it
         held.update(_referenced(op))
     return _still_needed(list(waiting), fetches), list(wanted)
 
@@ -383,6 +386,8 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
             value = build.content(value.key, seen.get(value.key, 0))
         elif tensor.dtype.is_ref_dtype and not is_ref:
             value = handed_on(build, tensor, variable_of(tensor).name, value, seen)
+        elif seen and is_snapshot(tensor):
+            value = handed_on(build, tensor, tensor.op.inputs[0].op.name, value, seen)
         elif isinstance(value, Kept | Remade) and not op.defn.takes_kept:
             value = dense(build, value)
         if isinstance(value, Elements) and not op.defn.takes_arrays:

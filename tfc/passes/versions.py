@@ -27,6 +27,15 @@ def newest(found: Sequence[Versions]) -> Versions:
     return merged
 
 
+def is_snapshot(tensor: Any) -> bool:
+    """Whether it is what a variable with a reference stands for in expressions: its `…/read`."""
+    op = tensor.op
+    if op.type != "Identity" or tensor.dtype.is_ref_dtype or not op.inputs[0].dtype.is_ref_dtype:
+        return False
+    source = op.inputs[0].op
+    return not source.inputs and bool(op.name == f"{source.name}/read")
+
+
 def handed_on(build: Any, tensor: Any, key: str, value: Any, seen: Versions) -> Any:
     """What a reader that depends on the writes `seen` finds behind a reference to variable `key`
     whose content `value` an earlier stage handed on: that, unless it was overwritten since. What
