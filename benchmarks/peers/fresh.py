@@ -13,8 +13,7 @@ from pathlib import Path
 
 TITLE = "W11, fresh process"
 UNIT, SCALE = "s", 1
-GROUPS = tuple([{"row": row, "size": k} for row in ("", "mlp", "cnn")] for k in range(3))
-SIZES = GROUPS
+SIZES = ([{"row": row, "size": 0} for row in ("", "mlp", "cnn")],)
 TOLERANCE = 1e-3
 HERE = Path(__file__).resolve().parent
 

@@ -244,7 +244,8 @@ def main() -> None:
             times = timed(row, size, processes, args)
             limit = limits.seconds(*row.cost(**size)) if hasattr(row, "cost") else 0.0
             lines.append(line(row, size, times, limit))
-            bars.append(bar(row, size, times, limit))
+            if size in sizes_of(row, 1):
+                bars.append(bar(row, size, times, limit))
             print(lines[-1], flush=True)
     for process in processes.values():
         process.end()
