@@ -16,7 +16,7 @@ HEIGHT = 0.13  # inches of a bar
 def main() -> None:
     bars = json.load(sys.stdin)
     names = sorted({n for b in bars for n in b["seconds"]}, key=lambda n: (n != "tfc", n))
-    matplotlib.rcParams.update({"svg.hashsalt": "tfc", "font.size": 7})
+    matplotlib.rcParams.update({"svg.hashsalt": "tfc", "svg.fonttype": "none", "font.size": 7})
     tall = len(bars) * HEIGHT * (len(names) + 1)
     figure, axes = pyplot.subplots(figsize=(8, tall + 1))
     for k, name in enumerate(names):
