@@ -93,6 +93,20 @@ def test_variance_and_length_of_complex_numbers_and_integers() -> None:
         tf.math.reduce_variance([1, 2])
 
 
+@pytest.mark.usefixtures("fresh_graph")
+def test_gradient_of_the_length_of_complex_numbers() -> None:
+    """TensorFlow's: x times dy over y, no conjugate in it."""
+    x = tf.constant(np.array([[1 + 2j, 3 - 1j], [0.5j, 2]], np.complex64))
+    y = tf.math.reduce_euclidean_norm(x, 1)
+    assert y.op.type == "EuclideanNorm" and y.name == "EuclideanNorm:0"
+    (dx,) = tf.gradients(y, x, grad_ys=tf.constant([1 + 1j, 2 - 1j], tf.complex64))
+    expected = [
+        [-0.2581989 + 0.77459663j, 1.0327955 + 0.5163978j],
+        [0.24253564 + 0.48507127j, 1.9402851 - 0.97014254j],
+    ]
+    np.testing.assert_allclose(evaluate([dx])[0], expected, rtol=1e-6)
+
+
 def test_gradient_of_products_of_segments() -> None:
     ids = [0, 0, 1, 1, 1, 3]
     r = np.random.RandomState(0)

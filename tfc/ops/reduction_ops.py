@@ -88,6 +88,22 @@ def _mean(build: Any, x: Value, axes: Value, *, keep_dims: bool) -> Value:
     return reshape_value(build, mean, _kept(x, dims, keep_dims))
 
 
+def _norm(build: Any, x: Value, axes: Value, *, keep_dims: bool) -> Value:
+    dims, dtype = _static_axes(build, x, axes), x.type.dtype
+    if dtype in dtypes.COMPLEX:
+        re, im = p.real(build, x), p.imag(build, x)
+        squares = p.add(build, p.mul(build, re, re), p.mul(build, im, im))
+    else:
+        wide = p.convert(build, x, dtype="f64") if dtype in dtypes.INTEGERS else x
+        squares = p.mul(build, wide, wide)
+    norm = p.sqrt(build, p.reduce(build, squares, dims=dims, kind="add") if dims else squares)
+    if dtype in dtypes.COMPLEX:
+        norm = p.complex(build, norm, p.full_like(build, norm, 0.0))
+    elif dtype in dtypes.INTEGERS:
+        norm = p.convert(build, norm, dtype=dtype)
+    return reshape_value(build, norm, _kept(x, dims, keep_dims))
+
+
 # ---- gradients
 
 
@@ -135,6 +151,14 @@ def _mean_grad(op: Any, dy: Any) -> list[Any]:
     outer = reduce_prod(shape_ops.shape(op.outputs[0]))
     factor = _safe_shape_div(inner, outer)
     return [apply("RealDiv", spread, cast_ops.cast(factor, spread.dtype), name="truediv"), None]
+
+
+def _norm_grad(op: Any, dy: Any) -> list[Any]:
+    """`x` over `y / dy`, as in TensorFlow, complex numbers too."""
+    x, axes = op.inputs
+    kept = _reduced_shape(shape_ops.shape(x), axes)
+    y, dy = shape_ops.reshape(op.outputs[0], kept), shape_ops.reshape(dy, kept)
+    return [apply("RealDiv", x, apply("RealDiv", y, dy)), None]
 
 
 def _extremum_grad(op: Any, dy: Any) -> list[Any]:
@@ -210,6 +234,13 @@ Mean = _define("Mean", NUMBERS, "The mean over the axes; integers truncate.", _m
 Prod = _define("Prod", NUMBERS, "The product over the axes.", _reducer("mul"), _prod_grad)
 Max = _define("Max", REALS, "The greatest element over the axes.", _reducer("max"), _extremum_grad)
 Min = _define("Min", REALS, "The least element over the axes.", _reducer("min"), _extremum_grad)
+EuclideanNorm = _define(
+    "EuclideanNorm",
+    NUMBERS,
+    "sqrt(sum(|x|^2)) over the axes; integers truncate.",
+    _norm,
+    _norm_grad,
+)
 All = _define("All", ("i1",), "Whether every element holds.", _reducer("and"), no_gradient)
 Any_ = _define("Any", ("i1",), "Whether any element holds.", _reducer("or"), no_gradient)
 
@@ -360,9 +391,9 @@ def reduce_euclidean_norm(
     input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
 ) -> Tensor:
     """sqrt(sum(|x|^2)) over `axis`, in the type of the operand: integers truncate."""
-    with name_scope(name, "EuclideanNorm", [input_tensor]):
-        x = convert_to_tensor(input_tensor, name="input_tensor")
-        if x.dtype.is_integer:
-            squares = apply("Square", cast_ops.to_double(x))
-            return cast_ops.cast(apply("Sqrt", reduce_sum(squares, axis, keepdims)), x.dtype)
-        return apply("Sqrt", reduce_sum(conj(x) * x, axis, keepdims))
+    x = convert_to_tensor(input_tensor, name="input_tensor")
+    axes = reduction_axes(x, axis)
+    norm: Tensor = apply("EuclideanNorm", x, axes, keep_dims=keep(keepdims, None), name=name)
+    if axis is None and not keepdims:
+        norm.set_shape([])
+    return norm
