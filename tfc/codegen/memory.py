@@ -30,6 +30,7 @@ class Memory:
     ):
         self.text, self.arithmetic = text, arithmetic
         self.scalar, self.vector = scalar, vector
+        self.streamed: frozenset[V] = frozenset()  # buffers whose packets are whole, aligned lines
 
     # -- public ---------------------------------------------------------------------------------
     def load(self, ptr: V, dtype: str, index: Index, lanes: int) -> Packet:
@@ -122,7 +123,11 @@ class Memory:
             t.store(value, t.gep(ptr, place, element), size)
             return
         if not index.varies_freely and index.lane_coef == 1:
-            self._masked_store(value, t.gep(ptr, self.scalar(index), element), size, mask)
+            at = t.gep(ptr, self.scalar(index), element)
+            if mask is None and ptr in self.streamed:
+                t.stream(value, at, lanes * size)
+            else:
+                self._masked_store(value, at, size, mask)
             return
         pointers, at = vec("ptr", lanes), self.vector(index, lanes)
         places = t.ins(f"getelementptr {element}, ptr {ptr.ref}, {at.type} {at.ref}", pointers)

@@ -273,6 +273,12 @@ class Text:
     def store(self, value: V, ptr: V, align: int) -> None:
         self.line(f"store {value.type} {value.ref}, ptr {ptr.ref}, align {align}")
 
+    def stream(self, value: V, ptr: V, align: int) -> None:
+        """A store that leaves no line in the caches."""
+        self.line(
+            f"store {value.type} {value.ref}, ptr {ptr.ref}, align {align}, !nontemporal !{{i32 1}}"
+        )
+
     def gep(self, ptr: V, index: V | int, element: str) -> V:
         """The address of element `index` (i64, may be negative) behind `ptr`."""
         at = index if isinstance(index, V) else i64(index)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from tfc.codegen.heroes.streaming import streamed_or_not
 from tfc.codegen.index import Index, row_major
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.spaces import Probe, merged_axes, probe_axes
@@ -25,7 +26,11 @@ def write(k: Kernel) -> None:
             probe.accesses.append(row_major(place, result.type.shape))
     groups = merged_axes([*probe.accesses, row_major(axes, shape)], axes, shape)
     across = _across(probe.accesses, axes, groups)
-    result_nest(k, shape, groups, lambda index: k.finish(index, {}), across)
+    streamed_or_not(
+        k,
+        [math.prod(shape[a:b]) for a, b in groups],
+        lambda: result_nest(k, shape, groups, lambda index: k.finish(index, {}), across),
+    )
 
 
 def _across(
