@@ -99,6 +99,9 @@ def test_nest() -> None:
     assert packed == {"b": "e", "a": ("a", ["b", Point("c", "d")])}
     assert nest.map_structure(lambda a, b: a + b, [1, (2,)], [3, (4,)]) == [4, (6,)]
     assert nest.is_nested([1]) and not nest.is_nested("ab")
+    views = [{"b": 1, "a": (2, 3)}.values(), {4: 5}.items()]
+    assert nest.flatten(views) == [1, 2, 3, 4, 5]
+    assert nest.map_structure(lambda x: -x, views) == [[-1, (-2, -3)], [(-4, -5)]]
     sparse = tf.SparseTensor([[0]], [1], [2])
     parts = nest.flatten([sparse, 7], expand_composites=True)
     assert parts == [sparse.indices, sparse.values, sparse.dense_shape, 7]

@@ -245,3 +245,14 @@ def test_the_global_step_is_one() -> None:
     with tf.Session() as sess:
         sess.run(step.initializer)
         assert tf.train.global_step(sess, step) == 0
+
+
+def test_variables_may_come_as_a_view_of_a_dict() -> None:
+    weights = {"a": tf.Variable(1.0), "b": tf.Variable(2.0)}
+    other = tf.Variable(3.0)
+    loss = weights["a"] * weights["b"] * other
+    step = tf.train.GradientDescentOptimizer(1.0).minimize(loss, var_list=weights.values())
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(step)
+        assert session.run([*weights.values(), other]) == [-5.0, -1.0, 3.0]

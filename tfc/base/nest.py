@@ -1,4 +1,4 @@
-"""Structures: lists, tuples, namedtuples and dicts of leaves, nested at will.
+"""Structures: lists, tuples, namedtuples, dicts and views of dicts, of leaves, nested at will.
 
 Dicts are taken in the order of their sorted keys, as TensorFlow does, so that equal structures
 flatten alike.
@@ -6,20 +6,20 @@ flatten alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence
 from typing import Any
 
 
 def is_sequence(value: Any) -> bool:
     """Whether `value` has elements, as opposed to being a leaf."""
-    return isinstance(value, list | tuple | Mapping)
+    return isinstance(value, list | tuple | Mapping | MappingView)
 
 
 def flatten(structure: Any) -> list[Any]:
     """The leaves in order; a leaf alone is a list of one."""
     if isinstance(structure, Mapping):
         return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
-    if isinstance(structure, list | tuple):
+    if isinstance(structure, list | tuple | MappingView):
         return [leaf for element in structure for leaf in flatten(element)]
     return [structure]
 
@@ -47,6 +47,8 @@ def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
         return type(structure)(*(_pack(element, leaves) for element in structure))
     if isinstance(structure, list | tuple):
         return type(structure)(_pack(element, leaves) for element in structure)
+    if isinstance(structure, MappingView):
+        return [_pack(element, leaves) for element in structure]
     return next(leaves)
 
 
