@@ -6,20 +6,22 @@ flatten alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import Any
+
+View = ItemsView | KeysView | ValuesView
 
 
 def is_sequence(value: Any) -> bool:
     """Whether `value` has elements, as opposed to being a leaf."""
-    return isinstance(value, list | tuple | Mapping | MappingView)
+    return isinstance(value, list | tuple | Mapping | View)
 
 
 def flatten(structure: Any) -> list[Any]:
     """The leaves in order; a leaf alone is a list of one."""
     if isinstance(structure, Mapping):
         return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
-    if isinstance(structure, list | tuple | MappingView):
+    if isinstance(structure, list | tuple | View):
         return [leaf for element in structure for leaf in flatten(element)]
     return [structure]
 
@@ -47,7 +49,7 @@ def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
         return type(structure)(*(_pack(element, leaves) for element in structure))
     if isinstance(structure, list | tuple):
         return type(structure)(_pack(element, leaves) for element in structure)
-    if isinstance(structure, MappingView):
+    if isinstance(structure, View):
         return [_pack(element, leaves) for element in structure]
     return next(leaves)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import dtypes
+from tfc.base import dtypes, nest
 from tfc.framework.convert import (
     constant_tensor,
     convert_to_tensor,
@@ -94,7 +94,7 @@ def gradients(
 
 
 def _as_list(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, list | tuple) else [x]
+    return list(x) if isinstance(x, list | tuple | nest.View) else [x]
 
 
 def _as_reference(x: Any) -> Any:

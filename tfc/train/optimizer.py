@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from tfc.base import nest
 from tfc.base.dtypes import DType, bfloat16, float16, float32, float64
 from tfc.framework import gradients as gradients_lib
 from tfc.framework.graph import (
@@ -107,7 +108,7 @@ class Optimizer:
                 f"Optimizer.GATE_GRAPH.  Not {gate_gradients}"
             )
         self._assert_valid_dtypes([loss] if grad_loss is None else [loss, grad_loss])
-        variables = trainable_variables() if var_list is None else _flat(var_list)
+        variables = trainable_variables() if var_list is None else nest.flatten(var_list)
         if not variables:
             raise ValueError("No variables to optimize.")
         grads = gradients_lib.gradients(
@@ -269,20 +270,6 @@ class Optimizer:
 def value_of(number_or_function: Any) -> Any:
     """A hyper-parameter: what a function gives, or the value itself."""
     return number_or_function() if callable(number_or_function) else number_or_function
-
-
-def _flat(variables: Any) -> list[Any]:
-    """The variables in nested lists and dictionaries."""
-    found, stack = [], [variables]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(item[k] for k in sorted(item, reverse=True))
-        elif isinstance(item, list | tuple | set):
-            stack.extend(reversed(list(item)))
-        else:
-            found.append(item)
-    return found
 
 
 def _reference(variable: Any) -> Any:
