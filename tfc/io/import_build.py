@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tfc.base import errors
@@ -11,9 +11,12 @@ from tfc.framework.arguments import length
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region, make_region_op
-from tfc.io.import_lists import Optional, list_values, moved
-from tfc.io.import_nodes import CALLS, FLOW, LISTS, OPTIONALS, Key, Node
-from tfc.io.import_plan import Condition, Loop
+from tfc.io.import_flows import Flows
+from tfc.io.import_lists import list_values, moved
+from tfc.io.import_nodes import CALLS, FLOW, LISTS, OPTIONALS, STACKS, Key, Node
+from tfc.io.import_optionals import Optional, check_decision, joined, optional_values
+from tfc.io.import_parts import Condition, Loop
+from tfc.io.import_stacks import Stack, stack_values
 from tfc.ops.tensor_array import TensorArray, results_of, with_arrays
 
 Value = Any  # a Tensor, or a TensorArray
@@ -23,13 +26,23 @@ class Place:
     """What names mean where ops are made: at the top, in a branch, in a loop, in a function.
 
     prefix: in front of the names of ops. values: outputs of nodes. ops: what waits for a node waits
-    for these.
+    for these. earlier: a part of the same branch that ran before.
     """
 
-    def __init__(self, prefix: str, parent: Place | None = None):
-        self.prefix, self.parent = prefix, parent
+    def __init__(self, prefix: str, parent: Place | None = None, earlier: Place | None = None):
+        self.prefix, self.parent, self.earlier = prefix, parent, earlier
         self.values: dict[str, list[Value]] = {}
         self.ops: dict[str, list[Operation]] = {}
+
+    def _around(self) -> Iterator[Place]:
+        """The places whose names are known here, the nearest first."""
+        outer: Place | None = self
+        while outer is not None:
+            part: Place | None = outer
+            while part is not None:
+                yield part
+                part = part.earlier
+            outer = outer.parent
 
     def value(self, key: Key) -> Value:
         """Output `key[1]` of the node `key[0]`.
@@ -38,9 +51,7 @@ class Place:
           ValueError: there is none.
         """
         name, k = key
-        place: Place | None = self
-        while place is not None and name not in place.values:
-            place = place.parent
+        place = next((p for p in self._around() if name in p.values), None)
         if place is None:
             raise ValueError(f"{name!r} has no value here: it is in a branch or a loop")
         outputs = place.values[name]
@@ -56,9 +67,7 @@ class Place:
     def waits(self, names: Iterable[str]) -> list[Operation]:
         found = []
         for name in names:
-            place: Place | None = self
-            while place is not None and name not in place.ops:
-                place = place.parent
+            place = next((p for p in self._around() if name in p.ops), None)
             found += [] if place is None else place.ops[name]
         return list(dict.fromkeys(found))
 
@@ -78,11 +87,13 @@ def _number(ops: Sequence[Operation], output: tuple[str, int]) -> int:
 
 
 class Builder:
-    """Adds ops to a graph. call: inlines a function by its name; see `import_functions.py`."""
+    """Adds ops to a graph. calls: inlines functions by their names; see `import_functions.py`.
+    flows: of gradients of arrays."""
 
-    def __init__(self, graph: Any, grows: bool, calls: Any):
-        self.graph, self.grows, self.calls = graph, grows, calls
+    def __init__(self, graph: Any, grows: bool, calls: Any, flows: Flows):
+        self.graph, self.grows, self.calls, self.flows = graph, grows, calls, flows
         self.made: dict[str, Operation] = {}
+        self.owners: dict[Region, Operation] = {}  # of branches
         self.taken = set(graph._by_name)
 
     def build(self, plan: Sequence[Any], place: Place) -> None:
@@ -115,14 +126,19 @@ class Builder:
             raise ValueError(text if known else f"Node {node.name!r}: {text}") from None
 
     def _node(self, node: Node, place: Place) -> None:
-        taken = [] if node.op in OPTIONALS else node.inputs
-        values = [place.value(key) for key in taken]
+        values = [place.value(key) for key in node.inputs]
         waits = place.waits(node.controls)
         with self.graph.control_dependencies(waits), self.graph.device(node.device or None):
             if node.op in CALLS:
                 place.values[node.name] = self.calls.outputs(self, node, values, place)
                 return
-            if node.op in LISTS:
+            if node.op in STACKS or any(isinstance(v, Stack) for v in values):
+                outputs = stack_values(node, values, self.graph)
+            elif node.op in OPTIONALS:
+                outputs = optional_values(node, values, self.graph, self.owners)
+            elif self.flows.takes(node, values):
+                outputs = self.flows.values(node, values, self.name(node.name, place))
+            elif node.op in LISTS:
                 name = self.name(node.name, place)
                 outputs = list_values(node, values, name, self.grows)
             elif any(isinstance(v, TensorArray) for v in values):
@@ -133,9 +149,16 @@ class Builder:
                 self._op(node, values, place)
                 return
         place.values[node.name] = outputs
-        place.ops[node.name] = [_op_of(v) for v in outputs if not isinstance(v, Optional)]
+        place.ops[node.name] = [] if node.op in STACKS else self._ops_of(outputs)
         if place.ops[node.name]:
             self.made.setdefault(place.prefix + node.name, place.ops[node.name][0])
+
+    def _ops_of(self, outputs: Sequence[Value]) -> list[Operation]:
+        """What makes the outputs of a node, as far as that is not an earlier turn of a loop."""
+        region = self.graph._region
+        tensors = [v.flow if isinstance(v, TensorArray) else v for v in outputs]
+        found = [t.op for t in tensors if isinstance(t, Tensor)]
+        return [op for op in found if op._region is None or region and region.encloses(op)]
 
     def _op(self, node: Node, values: Sequence[Tensor], place: Place) -> None:
         kind = "NoOp" if node.op == "ControlTrigger" else node.op
@@ -161,28 +184,35 @@ class Builder:
         base = (names[0].rpartition("/")[0] or names[0]) if names else item.pred[0]
         branches = []
         for side, plan in enumerate(item.sides):
-            start = item.before.built[side][0] if item.before else place
-            inner = Place(place.prefix, start)
+            inner = Place(place.prefix, place, item.before.built[side][0] if item.before else None)
             region = Region(self.graph, f"{place.prefix}{base}/{'true' if side else 'false'}")
             if item.before:
                 region.source = item.before.built[side][1]
                 region.forward = item.before.owner
+            elif side in item.sources:
+                region.source = item.sources[side].built[side][1]
+                region.forward = item.sources[side].owner
             for switch in item.switches:
                 inner.values[switch.name] = [place.value(switch.inputs[0])] * 2
                 inner.ops[switch.name] = []
             with region:
                 self.build(plan, inner)
-                leaves = [inner.value(merge.inputs[side]) for merge in item.merges]
+                leaves = [
+                    self.flows.started(merge.name, inner.value(merge.inputs[side]), inner)
+                    for merge in item.merges
+                ]
             branches.append((inner, region, leaves))
         waits = place.waits(c for n in (*item.switches, *item.merges) for c in n.controls)
         outputs, op = self.decided(
             pred, [(r, leaves) for _, r, leaves in branches], base, waits, place
         )
         item.built, item.owner = [(inner, region) for inner, region, _ in branches], op
-        for merge, output in zip(item.merges, outputs, strict=True):
+        ends = branches[0][2]
+        for merge, end, output in zip(item.merges, ends, outputs, strict=True):
             if isinstance(output, Tensor):
                 output = apply("Merge", output, name=self.name(merge.name, place))
                 self.made[output.op.name] = output.op
+                self.flows.follow([end], [output])
             place.values[merge.name] = [output]
             place.ops[merge.name] = [_op_of(output)]
 
@@ -202,12 +232,13 @@ class Builder:
         if not isinstance(pred, Tensor) or pred.dtype.base_dtype.name != "bool":
             raise ValueError(f"{pred!r} is no condition: it must be a scalar bool")
         count = len(sides[0][1])
-        lost = {k for k in range(count) if any(isinstance(v[k], Optional) for _, v in sides)}
+        every = [[leaves[k] for _, leaves in sides] for k in range(count)]
+        lost = {k: joined(v) for k, v in enumerate(every) if isinstance(v[0], Optional)}
         sides = [(r, [v for k, v in enumerate(leaves) if k not in lost]) for r, leaves in sides]
         arrays = {k: v for k, v in enumerate(sides[0][1]) if isinstance(v, TensorArray)}
         for region, leaves in sides:
             with region:
-                region.results = results_of(leaves, arrays)
+                region.results = region.imported("If", results_of(leaves, arrays))
         pairs = zip(sides[0][0].results, sides[1][0].results, strict=True)
         for a, b in pairs:
             if a.dtype.base_dtype != b.dtype.base_dtype:
@@ -217,7 +248,9 @@ class Builder:
         with self.graph.control_dependencies(list(waits)):
             op = make_region_op(self.graph, "If", name, [pred], regions)
         found = iter(with_arrays(op.outputs[:-1], arrays))
-        return [Optional() if k in lost else next(found) for k in range(count)], op
+        check_decision(regions, pred)
+        self.owners.update(dict.fromkeys(regions, op))
+        return [lost[k] if k in lost else next(found) for k in range(count)], op
 
     # ---- loops
 
@@ -234,13 +267,22 @@ class Builder:
         after = {merge: switch for switch, merge in loop.switches.items()}
         names = [m.name for m in loop.merges]
 
+        source = loop.sources[1].built if loop.sources else None
+
         def decide(values: Sequence[Value]) -> Value:
+            self.flows.follow(first, values)
             for name, value in zip(names, values, strict=True):
                 test.values[name], test.ops[name] = [value], []
             self.build(loop.test, test)
             return test.value(decides.inputs[0])
 
         def turn(values: Sequence[Value]) -> list[Value]:
+            self.flows.follow(first, values)
+            body_region = self.graph._region
+            if source is not None and loop.counter is not None:
+                body_region.source, body_region.forward = source
+                count = values[names.index(loop.counter)]
+                body_region.index = apply("Sub", count, 1)
             for name, value in zip(names, values, strict=True):
                 body.values[name], body.ops[name] = [value], []
             for switch, merge in loop.switches.items():
@@ -250,16 +292,22 @@ class Builder:
 
         base = names[0].rpartition("/")[0] or names[0]
         waits = place.waits(c for e in loop.enters for c in e.controls)
-        first = [place.value(enters[m.inputs[0][0]].inputs[0]) for m in loop.merges]
+        first = [
+            self.flows.started(m.name, place.value(enters[m.inputs[0][0]].inputs[0]), place)
+            for m in loop.merges
+        ]
         unknown = [TensorShape(None)] * len(first)
         params = names, [after.get(name, f"{name}_body") for name in names]
-        outputs, _ = self.repeated(first, unknown, decide, turn, params, base, waits, place)
+        outputs, op = self.repeated(first, unknown, decide, turn, params, base, waits, place)
+        loop.built = op.regions[1], op
+        self.flows.follow(first, outputs)
         of = dict(zip(names, outputs, strict=True))
         for end in loop.exits:
             value = of[loop.switches[end.inputs[0][0]]]
             if isinstance(value, Tensor):
-                value = apply("Exit", value, name=self.name(end.name, place))
+                last, value = value, apply("Exit", value, name=self.name(end.name, place))
                 self.made[value.op.name] = value.op
+                self.flows.follow([last], [value])
             place.values[end.name] = [value]
             place.ops[end.name] = [_op_of(value)]
 
@@ -305,7 +353,7 @@ class Builder:
                         raise ValueError(f"the test of the loop {base!r} gives {test!r}, no bool")
                     region.results = results_of([test], {})
                 else:
-                    region.results = results_of(turn(values), arrays)
+                    region.results = region.imported("While", results_of(turn(values), arrays))
         for a, b in zip(starts, regions[1].results, strict=True):
             if a.dtype.base_dtype != b.dtype.base_dtype:
                 raise ValueError(

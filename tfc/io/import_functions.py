@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfc.base.shapes import TensorShape
-from tfc.framework.operation import Operation
+from tfc.framework.opdef import apply
+from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.io.import_build import Builder, Place, Value
 from tfc.io.import_nodes import Called, Key, Node, check_inputs, ordered, read_nodes
-from tfc.io.import_plan import DEEPEST, plan
+from tfc.io.import_parts import DEEPEST
+from tfc.io.import_plan import plan
 
 MOST_NODES = 1 << 20  # that calls may make, all in all
 
@@ -42,6 +44,7 @@ class Functions:
             raise ValueError("graph_def has two functions of one name")
         self.every: dict[str, Function] = {}
         self.sizes: dict[str, int] = {}  # how many nodes a call makes
+        self.decisions: dict[Any, Tensor] = {}  # which branch of a Case: by index, number, region
 
     def all_nodes(self) -> list[Node]:
         """The nodes of all functions that are called."""
@@ -64,7 +67,7 @@ class Functions:
                 path.append((name, iter(self._called(found.nodes))))
 
     def _measure(self, name: str, nodes: Mapping[str, Node]) -> None:
-        calls = [v for node in nodes.values() for v in node.attrs.values() if isinstance(v, Called)]
+        calls = [call for node in nodes.values() for call in _calls(node)]
         self.sizes[name] = len(nodes) + sum(self.sizes[call] for call in calls)
         if self.sizes[name] > MOST_NODES:
             raise ValueError(f"calls of functions make more than {MOST_NODES} nodes")
@@ -72,15 +75,16 @@ class Functions:
     def _called(self, nodes: Mapping[str, Node]) -> list[str]:
         found: dict[str, None] = {}
         for node in nodes.values():
-            for value in node.attrs.values():
-                if isinstance(value, Called):
-                    if value not in self.protos:
-                        raise ValueError(f"Node {node.name!r}: there is no function {value!r}")
-                    found[str(value)] = None
+            for value in _calls(node):
+                if value not in self.protos:
+                    raise ValueError(f"Node {node.name!r}: there is no function {value!r}")
+                found[str(value)] = None
         return list(found)
 
-    def _of(self, node: Node, attr: str) -> Function:
+    def _of(self, node: Node, attr: str, number: int | None = None) -> Function:
         name = node.attrs.get(attr)
+        if number is not None:
+            name = name[number] if isinstance(name, list) else None
         if not isinstance(name, Called):
             raise ValueError(f"attribute {attr} of op {node.op} names no function")
         return self.every[name]
@@ -91,6 +95,8 @@ class Functions:
         """The outputs of a node that calls functions."""
         if node.op in ("If", "StatelessIf"):
             outputs, op = self._if(builder, node, values, place)
+        elif node.op in ("Case", "StatelessCase"):
+            outputs, op = self._case(builder, node, values, place)
         elif node.op in ("While", "StatelessWhile"):
             outputs, op = self._while(builder, node, values, place)
         else:
@@ -138,6 +144,39 @@ class Functions:
             raise ValueError("the branches give different numbers of values")
         return builder.decided(values[0], sides, node.name, [], place)
 
+    def _case(
+        self, builder: Builder, node: Node, values: Sequence[Value], place: Place
+    ) -> tuple[list[Value], Operation]:
+        """One of several branches, the last one where the index is none of theirs."""
+        branches = node.attrs.get("branches")
+        if not isinstance(branches, list) or len(branches) < 1 or not values:
+            raise ValueError("a Case has an index and one branch or more")
+        last = len(branches) - 1
+
+        def branch(number: int) -> list[Value]:
+            prefix = f"{place.prefix}{node.name}/branch{number}/"
+            function = self._of(node, "branches", number)
+            return self._call(builder, function, values[1:], prefix)[0]
+
+        def build(number: int, inside: Place) -> tuple[list[Value], Operation]:
+            label = f"{node.name}/branch{number}"
+            key = values[0], number, builder.graph._region
+            if key not in self.decisions:  # which a gradient takes again
+                self.decisions[key] = apply("Equal", values[0], number)
+            regions = [Region(builder.graph, f"{place.prefix}{label}/{n}") for n in ("else", "if")]
+            with regions[1]:
+                chosen = branch(number)
+            with regions[0]:
+                others = branch(last) if number + 1 >= last else build(number + 1, inside)[0]
+            if len(chosen) != len(others):
+                raise ValueError("the branches give different numbers of values")
+            sides = [(regions[0], others), (regions[1], chosen)]
+            return builder.decided(
+                self.decisions[key], sides, label if number else node.name, [], inside
+            )
+
+        return build(0, place)
+
     def _while(
         self, builder: Builder, node: Node, values: Sequence[Value], place: Place
     ) -> tuple[list[Value], Operation]:
@@ -181,6 +220,12 @@ class Functions:
             place,
         )
         return whole(outputs), op
+
+
+def _calls(node: Node) -> list[Called]:
+    """The functions that the attributes of a node name."""
+    values = [v if isinstance(v, list) else [v] for v in node.attrs.values()]
+    return [call for value in values for call in value if isinstance(call, Called)]
 
 
 def _read(proto: Any, library: Mapping[str, Any]) -> Function:

@@ -11,8 +11,9 @@ from typing import Any
 
 from tfc.framework.graph import Operation, Tensor, get_default_graph
 from tfc.io.import_build import Builder, Place, mapped_name, top_values
+from tfc.io.import_flows import Flows
 from tfc.io.import_functions import Functions
-from tfc.io.import_nodes import Key, Node, check_inputs, ordered, read_nodes
+from tfc.io.import_nodes import Key, Node, check_inputs, ordered, read_nodes, without_savers
 from tfc.io.import_plan import plan
 from tfc.ops.tensor_array import TensorArray
 
@@ -30,6 +31,9 @@ def import_graph_def(
     Loops and conditions, be they of Switch, Merge, Enter, Exit and NextIteration or calls of
     functions (If, While, PartitionedCall), become those of this compiler; TensorArrays and lists of
     tensors become arrays that are values. Shapes of loop variables are not known, as in TensorFlow.
+    A loop that computes gradients as TensorFlow 1 writes them, with stacks and arrays of gradients,
+    becomes the gradient of its loop. Ops that save and restore variables, and what takes of them,
+    are left out: a `tf.train.Saver` has no ops here.
 
     input_map: names of inputs in `graph_def` ("x:0"), and the tensors to take instead.
     return_elements: names of tensors ("y:0") and ops ("y") of `graph_def` to return, in a list.
@@ -46,7 +50,7 @@ def import_graph_def(
     mapped = _mapped(input_map)
     wanted = _wanted(return_elements)
     functions = Functions(graph_def.library)
-    nodes = read_nodes(graph_def.node, functions.protos)
+    nodes = read_nodes(without_savers(graph_def.node), functions.protos)
     functions.read(nodes)
     check_inputs(nodes)
     _map_inputs(nodes, mapped)
@@ -111,7 +115,7 @@ def _made(
                 raise ValueError(f"Node name {scope + key!r} already exists in the Graph")
             graph._names_in_use.setdefault(scope + key, 1)  # which no other op may take
         grows = any(_grows(n) for n in (*nodes.values(), *functions.all_nodes()))
-        builder = Builder(graph, grows, functions)
+        builder = Builder(graph, grows, functions, Flows(nodes))
         place = Place(scope)
         place.values.update(top_values(mapped))
         builder.build(top, place)

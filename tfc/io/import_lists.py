@@ -13,7 +13,7 @@ from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
 from tfc.framework.tensor_util import constant_value
-from tfc.io.import_nodes import OPTIONALS, Node
+from tfc.io.import_nodes import Node
 from tfc.ops.tensor_array import TensorArray
 
 # Takes the values of the inputs and the name to give; makes the values of the outputs.
@@ -26,18 +26,12 @@ def list_values(node: Node, values: Sequence[Any], name: str, grows: bool) -> li
     Raises:
       ValueError: an input is no array where there should be one, or there are too few inputs.
     """
-    if node.op in OPTIONALS:
-        return [Optional()]
     if node.op in ("TensorListReserve", "EmptyTensorList"):
         return [_new_list(node, values, name, grows)]
     try:
         return _RULES[node.op](node, values, name)
     except IndexError:
         raise ValueError(f"op {node.op} has {len(values)} inputs") from None
-
-
-class Optional:
-    """What a condition keeps for its gradient. Nothing takes it."""
 
 
 def moved(node: Node, values: Sequence[Any]) -> TensorArray:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfc.base import dtypes
 from tfc.base.shapes import TensorShape
 from tfc.framework import opdef
 from tfc.io.tensor_proto import array_of, dtype_of
@@ -20,13 +21,20 @@ _REFUSED = {
     "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "MatchingFiles", "RegionParameter",
     "Residual", "ResidualAt", "ResidualAtGrad", "LoopCount",
 }  # fmt: skip
+_SAVERS = {
+    "MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2", "Save", "SaveSlices", "SaveV2",
+    "ShardedFilename", "ShardedFilespec",
+}  # fmt: skip
 _REFS = {"RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefNextIteration"}
 FLOW = {"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond", "ControlTrigger"} | _REFS
 CALLS = {
-    "If", "StatelessIf", "While", "StatelessWhile", "PartitionedCall", "StatefulPartitionedCall",
+    "Case", "StatelessCase", "If", "StatelessIf", "While", "StatelessWhile", "PartitionedCall",
+    "StatefulPartitionedCall",
 }  # fmt: skip
-OPTIONALS = {"OptionalFromValue", "OptionalNone"}  # for gradients of conditions only
-LISTS = OPTIONALS | {
+OPTIONALS = {"OptionalFromValue", "OptionalNone", "OptionalGetValue"}  # of conditions' gradients
+STACKS = {"StackV2", "StackPushV2", "StackPopV2", "StackCloseV2"}
+LISTS = OPTIONALS | STACKS | {
+    "TensorArrayGradV3",
     "TensorArrayV3", "TensorArrayReadV3", "TensorArrayWriteV3", "TensorArrayGatherV3",
     "TensorArrayScatterV3", "TensorArrayConcatV3", "TensorArraySplitV3", "TensorArraySizeV3",
     "TensorArrayCloseV3", "TensorListReserve", "EmptyTensorList", "TensorListGetItem",
@@ -38,12 +46,18 @@ _OUTPUTS = {
     "Switch": ("output_false", "output_true"), "RefSwitch": ("output_false", "output_true"),
     "Merge": ("output", "value_index"), "RefMerge": ("output", "value_index"),
     "TensorArrayV3": ("handle", "flow"), "TensorArrayConcatV3": ("value", "lengths"),
+    "TensorArrayGradV3": ("grad_handle", "flow_out"),
     "TensorListConcatV2": ("tensor", "lengths"),
 }  # fmt: skip
 
 # Later ops that are the same as earlier ones, and attributes that were added, with their defaults.
 _NEWER = {"FusedBatchNormV3": "FusedBatchNormV2"}
-_ADDED = {"exponential_avg_factor": 1.0, "incompatible_shape_error": True}
+_ADDED = {
+    "exponential_avg_factor": 1.0, "incompatible_shape_error": True, "shape_type": dtypes.int32,
+    "Tk": dtypes.int32, "index_type": dtypes.int32,
+}  # fmt: skip
+# That a product is part of a gradient, and what the inputs of an op tell.
+_HINTS = {"grad_a", "grad_b", "grad_x", "grad_y", "Tblock_shape", "TInput"}
 
 
 @dataclass(eq=False)
@@ -61,6 +75,23 @@ class Node:
 def plain(op: str) -> str:
     """`op` without the word that says it is of references."""
     return op.removeprefix("Ref") if op in _REFS else op
+
+
+def without_savers(protos: Iterable[Any]) -> list[Any]:
+    """The nodes that are not of a Saver, and take nothing of its: Savers have no ops here."""
+    protos = list(protos)
+    users: dict[str, list[Any]] = {}
+    for proto in protos:
+        for text in proto.input:
+            users.setdefault(text.removeprefix("^").partition(":")[0], []).append(proto)
+    work = [proto for proto in protos if proto.op in _SAVERS]
+    gone = {proto.name for proto in work}
+    while work:
+        for user in users.get(work.pop().name, ()):
+            if user.name not in gone:
+                gone.add(user.name)
+                work.append(user)
+    return [proto for proto in protos if proto.name not in gone]
 
 
 def read_nodes(protos: Iterable[Any], functions: Collection[str] = ()) -> dict[str, Node]:
@@ -178,7 +209,7 @@ def _attrs(proto: Any, op: str) -> dict[str, Any]:
     known = {} if free else opdef.lookup(op).signature().attrs
     result = {}
     for key, attr in proto.attr.items():
-        if key.startswith("_"):
+        if key.startswith("_") or key in _HINTS and key not in known:
             continue  # colocation and shapes of outputs: what the importing graph finds itself
         try:
             value = _value(attr)

@@ -431,7 +431,7 @@ class TensorArrayConcatGrad(
         return [like]
 
     def grad(op: Any, dflow: Any) -> list[Any]:
-        return [None, apply("TensorArraySplitGrad", dflow, _lengths(op.inputs[0]))]
+        return [None, apply("TensorArraySplitGrad", dflow, lengths_of(op.inputs[0]))]
 
     def lower(build: Any, like: Any, value: Value) -> Any:
         return array_joins.parted(build, like, value)
@@ -440,7 +440,7 @@ class TensorArrayConcatGrad(
         return array_host.parted(like, value)
 
 
-def _lengths(flow: Tensor) -> Tensor:
+def lengths_of(flow: Tensor) -> Tensor:
     """A vector with an entry for each element of an array."""
     size = apply("TensorArraySizeV3", like(flow))
     lengths: Tensor = apply("Fill", apply("ExpandDims", size, 0), np.int64(0))
