@@ -416,3 +416,28 @@ def test_names_and_shapes_of_dynamic_rnn(session):
     assert y.shape.as_list() == [None, 5, 4]
     rows = tf.where(tf.constant([True] * 3), y[:, 0], y[:, 1])
     assert rows.shape.as_list() == [None, 4]
+
+
+@pytest.mark.parametrize(("lengths", "steps"), [([1, 3, 2], 3), ([5, 1, 0], 5), ([0, 0, 0], 1)])
+def test_steps_beyond_all_lengths_are_not_run(lengths, steps):
+    """As in TensorFlow, so that what counts steps (here a variable) stands where it stands there."""
+    counter = tf.get_variable("counter", initializer=0, trainable=False)
+
+    class Counting(tf.nn.rnn_cell.BasicRNNCell):
+        def __call__(self, inputs, state, scope=None):
+            with tf.control_dependencies([tf.assign_add(counter, 1)]):
+                return super().__call__(tf.identity(inputs), state, scope)
+
+    x = tf.placeholder(tf.float32, [None, 5, 2])
+    n = tf.placeholder(tf.int32, [None])
+    outputs, state = tf.nn.dynamic_rnn(Counting(4), x, n, dtype=tf.float32)
+    noise = np.random.RandomState(0).randn(3, 5, 2).astype(np.float32)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        found, last = session.run([outputs, state], {x: noise, n: lengths})
+        assert session.run(counter) == steps
+    assert found.shape == (3, 5, 4)
+    for row, length in enumerate(lengths):
+        assert not found[row, length:].any()
+        want = found[row, length - 1] if length else np.zeros(4)
+        np.testing.assert_array_equal(last[row], want)

@@ -13,8 +13,9 @@ from tfc.ops.array_ops import constant, identity, shape, stack
 from tfc.ops.cast_ops import cast
 from tfc.ops.compare_ops import equal
 from tfc.ops.control_ops import Assert
-from tfc.ops.reduction_ops import reduce_all
+from tfc.ops.reduction_ops import reduce_all, reduce_max
 from tfc.ops.reverse_ops import reverse, reverse_sequence
+from tfc.ops.sum_ops import maximum, minimum
 from tfc.ops.tensor_array import TensorArray
 from tfc.ops.while_functions import while_loop
 from tfc.rnn.cell import check_cell
@@ -117,8 +118,8 @@ def time_loop(
     """`output, state = step(inputs, state)` for every step of the inputs.
 
     form: the structure of the inputs; flat: its leaves, of shape [time, batch, …]. sizes: of the
-    outputs, whose dtype is `dtype`. All steps are run, also those beyond all `lengths`: so the
-    number of steps is known wherever the shape of the inputs is.
+    outputs, whose dtype is `dtype`. Steps beyond all `lengths` are not run, but for the first one,
+    as in TensorFlow: what counts steps, such as a random op, stands where it stands there.
 
     Returns (outputs of shape [time, batch, …], the last state).
     """
@@ -127,7 +128,9 @@ def time_loop(
     known_time, known_batch = flat[0].get_shape().as_list()[:2]
     flat_sizes = nest.flatten(sizes)
     zero_output = zeros_of(sizes, batch_size, dtype)
-    first = constant(0, dtype=dtypes.int32, name="time")
+    first, last = constant(0, dtype=dtypes.int32, name="time"), time_steps
+    if lengths is not None:
+        last = minimum(time_steps, maximum(1, reduce_max(lengths)))
     with name_scope("dynamic_rnn") as base_name:
         pass
 
@@ -160,7 +163,7 @@ def time_loop(
         return time + 1, tuple(kept.write(time, value) for kept, value in pairs), new_state
 
     _, arrays, final_state = while_loop(
-        lambda time, *_: time < time_steps,
+        lambda time, *_: time < last,
         body,
         (first, written, state),
         parallel_iterations=parallel_iterations or 32,
