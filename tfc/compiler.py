@@ -242,8 +242,9 @@ def compile_function(
             again = functools.partial(run, function, replace(options, records=[]))
             made = recall.load(key, again, target, cache)
         if made is None:
-            final = run(function, options)
-            made = _compiled_kernels(final, target, cache)
+            with native_rt.compiled_beside(cache):
+                final = run(function, options)
+                made = _compiled_kernels(final, target, cache)
             if key is not None and cache is not None:
                 recall.store(key, made, cache)
     native_rt.the_pool(cache)  # here, where its machine code may come from the cache (0.1 s if not)

@@ -14,7 +14,7 @@ import pytest
 from tests.codegen.run import Running, place
 from tfc import prims as p
 from tfc.base.options import options
-from tfc.codegen import module, native
+from tfc.codegen import module, native, native_rt
 from tfc.codegen.target import host
 from tfc.ir.builder import Builder
 from tfc.ir.core import Function, Type
@@ -118,8 +118,57 @@ def test_large_functions_are_several_modules(threads: int, monkeypatch: pytest.M
     monkeypatch.setattr(module, "_libraries", {})  # as if nothing had been compiled
     monkeypatch.setattr(module, "LEAST_TEXT", 100)
     split = Running(several(x.size))
-    assert len(split.code.layout.keys) == min(threads, module.MOST_PARTS)
+    parts = 1 if threads == 1 else min(2 * threads, module.MOST_PARTS, 5)
+    assert len(split.code.layout.keys) == parts
     assert split.code.layout.defines == whole.code.layout.defines
     assert [y.tobytes() for y in split(x)] == expected
     again = Running(several(x.size))  # takes the kernels of all parts
     assert again.code.compiled == 0 and [y.tobytes() for y in again(x)] == expected
+
+
+def test_more_modules_than_threads() -> None:
+    texts = [text(f"f{n}", n) for n in range(9)]
+    expected = [native.compile_object(t, host(), {}) for t in texts]
+    for threads in (1, 2, 64):
+        assert native.compile_objects(texts, host(), {}, threads) == expected
+    with pytest.raises(RuntimeError, match="parsing error"):
+        native.compile_objects([*texts, "nonsense"], host(), {}, 2)
+
+
+def fresh_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_pools", "_made"):  # what is loaded stays so: forks call it
+        monkeypatch.setattr(native_rt, name, [])
+    monkeypatch.setattr(options, "threads", 2)
+
+
+def test_the_pool_is_compiled_beside_the_first_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh_pool(monkeypatch)
+    before, kept = threading.active_count(), {}
+
+    class Store:
+        get, put = kept.get, kept.__setitem__
+
+    with native_rt.compiled_beside(Store()):
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before and len(native_rt._made) == 1
+    assert native_rt.the_pool(Store()).address(2)
+    assert not native_rt._made and len(kept) == 1
+    monkeypatch.setattr(native_rt, "_pools", [])
+    with native_rt.compiled_beside(Store()):  # the store has it
+        assert threading.active_count() == before
+
+
+def test_a_pool_that_was_not_compiled_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh_pool(monkeypatch)
+    compile_object = native.compile_object
+
+    def failing(*given: Any) -> bytes:
+        raise RuntimeError("no code")
+
+    monkeypatch.setattr(native, "compile_object", failing)
+    with native_rt.compiled_beside(None):
+        pass
+    with pytest.raises(RuntimeError, match="no code"):
+        native_rt.the_pool()
+    monkeypatch.setattr(native, "compile_object", compile_object)
+    assert native_rt.the_pool().address(1)

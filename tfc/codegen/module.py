@@ -150,9 +150,12 @@ def compile_function(
 
 def _apart(entry: Entry, names: Sequence[str]) -> list[list[str]]:
     """Kernels for modules besides the entry's, so that threads can compile them: of all that is
-    to be compiled, each module gets about the same amount of text, and none a small one."""
+    to be compiled, each module gets about the same amount of text, and none a small one. There
+    are more of them than threads: equal texts take unequal times."""
     sizes = {name: len(entry.stages[name].text) for name in names}
-    count = min(sum(sizes.values()) // LEAST_TEXT, options.threads or available_cores(), MOST_PARTS)
+    threads = options.threads or available_cores()
+    most = min(MOST_PARTS, 2 * threads) if threads > 1 else 1
+    count = min(sum(sizes.values()) // LEAST_TEXT, len(names), most)
     parts: list[list[str]] = [[] for _ in range(max(count, 1))]
     loads = [0] * len(parts)
     for name in sorted(names, key=lambda name: -sizes[name]):
@@ -172,7 +175,10 @@ def _codes(
     """Machine code of the texts; what the store does not hold is compiled, and put there."""
     found = [objects.get(key) if objects is not None else None for key in keys]
     missing = [n for n, code in enumerate(found) if code is None]
-    made = native.compile_objects([texts[n] for n in missing], target, times) if missing else []
+    made = []
+    if missing:
+        threads = options.threads or available_cores()
+        made = native.compile_objects([texts[n] for n in missing], target, times, threads)
     for n, code in zip(missing, made, strict=True):
         found[n] = code
         if objects is not None:

@@ -10,8 +10,9 @@ import ctypes
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,11 @@ import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
 from tfc.base.target import Target
-from tfc.codegen.target import initialize, machine
+from tfc.codegen.target import initialize, new_machine
 
 _library_numbers = itertools.count()
 _lljit: Any = None
-_one_caller = threading.Lock()
+_idle: dict[Target, list[Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -39,49 +40,80 @@ def compile_object(text: str, target: Target, times: dict[str, float]) -> bytes:
     return compile_objects([text], target, times)[0]
 
 
-def compile_objects(texts: Sequence[str], target: Target, times: dict[str, float]) -> list[bytes]:
-    """The object files of several modules' texts, made at the same time, each by a thread."""
+def compile_objects(
+    texts: Sequence[str], target: Target, times: dict[str, float], most_threads: int = 64
+) -> list[bytes]:
+    """The object files of several modules' texts. Each thread begins with one, and takes the next
+    when it is done. To `times` is added the time that passes, by what the threads did in it."""
     start = time.perf_counter()
-    with ExitStack() as stack:
-        modules = [stack.enter_context(_parsed(text, target)) for text in texts]
-        parsed = time.perf_counter()
-        with _one_caller:  # target machines are no thread's own
-            codes = _emitted(modules, target)
-    times["parse"] = times.get("parse", 0.0) + parsed - start
-    times["emit"] = times.get("emit", 0.0) + time.perf_counter() - parsed
-    return codes
-
-
-def _emitted(modules: Sequence[Any], target: Target) -> list[bytes]:
-    codes: list[bytes | BaseException] = [b""] * len(modules)
-    initialize()
-    machines = [machine(target, number) for number in range(len(modules))]
-
-    def emit(number: int) -> None:
-        try:
-            codes[number] = _emit(machines[number], modules[number])
-        except BaseException as error:  # the caller's to raise
-            codes[number] = error
-
+    work = _Work(texts, target)
     threads = []
     try:
-        for number in range(1, len(modules)):
-            thread = threading.Thread(target=emit, args=(number,))
+        for number in range(1, min(len(texts), most_threads)):
+            thread = threading.Thread(target=work.run, args=(work.next(),))
             try:
                 thread.start()
             except RuntimeError:  # no more threads are to be had
-                emit(number)
-            else:
-                threads.append(thread)
-        emit(0)
+                work.waiting.appendleft(number)
+                break
+            threads.append(thread)
+        work.run(0)
     finally:
+        work.waiting.clear()
         _join(threads)
-    whole: list[bytes] = []
-    for code in codes:
-        if isinstance(code, BaseException):
-            raise code
-        whole.append(code)
-    return whole
+    if work.errors:
+        raise work.errors[0]
+    passed = (time.perf_counter() - start) / sum(work.seconds.values())
+    for what, seconds in work.seconds.items():
+        times[what] = times.get(what, 0.0) + seconds * passed
+    return work.codes
+
+
+class _Work:
+    """Modules that threads compile. seconds: what they took, all threads together."""
+
+    def __init__(self, texts: Sequence[str], target: Target):
+        self.texts, self.target = texts, target
+        self.codes = [b""] * len(texts)
+        self.waiting = deque(range(1, len(texts)))
+        self.errors: list[BaseException] = []
+        self.seconds = {"parse": 0.0, "emit": 0.0}
+
+    def next(self) -> int | None:
+        """A module that nobody has begun with."""
+        try:
+            return self.waiting.popleft()
+        except IndexError:
+            return None
+
+    def run(self, number: int | None) -> None:
+        """Compile that module, then others, to the end or the first error."""
+        try:
+            while number is not None and not self.errors:
+                self._compile(number)
+                number = self.next()
+        except BaseException as error:  # the caller's to raise
+            self.errors.append(error)
+
+    def _compile(self, number: int) -> None:
+        start = time.perf_counter()
+        with _parsed(self.texts[number], self.target) as module, _idle_machine(self.target) as own:
+            parsed = time.perf_counter()
+            self.codes[number] = _emit(own, module)
+        self.seconds["parse"] += parsed - start
+        self.seconds["emit"] += time.perf_counter() - parsed
+
+
+@contextmanager
+def _idle_machine(target: Target) -> Iterator[Any]:
+    """A target machine that no other thread uses meanwhile."""
+    idle = _idle.setdefault(target, [])
+    try:
+        own = idle.pop()
+    except IndexError:
+        own = new_machine(target)
+    yield own
+    idle.append(own)
 
 
 def _join(threads: Sequence[threading.Thread]) -> None:
@@ -121,7 +153,8 @@ def _parsed(text: str, target: Target) -> Iterator[Any]:
     """The module that `text` describes, in a context of its own: what LLVM keeps per context goes
     with it. Raises RuntimeError on malformed text."""
     initialize()
-    data = machine(target).target_data
+    with _idle_machine(target) as own:
+        data = own.target_data
     head = f'target triple = "{target.triple}"\ntarget datalayout = "{data}"\n'
     with llvm.create_context() as context, llvm.parse_assembly(head + text, context) as module:
         yield module
@@ -129,8 +162,8 @@ def _parsed(text: str, target: Target) -> Iterator[Any]:
 
 def assembly(text: str, target: Target) -> str:
     """The machine code of a module's text, to read."""
-    with _parsed(text, target) as module, _one_caller:
-        code: str = machine(target).emit_assembly(module)
+    with _parsed(text, target) as module, _idle_machine(target) as own:
+        code: str = own.emit_assembly(module)
     return code
 
 

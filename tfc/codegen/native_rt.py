@@ -17,9 +17,11 @@ the first parallel job, block all signals, and live as long as the process; in a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 import threading
+from collections.abc import Iterator
 
 from tfc.base.options import options
 from tfc.base.target import Target
@@ -33,6 +35,32 @@ MOST_THREADS = max(8, pool.available_cores())
 _lock = threading.Lock()
 _loaded: list[native.Library] = []  # workers run this code until the process ends
 _pools: list[pool.Pool] = []
+_made: list[bytes] = []  # the pool's machine code, until it is loaded
+
+
+@contextlib.contextmanager
+def compiled_beside(objects: ObjectStore | None) -> Iterator[None]:
+    """Another thread makes the pool's machine code while the block runs, if nobody has it yet and
+    there is a core for it. The thread ends with the block."""
+    thread = None
+    if not _pools and not _made and (options.threads or pool.available_cores()) > 1:
+        key = _key(_pool_text(), host())
+        if objects is None or objects.get(key) is None:
+            thread = threading.Thread(target=_compile_ahead)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads are to be had
+                thread = None
+    try:
+        yield
+    finally:
+        if thread is not None:
+            thread.join()
+
+
+def _compile_ahead() -> None:
+    with contextlib.suppress(Exception):  # who needs the pool tries again, and raises it
+        _made.append(native.compile_object(_pool_text(), host(), {}))
 
 
 def the_pool(objects: ObjectStore | None = None) -> pool.Pool:
@@ -46,18 +74,29 @@ def the_pool(objects: ObjectStore | None = None) -> pool.Pool:
 
 
 def _make_pool(objects: ObjectStore | None) -> pool.Pool:
-    target = host()
-    machine = target.triple.partition("-")[0].replace("arm64", "aarch64")
-    text = runtime_text(machine, sys.platform, MOST_THREADS)
-    code = object_code(text, target, objects)
+    if _made:
+        code = _made.pop()
+        if objects:
+            objects.put(_key(_pool_text(), host()), code)
+    else:
+        code = object_code(_pool_text(), host(), objects)
     names = [f"parallel_for_{n}" for n in range(1, MOST_THREADS + 1)]
     _loaded.append(native.load([code], [*names, "set_spins", "workers", "reset"], {}))
     return pool.Pool(_loaded[0].addresses, options.wait)
 
 
+def _pool_text() -> str:
+    machine = host().triple.partition("-")[0].replace("arm64", "aarch64")
+    return runtime_text(machine, sys.platform, MOST_THREADS)
+
+
+def _key(text: str, target: Target) -> str:
+    return hashlib.sha256((target.key + "\0" + text).encode()).hexdigest() + ".o"
+
+
 def object_code(text: str, target: Target, objects: ObjectStore | None) -> bytes:
     """The object file of a module's text, from `objects` if it is there."""
-    key = hashlib.sha256((target.key + "\0" + text).encode()).hexdigest() + ".o"
+    key = _key(text, target)
     code = objects.get(key) if objects else None
     if code is None:
         code = native.compile_object(text, target, {})

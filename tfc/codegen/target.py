@@ -58,11 +58,9 @@ def _caches() -> dict[str, int]:
     return found
 
 
-@functools.cache
-def machine(target: Target, number: int = 0) -> Any:
-    """LLVM's target machine; one of several that are alike, since a thread needs its own. Code
-    addresses its constants relative to itself ('small', 'pic'), so that it can also be written to
-    an object file."""
+def new_machine(target: Target) -> Any:
+    """LLVM's target machine; of one thread at a time. Code addresses its constants relative to
+    itself ('small', 'pic'), so that it can also be written to an object file."""
     initialize()
     return llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"

@@ -286,6 +286,12 @@ class Text:
             return ptr
         return self.ins(f"getelementptr {element}, ptr {ptr.ref}, i64 {at.ref}", "ptr")
 
+    def opaque(self, a: V) -> V:
+        """`a`, of which LLVM knows nothing: no instruction. Addresses that a large body makes of a
+        pointer carried by its loop are then what they look like, base and offset, and LLVM's loop
+        strength reduction, which would look for better ones by trial, costs nothing there."""
+        return self.ins(f'call {a.type} asm "", "=r,0"({a.type} {a.ref})', a.type)
+
     def alloca(self, type: str, align: int = 64) -> V:
         """Stack memory of the whole function (placed in its first block)."""
         name = self.fresh()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tfc.base import dtypes
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.packets import MEMORY, REGISTER
-from tfc.codegen.text import V, const, i64, suffix, vec
+from tfc.codegen.text import Loop, V, const, i64, suffix, vec
 
 UNROLLED = 160  # at most this many multiply-adds in a fully unrolled inner loop
 
@@ -75,7 +75,7 @@ class Microkernel:
         head, rest = steps[0], steps[1:]
         if rest:
             with self.t.loop(0, head.extent, carried=(a, b, *sums)) as loop:
-                at, bt, *now = loop.carried
+                at, bt, *now = self._carried(loop)
                 now = self.run(rest, at, bt, now)
                 loop.next((self._ahead(at, head.a, self.a), self._ahead(bt, head.b, self.b), *now))
             return loop.results[2:]
@@ -92,7 +92,7 @@ class Microkernel:
         else:
             whole = t.op("and", extent, i64(-unroll))
         with t.loop(0, whole, unroll, carried=(a, b, *sums)) as loop:
-            at, bt, *now = loop.carried
+            at, bt, *now = self._carried(loop)
             now = self._straight(step, unroll, at, bt, now)
             ahead = self._ahead(at, step.a * unroll, self.a)
             loop.next((ahead, self._ahead(bt, step.b * unroll, self.b), *now))
@@ -100,10 +100,15 @@ class Microkernel:
         if isinstance(extent, int):
             return self._straight(step, extent % unroll, a, b, sums)
         with t.loop(whole, extent, carried=(a, b, *sums)) as loop:
-            at, bt, *now = loop.carried
+            at, bt, *now = self._carried(loop)
             now = self._straight(step, 1, at, bt, now)
             loop.next((self._ahead(at, step.a, self.a), self._ahead(bt, step.b, self.b), *now))
         return loop.results[2:]
+
+    def _carried(self, loop: Loop) -> list[V]:
+        """Pointers and sums at the beginning of a turn."""
+        at, bt, *now = loop.carried
+        return [self.t.opaque(at), self.t.opaque(bt), *now]
 
     def _straight(self, step: Step, count: int, a: V, b: V, sums: Sequence[V]) -> list[V]:
         """`count` steps without a loop."""
