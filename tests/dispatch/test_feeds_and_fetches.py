@@ -8,6 +8,8 @@ import pytest
 
 import tfc as tf
 from tests.dispatch.common import assert_same, known, native_runs, outcome, slow_session
+from tfc.client.session import _python_run
+from tfc.codegen.dispatch.layout import Kind
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 
@@ -34,7 +36,7 @@ def test_forms_of_fetches():
         assert same[0] is same[1]
 
 
-def test_nested_fetches_are_built_in_python():
+def test_nested_fetches():
     x = tf.placeholder(tf.float32, [2])
     y, z = x * 2.0, tf.reduce_sum(x)
     Pair = collections.namedtuple("Pair", "u v")
@@ -46,11 +48,69 @@ def test_nested_fetches_are_built_in_python():
         collections.OrderedDict([("b", y), ("a", z)]),
         [tf.SparseTensor(tf.constant([[0]], tf.int64), z[None], tf.constant([3], tf.int64))],
         tf.IndexedSlices(y, tf.constant([0, 1])),
+        ([], {"a": ((), [z, y])}),
     ]
-    with tf.Session() as sess, slow_session() as slow:
-        for form in forms:
+    for form in forms:
+        with tf.Session() as sess, slow_session() as slow:
             got = known(sess, lambda form=form: sess.run(form, {x: value}))
             assert_same(got, slow.run(form, {x: value}))
+            first = next(iter(sess._fast._entries))[0]
+            assert first == (Kind.LIST if type(form) is collections.OrderedDict else Kind.NESTED)
+
+
+def test_nested_fetches_that_differ_a_little_are_others():
+    x = tf.placeholder(tf.float32, [2])
+    y, z = x * 2.0, tf.reduce_sum(x)
+    pair, other = (collections.namedtuple(n, "u v") for n in ("Pair", "Other"))
+    value = np.array([1, 2], np.float32)
+    forms = [
+        [y, [z]], [z, [y]], [y, (z,)], (y, [z]), [y, [z], []], [y, [z, z]], [[y], z],
+        pair(y, [z]), other(y, [z]), (y, {"a": z}), (y, {"b": z}), (y, {"a": y}),
+        (y, {"a": z, 1: z}),
+    ]  # fmt: skip
+    with tf.Session() as sess, slow_session() as slow:
+        for _ in range(4):
+            for form in forms:
+                assert_same(sess.run(form, {x: value}), slow.run(form, {x: value}))
+
+
+def test_names_are_known_by_their_letters():
+    x = tf.placeholder(tf.float32, [2], name="x")
+    y = tf.multiply(x, 2.0, name="y")
+    value = np.array([1, 2], np.float32)
+
+    def made(text: str) -> str:
+        return "".join(list(text))
+
+    with tf.Session() as sess:
+        for form in (
+            lambda: made("y:0"),
+            lambda: [made("y:0"), y],
+            lambda: {made("k"): made("y:0")},
+        ):
+            before = len(sess._fast._entries)
+            known(sess, lambda form=form: sess.run(form(), {made("x:0"): value}))
+            assert len(sess._fast._entries) <= before + 2
+        assert list(sess.run("y:0", {"x:0": value})) == [2, 4]
+        with pytest.raises(TypeError, match="Cannot interpret feed_dict key"):
+            sess.run("y:0", {"nothing:0": value})
+        with pytest.raises(ValueError, match="cannot be interpreted as a Tensor"):
+            sess.run("nothing:0", {"x:0": value})
+        assert list(sess.run("y:0", {"x:0": value, x: 2 * value})) == [4, 8]  # the last one counts
+
+
+def test_methods_bound_before_native_dispatch_was_there():
+    x = tf.placeholder(tf.float32, [2])
+    y = x * 2.0
+    value = np.array([1, 2], np.float32)
+    with tf.Session() as sess:
+        run = _python_run.__get__(sess)  # what `sess.run` is in a fresh process
+        assert list(known(sess, lambda: run(y, {x: value}))) == [2, 4]
+        assert list(known(sess, lambda: run(fetches=y, feed_dict={x: value}))) == [2, 4]
+        assert list(known(sess, lambda: run([y], {x: [1, 2]})[0])) == [2, 4]
+        assert list(run(y, {x: value}, tf.RunOptions())) == [2, 4]
+    with pytest.raises(RuntimeError, match="closed Session"):
+        run(y, {x: value})
 
 
 def test_a_list_that_changes_is_another_fetch():
@@ -207,7 +267,7 @@ def test_a_call_that_needs_no_help_gets_an_entry_beside_one_that_does():
     array = np.ones(2, np.float32)
     with tf.Session() as sess:
         for _ in range(5):
-            sess.run(y, {x: [1, 2]})
+            sess.run(y, {x: (1, 2)})
         for _ in range(70):
             sess.run(y, {x: array})
         assert {key[0] for key in sess._fast._entries} == {0, 1}

@@ -30,11 +30,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfc import compiler
-from tfc.client.fetches import Fetches, flat_form
+from tfc.client.fetches import Fetches, Part, flat_form, name_or_id
 from tfc.client.plan import Plan, Stage
 from tfc.client.runtime import Runtime
 from tfc.client.state import pool_for
-from tfc.codegen.dispatch.layout import Entry, Feed, Kind, Number, Output, Table
+from tfc.codegen.dispatch import convert
+from tfc.codegen.dispatch.layout import Entry, Feed, Kind, Node, Number, Output, Table
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 
@@ -47,9 +48,9 @@ _NUMBERS: dict[type, Number] = {
 }
 _TAKEN: dict[Number, tuple[type, ...]] = {
     Number.NONE: (),
-    Number.FLOAT32: (float, np.float64, int),
-    Number.FLOAT64: (float, int),
-    Number.INTEGER: (int,),
+    Number.FLOAT32: (float, np.float64, int, np.int64, np.int32),
+    Number.FLOAT64: (float, int, np.int64, np.int32, np.float32),
+    Number.INTEGER: (int, np.int64, np.int32),
     Number.BOOL: (bool,),
 }
 """The types whose values native code converts, beside the numpy scalar of the dtype itself."""
@@ -60,17 +61,22 @@ HELPED = 32  # runs through `attempt` from one look to the next
 
 class Call(NamedTuple):
     """What an entry is for. items: the objects that are fetched (of a dict, keys and values).
-    elements: what they stand for. keys: the fed tensors, in order."""
+    elements: what they stand for. part: the whole of what is nested. keys: the fed tensors, in
+    order. rooms: those of them whose values native code converts, and needs room for. names: what
+    the keys were called by, if not themselves."""
 
     kind: Kind
     items: Sequence[Any]
     elements: Sequence[Any]
+    part: Part | None
     keys: Sequence[Tensor]
+    rooms: frozenset[Tensor] = frozenset()
+    names: Sequence[Any] = ()
 
 
 def flat_call(fetched: Fetches, keys: Sequence[Tensor]) -> Call:
     """What the Python method makes of any run."""
-    return Call(Kind.LIST, fetched.elements, fetched.elements, keys)
+    return Call(Kind.LIST, fetched.elements, fetched.elements, None, keys)
 
 
 def calls_of(
@@ -86,21 +92,49 @@ def calls_of(
     form = flat_form(graph, fetches)
     direct = not feed_dict or (
         type(feed_dict) is dict
-        and tuple(feed_dict) == tuple(keys)
-        and all(is_direct(value, values[key]) for key, value in feed_dict.items())
+        and len(feed_dict) == len(keys)
+        and all(type(key) in (Tensor, str) for key in feed_dict)
+        and all(is_direct(v, values[k]) for k, v in zip(keys, feed_dict.values(), strict=True))
     )
     flat = flat_call(fetched, keys)
-    return [flat] if form is None or not direct else [Call(*form, keys), flat]
+    if form is None or not direct:
+        return [flat]
+    given = feed_dict or {}
+    rooms = rooms_of(keys, list(given.values()), values)
+    return [Call(*form, keys, rooms, tuple(given)), flat]
 
 
 def is_direct(value: Any, array: np.ndarray) -> bool:
-    """Whether native code takes a fed value, which was converted to `array`, without help."""
+    """Whether native code takes a fed value, which was converted to `array`, without help; of a
+    list it may turn out that it does not."""
     if value is array:
         return True
     kind = type(value)
+    if kind is np.ndarray:
+        return value.dtype.num == array.dtype.num or (
+            _is_real(value.dtype) and _is_real(array.dtype)
+        )
+    if kind is list:
+        return array.ndim > 0 and _conversion(array.dtype) is not Number.NONE
     return array.ndim == 0 and (
         kind is array.dtype.type or kind in _TAKEN[_conversion(array.dtype)]
     )
+
+
+def rooms_of(
+    keys: Sequence[Tensor], given: Sequence[Any], values: Mapping[Tensor, np.ndarray]
+) -> frozenset[Tensor]:
+    """The tensors whose fed values are converted, but for single numbers."""
+    return frozenset(
+        key
+        for key, value in zip(keys, given, strict=True)
+        if value is not values[key] and type(value) in (np.ndarray, list)
+    )
+
+
+def _is_real(dtype: np.dtype) -> bool:
+    """Whether numpy converts arrays of real numbers to and from this dtype by their values."""
+    return 0 <= dtype.num <= convert.BOOL_TO_FLOAT64 or dtype.num == convert.FLOAT16
 
 
 def _conversion(dtype: np.dtype) -> Number:
@@ -201,7 +235,9 @@ class FastRuns:
         known = self._entries.get(key)
         if known is not None:
             if known.is_for(bound.stage):
-                return False
+                if known.rooms >= call.rooms:
+                    return False
+                call = call._replace(rooms=known.rooms | call.rooms)
             self._remove(key)
         if len(self._entries) >= MOST_ENTRIES:
             self._evict()
@@ -276,13 +312,14 @@ def _bound(stage: Stage, call: Call) -> _Bound | None:
 
 def _key(call: Call, fed: Mapping[Tensor, np.ndarray]) -> Any:
     types = tuple((fed[t].dtype, fed[t].shape) for t in call.keys)
-    return call.kind, tuple(map(id, call.items)), tuple(map(id, call.keys)), types
+    items = call.part.key() if call.part else tuple(map(name_or_id, call.items))
+    return call.kind, items, tuple(map(name_or_id, call.names or call.keys)), types
 
 
 class _Entry:
     """An ENTRY record, and what must live as long as it."""
 
-    __slots__ = ("_kept", "_stage", "address", "record")
+    __slots__ = ("_kept", "_stage", "address", "record", "rooms")
 
     def __init__(
         self,
@@ -293,17 +330,23 @@ class _Entry:
         runs: np.ndarray,
         table: np.ndarray,
     ):
-        self._stage = bound.stage
+        self._stage, self.rooms = bound.stage, call.rooms
         self._kept: list[Any] = [call, runtime, runs, table]
         lent = bound.executable.lent(runtime.threads)
         if bound.executable.has_loops:
             runtime.calls.watch(lent)
-        feeds = [w for t in call.keys for w in self._feed(t, fed[t], bound.places.get(t), lent)]
+        feeds = [
+            word
+            for tensor, name in zip(call.keys, call.names or call.keys, strict=True)
+            for word in self._feed(tensor, name, fed[tensor], bound.places.get(tensor), lent)
+        ]
         variables = self._variables(bound, runtime, lent)
         fresh = [k for k, output in enumerate(bound.stage.outputs) if output.donor is None]
         first = self._words([w for k in fresh for w in self._output(bound.stage, k, lent)])
         at = {k: first + 8 * len(Output) * n for n, k in enumerate(fresh)}
-        results = [at[bound.results[e]] if isinstance(e, Tensor) else 0 for e in call.elements]
+        outputs = {e: at[bound.results[e]] for e in call.elements if isinstance(e, Tensor)}
+        results = [outputs.get(e, 0) for e in call.elements]
+        root = self._words(self._node(call.part, outputs)) if call.part else 0
         self._kept += [*call.items, *call.keys]
         is_long = bound.executable.has_loops or bound.executable.estimated_ns >= LONG_NS
         lock, unlock = runtime.lock.acquire, runtime.lock.release
@@ -326,6 +369,8 @@ class _Entry:
             Entry.UNLOCK: id(unlock),
             Entry.LONG: int(is_long),
             Entry.RUNS: runs.ctypes.data,
+            Entry.ROOT: root,
+            Entry.CONVERTS: int(bool(call.rooms)),
         }
         self.record = np.array([fields.get(field, 0) for field in Entry], np.int64)
         self.address = self.record.ctypes.data
@@ -340,19 +385,39 @@ class _Entry:
         self._kept.append(array)
         return int(array.ctypes.data)
 
+    def _node(self, part: Part, outputs: Mapping[Any, int]) -> list[int]:
+        """A NODE. outputs: OUTPUTs of tensors."""
+        self._kept.append(part)
+        fields = {
+            Node.KIND: part.kind,
+            Node.OBJECT: id(part.object),
+            Node.COUNT: len(part.children),
+            Node.CHILDREN: self._words([w for p in part.children for w in self._node(p, outputs)]),
+            Node.KEYS: self._words([id(key) for key in part.keys]),
+            Node.RESULT: outputs.get(part.element, 0),
+            Node.MAKE: id(part.make) if part.make else 0,
+        }
+        return [int(fields[field]) for field in Node]
+
     def _cell(self) -> int:
         """The address of room for one element."""
         return self._words([0, 0])
 
     def _feed(
-        self, tensor: Tensor, array: np.ndarray, place: int | None, lent: compiler.LentContext
+        self,
+        tensor: Tensor,
+        name: Any,
+        array: np.ndarray,
+        place: int | None,
+        lent: compiler.LentContext,
     ) -> list[int]:
-        """A FEED. One that the function does not take is checked all the same."""
+        """A FEED, known by `name`. One that the function does not take is checked all the same."""
         dtype = array.dtype
         limits = np.iinfo(dtype) if dtype.kind in "iu" else None
-        self._kept += [dtype, dtype.type]
+        room = np.empty(array.shape, dtype) if tensor in self.rooms else None
+        self._kept += [dtype, dtype.type, room]
         fields = {
-            Feed.KEY: id(tensor),
+            Feed.KEY: id(name),
             Feed.DESCR: id(dtype),
             Feed.NUMBER: dtype.num,
             Feed.RANK: array.ndim,
@@ -363,6 +428,10 @@ class _Entry:
             Feed.LEAST: int(limits.min) if limits else 0,
             Feed.MOST: min(int(limits.max), 2**63 - 1) if limits else 0,
             Feed.CELL: self._cell(),
+            Feed.SIZE: dtype.itemsize,
+            Feed.REAL: int(_is_real(dtype)),
+            Feed.ROOM: 0 if room is None else id(room),
+            Feed.HELD: int(bool(self.rooms)),
         }
         return [int(fields.get(field, 0)) for field in Feed]
 

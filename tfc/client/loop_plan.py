@@ -28,6 +28,24 @@ TABLE_BYTES = 1 << 20  # of the table of examples for one call
 MOST_ROWS = 1 << 16
 
 
+def stops_of(graph: Graph, elements: Sequence[Any], until: Any, stop_on_nan: Any) -> Stops:
+    """What ends a loop that fetches `elements`, as the arguments of `Session.run_loop` say."""
+
+    def tensor(what: Any) -> Tensor:
+        found: Tensor = graph.as_graph_element(what, allow_operation=False)
+        return found
+
+    floating = [t for t in elements if isinstance(t, Tensor) and t.dtype.is_floating]
+    if stop_on_nan is True:
+        not_nan = tuple(floating)
+    elif stop_on_nan is None or stop_on_nan is False:
+        not_nan = ()
+    else:
+        wanted = stop_on_nan if isinstance(stop_on_nan, (list, tuple)) else [stop_on_nan]
+        not_nan = tuple(tensor(t) for t in wanted)
+    return Stops(tensor(until) if until is not None else None, not_nan)
+
+
 @dataclass(frozen=True)
 class LoopFeeds:
     """What each step is fed: the same, one entry a step, and batches."""

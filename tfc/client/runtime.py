@@ -10,12 +10,24 @@ from dataclasses import dataclass, field
 
 from tfc import compiler
 from tfc.base import errors
+from tfc.base.options import options as process_options
 from tfc.client.interrupt import CallsInFlight, session_is_closed, time_is_over
 from tfc.client.state import VariableStore
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation
 from tfc.passes.lessons import GUESSES
 from tfc.passes.options import PassOptions
+
+
+def pass_options() -> PassOptions:
+    """Fresh options for one compilation, as the environment asks for."""
+    return PassOptions(
+        level=process_options.level,
+        passes=process_options.passes,
+        check=bool(process_options.check),
+        fuel=process_options.fuel,
+        shuffle=process_options.shuffle,
+    )
 
 
 @dataclass

@@ -22,23 +22,29 @@ from tfc.base.options import options as process_options
 from tfc.cache import default_cache
 from tfc.client.batches import Batches
 from tfc.client.config import ConfigProto, RunOptions, check_target
-from tfc.client.fast_run import Call, FastCallable, FastRuns, calls_of, flat_call, is_direct
+from tfc.client.fast_run import (
+    Call,
+    FastCallable,
+    FastRuns,
+    calls_of,
+    flat_call,
+    is_direct,
+    rooms_of,
+)
 from tfc.client.feeds import feed_arrays, feed_entries
 from tfc.client.fetches import Fetches, fetch_key, flat_form
 from tfc.client.interrupt import session_is_closed
-from tfc.client.loop_plan import LoopFeeds, LoopPlan
+from tfc.client.loop_plan import LoopFeeds, LoopPlan, stops_of
 from tfc.client.pipeline import Pipeline, PipelineRun
 from tfc.client.plan import Plan
 from tfc.client.run_loop import LoopResult, LoopRun, drive
-from tfc.client.runtime import Runtime, Statistics
+from tfc.client.runtime import Runtime, Statistics, pass_options
 from tfc.client.state import VariableStore
 from tfc.codegen import array_pool, dispatch
 from tfc.framework import session_stack, stack
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.stack import get_default_graph
-from tfc.passes.options import PassOptions
-from tfc.passes.repeat import Stops
 from tfc.runtime import python_abi
 from tfc.runtime.pool import available_cores
 
@@ -75,7 +81,7 @@ class BaseSession:
             VariableStore(),
             Statistics(),
             threads or process_options.threads or available_cores(),
-            _pass_options,
+            pass_options,
         )
         self._fetches: dict[Any, Fetches] = {}
         self._plans: dict[Any, Plan] = {}
@@ -130,6 +136,16 @@ class BaseSession:
           tf.errors.OpError: what an op finds wrong when it runs; no variable is half written.
           KeyboardInterrupt: Ctrl-C, in loops too.
         """
+        if options is None:  # a method bound before native dispatch took its place
+            known = self._attempt(fetches, feed_dict)
+            if known is not NotImplemented:
+                return known
+        return self._run(fetches, feed_dict, options, run_metadata)
+
+    def _run(
+        self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None
+    ) -> Any:
+        """What `run` does in Python."""
         self._check_open()
         fetched = self._fetches_of(fetches)
         values = feed_arrays(self._graph, feed_dict)
@@ -139,8 +155,8 @@ class BaseSession:
 
         return fetched.rebuild(self._run_elements(fetched, values, options, self._fast, calls))
 
-    def _attempt(self, elements: Sequence[Any], values: Mapping[Tensor, np.ndarray]) -> Any:
-        """The values of `elements`, from a native entry; NotImplemented if there is none. Native
+    def _attempt(self, fetches: Any, feed_dict: Mapping[Any, Any] | None) -> Any:
+        """The values of `fetches`, from a native entry; NotImplemented if there is none. Native
         code takes this method's place."""
         return NotImplemented
 
@@ -296,19 +312,7 @@ class BaseSession:
     def _loop_of(
         self, fetched: Fetches, until: Any, stop_on_nan: Any, feeds: LoopFeeds
     ) -> LoopPlan:
-        def tensor(what: Any) -> Tensor:
-            found: Tensor = self._graph.as_graph_element(what, allow_operation=False)
-            return found
-
-        floating = [t for t in fetched.elements if isinstance(t, Tensor) and t.dtype.is_floating]
-        if stop_on_nan is True:
-            not_nan = tuple(floating)
-        elif stop_on_nan is None or stop_on_nan is False:
-            not_nan = ()
-        else:
-            wanted = stop_on_nan if isinstance(stop_on_nan, (list, tuple)) else [stop_on_nan]
-            not_nan = tuple(tensor(t) for t in wanted)
-        stops = Stops(tensor(until) if until is not None else None, not_nan)
+        stops = stops_of(self._graph, fetched.elements, until, stop_on_nan)
         key = (fetched, stops, *feeds.key)
         plan = self._loops.get(key)
         if plan is None:
@@ -344,7 +348,9 @@ class BaseSession:
             mine = entries if form is not None and direct else self._fast
 
             def calls(fed: Sequence[Tensor]) -> list[Call]:
-                return [Call(*form, fed) if form and mine is entries else flat_call(fetched, fed)]
+                if form and mine is entries:
+                    return [Call(*form, fed, rooms_of(keys, args, values))]
+                return [flat_call(fetched, fed)]
 
             return fetched.rebuild(
                 self._run_elements(fetched, values, kwargs.get("options"), mine, calls)
@@ -432,6 +438,7 @@ class InteractiveSession(BaseSession):
 
 
 _python_run = BaseSession.run
+BaseSession._run.__qualname__ = _python_run.__qualname__  # in messages about its arguments
 _install_lock = threading.RLock()  # finalizers may come back
 _RUN_DOC = f"""run($self, fetches, feed_dict=None, options=None, run_metadata=None)
 --
@@ -446,9 +453,9 @@ def install() -> bool:
         return False
     with _install_lock:
         if "call" not in FastCallable.__dict__:
-            found = dispatch.load(_python_run, default_cache())
+            found = dispatch.load(BaseSession._run, default_cache())
             methods = (
-                (BaseSession, "_attempt", "attempt", "_attempt($self, elements, values)\n--\n\n"),
+                (BaseSession, "_attempt", "attempt", "_attempt($self, fetches, feed_dict)\n--\n\n"),
                 (BaseSession, "run", "run", _RUN_DOC),
                 (FastCallable, "call", "run_callable", "The values of what was fetched."),
             )
@@ -456,17 +463,6 @@ def install() -> bool:
                 if name != "run" or owner.__dict__[name] is _python_run:
                     setattr(owner, name, dispatch.method(owner, found[function], name, doc))
     return True
-
-
-def _pass_options() -> PassOptions:
-    """Fresh options for one compilation, as the environment asks for."""
-    return PassOptions(
-        level=process_options.level,
-        passes=process_options.passes,
-        check=bool(process_options.check),
-        fuel=process_options.fuel,
-        shuffle=process_options.shuffle,
-    )
 
 
 def _positive(name: str, value: Any) -> int:

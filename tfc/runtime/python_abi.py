@@ -28,6 +28,7 @@ DESCR_BYTEORDER, DESCR_NUMBER = 26, 28
 SCALAR_VALUE = HEAD
 FIRST_SLOT = HEAD
 _API = {  # places in numpy's table of functions
+    "PyArray_CopyInto": 50,
     "PyArray_Scalar": 60,
     "PyArray_NewFromDescr": 94,
     "PyDataMem_SetHandler": 304,
@@ -39,12 +40,13 @@ _PYTHON = (
     "PyLong_AsLongLongAndOverflow", "PyList_New", "PyList_Size", "PyList_GetItem",
     "PyList_SetItem", "PyTuple_New", "PyTuple_Size", "PyTuple_GetItem", "PyTuple_SetItem",
     "PyDict_New", "PyDict_Size", "PyDict_Next", "PyDict_SetItem", "PyErr_CheckSignals",
-    "PyObject_CallOneArg", "PyThread_get_thread_ident",
+    "PyObject_CallOneArg", "PyThread_get_thread_ident", "PyUnicode_Compare",
 )  # fmt: skip
 _OBJECTS = {
     "None": None, "True": True, "False": False, "NotImplemented": NotImplemented,
     "float": float, "int": int, "list": list, "tuple": tuple, "dict": dict,
-    "ndarray": np.ndarray, "float64": np.float64, "feed_dict": sys.intern("feed_dict"),
+    "ndarray": np.ndarray, "float64": np.float64, "float32": np.float32, "int64": np.int64,
+    "int32": np.int32, "str": str, "feed_dict": sys.intern("feed_dict"),
     "set_wakeup_fd": signal.set_wakeup_fd,
 }  # fmt: skip
 
@@ -212,6 +214,12 @@ def _check_functions() -> str:
     dtype = np.dtype(np.int16)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(dtype))  # the next call takes one
     fresh = array(np.ndarray, dtype, 2, ctypes.addressof(dims), None, None, 0, None)
+    copy = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.py_object)(
+        symbols()["PyArray_CopyInto"]
+    )
+    fresh[...], given = 0, np.arange(15.0).reshape(5, 3).T
+    if copy(fresh, given) or (fresh != given).any():
+        return "numpy copies no array where its table says so"
     if type(made) is not np.float32 or made != 2.5:
         return "numpy makes no scalar where its table says so"
     if type(fresh) is not np.ndarray or fresh.shape != (3, 5) or fresh.dtype != dtype:

@@ -13,7 +13,7 @@ from tfc.codegen.dispatch.code import (
     function,
     py,
 )
-from tfc.codegen.dispatch.layout import Context, Entry, Feed, Kind, Output, Variable
+from tfc.codegen.dispatch.layout import Context, Entry, Feed, Kind, Node, Output, Variable
 from tfc.codegen.text import V, const, i64
 from tfc.runtime import python_abi as abi
 
@@ -179,12 +179,78 @@ def build_dict(c: Code, entry: V) -> V:
 
 
 @function("ptr", "ptr")
+def build_node(c: Code, node: V) -> V:
+    """A new reference to the value of a node. Null: an exception is set."""
+    kind, make = c.get(node, Node.KIND), c.get(node, Node.MAKE, "ptr")
+    with c.when(c.differ(make, NULL)):
+        parts = c.call("ptr", "build_parts", node)
+        c.leave(c.same(parts, NULL), NULL)
+        made = c.call("ptr", "PyObject_CallOneArg", make, parts)
+        c.drop(parts)
+        c.give(made)
+    with c.when(c.same(kind, Kind.LEAF)):
+        output = c.get(node, Node.RESULT, "ptr")
+        value = c.pick(
+            c.same(output, NULL), lambda: py("None"), lambda: c.get(output, Output.OBJECT, "ptr")
+        )
+        c.call("void", "Py_IncRef", value)
+        c.give(value)
+    with c.when(c.same(kind, Kind.LIST)):
+        c.give(c.call("ptr", "build_parts", node))
+    with c.when(c.same(kind, Kind.TUPLE)):
+        c.give(_build_children(c, node, "Tuple"))
+    return c.call("ptr", "build_pairs", node)
+
+
+@function("ptr", "ptr")
+def build_parts(c: Code, node: V) -> V:
+    """A list of the values of a node's children."""
+    return _build_children(c, node, "List")
+
+
+def _build_children(c: Code, node: V, of: str) -> V:
+    count, children = c.get(node, Node.COUNT), c.get(node, Node.CHILDREN, "ptr")
+    made = c.call("ptr", f"Py{of}_New", count)
+    c.leave(c.same(made, NULL), NULL)
+    with c.loop(i64(0), count) as loop:
+        child = c.gep(children, c.mul(loop.index, len(Node)), "i64")
+        value = c.call("ptr", "build_node", child)
+        with c.when(c.same(value, NULL), NULL):
+            c.drop(made)
+        c.call("i32", f"Py{of}_SetItem", made, loop.index, value)  # takes the reference
+        loop.next([])
+    return made
+
+
+@function("ptr", "ptr")
+def build_pairs(c: Code, node: V) -> V:
+    count, children = c.get(node, Node.COUNT), c.get(node, Node.CHILDREN, "ptr")
+    keys, made = c.get(node, Node.KEYS, "ptr"), c.call("ptr", "PyDict_New")
+    c.leave(c.same(made, NULL), NULL)
+    with c.loop(i64(0), count) as loop:
+        child = c.gep(children, c.mul(loop.index, len(Node)), "i64")
+        value = c.call("ptr", "build_node", child)
+        with c.when(c.same(value, NULL), NULL):
+            c.drop(made)
+        key = c.load("ptr", c.gep(keys, loop.index, "ptr"), 8)
+        status = c.call("i32", "PyDict_SetItem", made, key, value)
+        c.drop(value)
+        with c.when(c.differ(status, 0), NULL):
+            c.drop(made)
+        loop.next([])
+    return made
+
+
+@function("ptr", "ptr")
 def build(c: Code, entry: V) -> V:
     """What the caller gets; ERROR if there is no memory for it."""
     c.leave(c.same(c.call("i1", "make_scalars", entry), NO), ERROR)
     kind = c.get(entry, Entry.KIND)
     with c.when(c.same(kind, Kind.LEAF)):
         c.give(c.call("ptr", "value_of", entry, i64(0)))
+    with c.when(c.same(kind, Kind.NESTED)):
+        nested = c.call("ptr", "build_node", c.get(entry, Entry.ROOT, "ptr"))
+        c.give(c.select(c.same(nested, NULL), ERROR, nested))
     write = c.select(c.same(kind, Kind.LIST), V("@build_list", "ptr"), V("@build_tuple", "ptr"))
     write = c.select(c.same(kind, Kind.DICT), V("@build_dict", "ptr"), write)
     made = c.ins(f"call ptr {write.ref}(ptr {entry.ref})", "ptr")

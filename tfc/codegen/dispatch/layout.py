@@ -35,6 +35,7 @@ class Kind(IntEnum):
     LIST = 1
     TUPLE = 2
     DICT = 3
+    NESTED = 4
 
 
 class Entry(_Fields):
@@ -60,6 +61,20 @@ class Entry(_Fields):
     FAILED = auto()  # 1: it ended in an error, and is not to be used any more
     USED = auto()  # 1: since Python last looked
     RUNS = auto()  # address of a count of the runs that succeeded
+    ROOT = auto()  # of what is nested: NODE
+    CONVERTS = auto()  # 1: there are feeds with ROOM, and all are HELD
+
+
+class Node(_Fields):
+    """A part of a nested fetch, and of the value that the caller gets for it."""
+
+    KIND = auto()  # LEAF, LIST, TUPLE or DICT
+    OBJECT = auto()  # a LEAF: itself; else its type
+    COUNT = auto()
+    CHILDREN = auto()  # NODEs, one after the other
+    KEYS = auto()  # of a DICT: objects
+    RESULT = auto()  # of a LEAF: OUTPUT; 0 for an Operation
+    MAKE = auto()  # makes the value of a list of the children's; or 0
 
 
 class Context(_Fields):
@@ -108,6 +123,10 @@ class Feed(_Fields):
     MOST = auto()
     CELL = auto()  # where a converted number is put
     VALUE = auto()  # the object that was fed, while the call is in flight
+    SIZE = auto()  # bytes of an element
+    REAL = auto()  # 1: numpy may convert real numbers of another dtype to this one
+    ROOM = auto()  # the array that converted elements are put into; or 0
+    HELD = auto()  # 1: VALUE counts as a reference
 
 
 class Variable(_Fields):

@@ -5,27 +5,27 @@ Three functions with the calling convention of METH_FASTCALL | METH_KEYWORDS lea
 Python method), `run_callable` is the method of what `make_callable` returns. All walk the records
 of `layout.py`, and take an entry only if nothing can differ from what the Python method would do:
 the graph and the types of the variables are those the entry was made for, the fetched objects
-and the keys of the feeds are the same objects, each value is an array that can be used as it is
-(or a number whose conversion is exact here), nobody else is in a call of the same function, and
-the Session's lock is free. Everything else is the Python method's, also the message of a run that
-fails: a failed run has changed nothing, and is done again there.
+and the keys of the feeds are the same objects or equal names, each value is an array that can be
+used as it is (or what `convert.py` converts as numpy does), nobody else is in a call of the same
+function, and the Session's lock is free. Everything else is the Python method's, also the message
+of a run that fails: a failed run has changed nothing, and is done again there.
 
-Python code can run in only three places, and what is needed after them is held: where signals are
-handled before a loop, while the GIL is released, and where objects are made or let go (collections
-of garbage run finalizers). Until then the objects are borrowed from the caller. No exception is
-pending when a function here returns "not mine" (null).
+Python code can run in only four places, and what is needed after them is held: where numpy
+converts an array, where signals are handled before a loop, while the GIL is released, and where
+objects are made or let go (collections of garbage run finalizers). Until then the objects are
+borrowed from the caller. No exception is pending when a function here returns "not mine" (null).
 """
 
 from __future__ import annotations
 
-from tfc.codegen.dispatch import call, match, watch
+from tfc.codegen.dispatch import call, convert, match, watch
 from tfc.codegen.dispatch.code import ERROR, FUNCTIONS, NULL, YES, Code, function, py
-from tfc.codegen.dispatch.layout import Context, Entry, Table
+from tfc.codegen.dispatch.layout import Context, Entry, Kind, Table
 from tfc.codegen.text import V, i64
 from tfc.runtime import python_abi as abi
 
 EXPORTS = ("run", "attempt", "run_callable")
-PARTS = (match, call, watch)  # what they define is in FUNCTIONS
+PARTS = (match, convert, call, watch)  # what they define is in FUNCTIONS
 
 
 # -- from Python --------------------------------------------------------------------------------
@@ -40,14 +40,22 @@ def first_entry(c: Code, self: V) -> V:
     return c.select(c.call("i1", "is_current", table), first, NULL)
 
 
-@function("ptr", "ptr ptr ptr ptr ptr i64")
-def search(c: Code, first: V, matches: V, fetch: V, takes: V, fed: V, count: V) -> V:
+@function("ptr", "ptr ptr ptr ptr ptr ptr i64")
+def search(c: Code, first: V, matches: V, fetch: V, suits: V, takes: V, fed: V, count: V) -> V:
     """Run the entry for these fetches and feeds; null if there is none."""
     with c.chain(first) as entry, c.when(c.same(c.get(entry, Entry.FEEDS_COUNT), count)):
-        known = c.ins(f"call i1 {matches.ref}(ptr {entry.ref}, ptr {fetch.ref})", "i1")
+        nested = c.both(c.same(c.get(entry, Entry.KIND), Kind.NESTED), c.differ(fetch, NULL))
+        fits = c.select(nested, V("@matches_nested", "ptr"), matches)
+        known = c.ins(f"call i1 {fits.ref}(ptr {entry.ref}, ptr {fetch.ref})", "i1")
         context = c.get(entry, Entry.CONTEXT, "ptr")
         busy = c.op("or", c.get(context, Context.BUSY), c.get(entry, Entry.FAILED))
-        with c.when(c.both(known, c.same(busy, 0))):
+        ready = c.both(known, c.same(busy, 0))
+        converts = c.differ(c.get(entry, Entry.CONVERTS), 0)
+        with c.when(c.both(ready, converts)):
+            fits = c.ins(f"call i1 {suits.ref}(ptr {entry.ref}, ptr {fed.ref})", "i1")
+            with c.when(fits):
+                c.give(c.call("ptr", "run_converting", entry, takes, fed))
+        with c.when(c.both(ready, c.op("xor", converts, YES))):
             fits = c.ins(f"call i1 {takes.ref}(ptr {entry.ref}, ptr {fed.ref})", "i1")
             with c.when(fits):
                 c.give(c.call("ptr", "run_entry", entry))
@@ -79,7 +87,8 @@ def dispatch(c: Code, self: V, args: V, given: V, names: V) -> V:
     matches = V("@matches_leaf", "ptr")
     for of in ("list", "tuple", "dict"):
         matches = c.select(c.same(type, py(of)), V(f"@matches_{of}", "ptr"), matches)
-    return c.call("ptr", "search", first, matches, fetch, V("@takes_dict", "ptr"), fed, count)
+    suits, takes = V("@suits_dict", "ptr"), V("@takes_dict", "ptr")
+    return c.call("ptr", "search", first, matches, fetch, suits, takes, fed, count)
 
 
 @function("ptr", "ptr ptr ptr i64 ptr")
@@ -124,7 +133,7 @@ def run_callable(c: Code, self: V, args: V, given: V, names: V) -> V:
         c.both(c.differ(first, NULL), c.same(names, NULL)),
         lambda: c.call(
             "ptr", "search", first, V("@matches_any", "ptr"), NULL,
-            V("@takes_arguments", "ptr"), args, given,
+            V("@suits_arguments", "ptr"), V("@takes_arguments", "ptr"), args, given,
         ),
         lambda: NULL,
     )  # fmt: skip
