@@ -25,7 +25,7 @@ from tfc.codegen import native
 from tfc.codegen.profile import Counters, clock
 from tfc.codegen.target import host
 from tfc.ir.core import Op
-from tfc.prims.contract_plan import dot_contraction
+from tfc.prims.loop_nest import dot_contraction
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
 

@@ -16,7 +16,8 @@ from tfc.base.dtypes import numpy_dtype
 from tfc.base.target import Target
 from tfc.codegen.target import host
 from tfc.ir.core import Type
-from tfc.prims.contract_plan import dot_contraction, split
+from tfc.prims.contract_plan import split
+from tfc.prims.loop_nest import dot_contraction
 
 TOLERANCE = {"f32": 2e-5, "f64": 1e-12, "f16": 4e-3, "bf16": 4e-2}
 

@@ -26,8 +26,9 @@ from tfc.ir.walk import has_effects, live_ops, made_by, users
 from tfc.passes.hoist import carry_out
 from tfc.passes.matching import ELEMENTWISE
 from tfc.passes.options import PassOptions
-from tfc.prims.contract_plan import dot_contraction, split
+from tfc.prims.contract_plan import split
 from tfc.prims.contraction import free_axes
+from tfc.prims.loop_nest import dot_contraction
 
 PANEL = 32  # columns of a panel: whole packets on every target
 TURNED, PANELS = "turned", "panels"

@@ -19,18 +19,12 @@ from tfc.prims.contract_plan import (
     COLUMN_GRAIN,
     MOST_CHUNKS,
     SPLIT_FLOPS,
-    Contraction,
-    Dim,
-    Ints,
     Split,
-    ceil_div,
     hero_of,
-    merged,
     split,
-    static_shape,
-    strides,
     tile_split,
 )
+from tfc.prims.loop_nest import Contraction, Dim, Ints, ceil_div, merged, static_shape, strides
 
 CHANNELS = 16  # of which each chunk of a gradient for the filter of single channels has a multiple
 BLOCK_BYTES = 256 * 1024  # padded images made at a time, if there is more than one

@@ -24,7 +24,8 @@ from tfc.codegen.heroes.ranges import Range, part_range, static, unravel, value_
 from tfc.codegen.index import Index, as_index
 from tfc.codegen.packets import REGISTER, Packet
 from tfc.codegen.text import V, const, i64, vector_const
-from tfc.prims.contract_plan import Contraction, Dim, Split, ceil_div
+from tfc.prims.contract_plan import Split
+from tfc.prims.loop_nest import Contraction, Dim, ceil_div
 
 Finish = Callable[[tuple[Index, ...], Packet], None]
 

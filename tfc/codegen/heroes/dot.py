@@ -13,7 +13,8 @@ from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import V
 from tfc.ir.core import Op, Type
-from tfc.prims.contract_plan import Split, dot_contraction, op_split
+from tfc.prims.contract_plan import Split, op_split
+from tfc.prims.loop_nest import dot_contraction
 
 
 def stages(op: Op) -> Sequence[Callable[[Kernel], None]]:

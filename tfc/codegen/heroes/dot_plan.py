@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfc.base.target import Target
-from tfc.prims.contract_plan import WIDEST_TILE, Contraction, Split, ceil_div
+from tfc.prims.contract_plan import WIDEST_TILE, Split
+from tfc.prims.loop_nest import Contraction, ceil_div
 
 FMA_LATENCY = 4  # cycles; with two units, 8 chains keep both busy
 FINISH = 1.5  # cycles to finish and store one packet, roughly; 20 to start a tile
