@@ -15,6 +15,8 @@ from tests.codegen.heroes import HeroKernel
 from tfc.base.dtypes import numpy_dtype
 from tfc.codegen.target import host
 from tfc.ir.core import Type
+from tfc.prims.contract_plan import hero_of
+from tfc.prims.conv_plan import conv_grad_filter_plan
 
 TOLERANCE = {"f32": 2e-6, "f64": 1e-14, "f16": 4e-3, "bf16": 3e-2}
 
@@ -117,6 +119,33 @@ def test_parts_of_an_image_copy_their_lines(
     forward = attrs | {"x_dilation": (1, 1)}
     assert HeroKernel("conv", [Type("f32", x), Type("f32", f)], forward).chunks > x[0]
     _all_three(x, f, attrs)
+
+
+@pytest.mark.parametrize(
+    "x,f,attrs,dtype,cut,slices",
+    [
+        ((40, 11, 13, 5), (3, 3, 5, 37), _attrs(2, padding=SAME), "f32", 1, True),
+        ((300, 3, 5, 6), (2, 2, 6, 40), _attrs(2, padding=((1, 1), (0, 1))), "f32", 0, True),
+        ((3, 5, 301, 7), (3, 5, 7, 33), _attrs(2, (1, 1), ((1, 1), (2, 2))), "f32", 2, True),
+        ((9, 29, 31, 3), (7, 5, 3, 67), _attrs(2, (2, 1), ((3, 3), (2, 2))), "f64", 1, True),
+        ((5, 900, 4), (5, 4, 150), _attrs(1, (3,), None, (2,)), "f32", 1, False),
+        ((2, 30, 29, 61), (3, 3, 61, 140), _attrs(2, padding=SAME), "f32", 1, False),
+        ((2, 21, 23, 6), (3, 3, 3, 64), _attrs(2, padding=SAME, groups=2), "bf16", 1, False),
+        ((7000, 5), (5, 50), _attrs(0), "f32", 0, True),
+    ],
+)
+def test_blocks_and_slices_of_a_gradient_for_the_filter(
+    x: tuple[int, ...], f: tuple[int, ...], attrs: Any, dtype: str, cut: int, slices: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    forward = attrs | {"x_dilation": (1,) * (len(x) - 2)}
+    (y,) = p.conv.infer(Type(dtype, x), Type(dtype, f), **forward)
+    images, dy = _random(rng, x, dtype), _random(rng, y.shape, dtype)  # type: ignore[arg-type]
+    kernel = HeroKernel("conv_grad_filter", [Type(dtype, x), y], attrs | {"shape": f})
+    found = conv_grad_filter_plan(hero_of(kernel.fn.ops[0])).split
+    assert (found.cut, found.slices > 1) == (cut, slices)
+    assert found.block < dy.shape[cut]
+    _check("conv_grad_filter", images, dy, attrs | {"shape": f}, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16", "i32", "u8"])

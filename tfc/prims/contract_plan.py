@@ -55,12 +55,14 @@ class Split:
     """Extents of one part of outer, bands, rows and cols, and how many parts of each there are.
 
     along: packets lie along the inner loop.  pack: panels of b are copied to scratch.  line: if
-    packets lie along it, elements between the columns of a panel.  block: steps of `inner[0]` whose
-    products are summed before the next panel is made; all of them if there is one block.  panel,
-    partial: bytes of scratch per chunk, for the panel and for the sums between blocks.  slices: if
-    more than one, a chunk is a block, and all have been summed when all chunks have been done;
-    `partial` holds the sums of a chunk.  strip: if rows of a part are copied to scratch, which
-    takes `copied` bytes, elements between inner steps there.
+    packets lie along it, elements between the columns of a panel.  block: steps of `inner[cut]`,
+    within one step of the loops around it, whose products are summed before the next panel is made;
+    all of them if there is one block.  panel, partial: bytes of scratch per chunk, for the panel
+    and for the sums between blocks.  together: each block does all columns of a part before the
+    next block, and `partial` has room for all of them.  slices: if more than one, blocks are shared
+    out as well, to that many chunks of each part; each leaves `sums` bytes of sums, which are added
+    when all chunks have been done.  strip: if rows of a part are copied to scratch, which takes
+    `copied` bytes, elements between inner steps there.
     """
 
     extents: Extents
@@ -74,6 +76,9 @@ class Split:
     slices: int = 1
     strip: int = 0
     copied: int = 0
+    cut: int = 0
+    together: bool = False
+    sums: int = 0
 
     @property
     def chunks(self) -> int:
@@ -82,7 +87,12 @@ class Split:
     @property
     def scratch(self) -> int:
         """Bytes for all chunks: any two may run at the same time."""
-        return self.chunks * self.each
+        return self.chunks * self.each + self.all_sums
+
+    @property
+    def all_sums(self) -> int:
+        """Bytes for the sums of slices."""
+        return self.slices * self.sums if self.slices > 1 else 0
 
     @property
     def each(self) -> int:
@@ -107,10 +117,10 @@ def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split
         if copying.scratch <= MOST_COPIED:
             return copying
     extents = _part_extents(c, _packs(c), wanted)
-    return tile_split(c, extents, _parts(c, extents))
+    return tile_split(c, extents, parts_of(c, extents))
 
 
-def _parts(c: Contraction, extents: Extents) -> Extents:
+def parts_of(c: Contraction, extents: Extents) -> Extents:
     """How many parts of these extents there are."""
     outer, bands, rows, cols = extents
     return (
@@ -154,7 +164,7 @@ def _split_along(c: Contraction) -> Split:
     if wanted > 1:
         cols = _columns(c, wanted)[0]
     extents = (outer, max(c.strips, 1), max(c.row.extent, 1), cols)
-    return Split(extents, _parts(c, extents), False, c.inner[0].extent, 0, 0, True)
+    return Split(extents, parts_of(c, extents), False, c.inner[0].extent, 0, 0, True)
 
 
 def _has_few_columns(c: Contraction) -> bool:
@@ -191,10 +201,10 @@ def _split_few_columns(c: Contraction, wanted: int) -> Split:
     # Lines end in room for a packet, and do not all begin in the same set of the cache.
     line = ceil_div(block, PACKET) * PACKET + PACKET
     panel = aligned(line * size) if pack else 0
-    partial = _partial(c, extents) if block < c.depth else 0
-    if slices > 1:
-        partial = aligned(c.lines * size)
-    return Split(extents, _parts(c, extents), pack, block, panel, partial, True, line, slices)
+    partial = _partial(c, extents) if block < c.depth and slices == 1 else 0
+    sums = aligned(c.lines * size) if slices > 1 else 0
+    parts = parts_of(c, extents)
+    return Split(extents, parts, pack, block, panel, partial, True, line, slices, sums=sums)
 
 
 def _falls_together(c: Contraction) -> bool:
@@ -221,7 +231,7 @@ def _split_copying(c: Contraction, wanted: int) -> Split:
     size = dtypes.by_short(c.dtype).size
     lines = ceil_div(extents[2] * size, LINE)
     strip = (lines + 1 - lines % 2) * LINE // size  # odd: steps fall into all sets of the cache
-    whole = tile_split(c, extents, _parts(c, extents))
+    whole = tile_split(c, extents, parts_of(c, extents))
     return replace(whole, strip=strip, copied=aligned(strip * c.depth * size))
 
 
@@ -343,8 +353,10 @@ def op_chunks(fusion: Op) -> int:
 
 
 def op_scratch(fusion: Op) -> int:
-    """Bytes of scratch of a fusion around a dot; of one chunk, if it is left whole."""
-    parts = op_split(fusion)
-    if parts.slices > 1:
-        return parts.scratch
-    return parts.scratch if fusion.kwargs.get("chunks", 1) > 1 else parts.each
+    """Bytes of scratch of a fusion around a dot."""
+    return split_scratch(fusion, op_split(fusion))
+
+
+def split_scratch(fusion: Op, parts: Split) -> int:
+    """Bytes of scratch of a fusion that is split so; of one chunk, if it is left whole."""
+    return parts.scratch if fusion.kwargs.get("chunks", 1) > 1 else parts.each + parts.all_sums

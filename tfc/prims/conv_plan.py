@@ -22,8 +22,10 @@ from tfc.prims.contract_plan import (
     Split,
     hero_of,
     split,
+    split_scratch,
     tile_split,
 )
+from tfc.prims.filter_split import filter_split
 from tfc.prims.loop_nest import Contraction, Dim, Ints, ceil_div, merged, static_shape, strides
 
 CHANNELS = 16  # of which each chunk of a gradient for the filter of single channels has a multiple
@@ -328,9 +330,8 @@ def conv_grad_filter_plan(op: Op) -> FilterPlan:
     c = Contraction(
         (group,), bands, rows[at_row], col, merged(inner), op.result.type.dtype, rank + 2
     )
-    if by_channel(c):
-        return FilterPlan(c, _channel_split(c), image, x[0], joined)
-    return FilterPlan(c, split(c, _filter_parts(c)), image, x[0], joined)
+    parts = _channel_split(c) if by_channel(c) else filter_split(c)
+    return FilterPlan(c, parts, image, x[0], joined)
 
 
 def _channel_split(c: Contraction) -> Split:
@@ -339,11 +340,6 @@ def _channel_split(c: Contraction) -> Split:
     each = ceil_div(units, MOST_CHUNKS) * CHANNELS if c.flops >= SPLIT_FLOPS else c.batches
     parts = (ceil_div(c.batches, each), 1, 1, 1)
     return Split((each, c.strips, c.row.extent, 1), parts, False, 0, 0, 0)
-
-
-def _filter_parts(c: Contraction) -> int:
-    """Most parts: each reads all of dy, so it should have rows enough to use it on."""
-    return max(c.batches, c.batches * c.lines // 64, min(4, c.strips))
 
 
 def filter_chunks(fusion: Op) -> int:
@@ -356,7 +352,4 @@ def filter_scratch(fusion: Op) -> int:
     if not _works(fusion):
         return 0
     plan = conv_grad_filter_plan(hero_of(fusion))
-    each = plan.split.panel + plan.split.partial
-    return plan.image_bytes + each * (
-        plan.split.chunks if fusion.kwargs.get("chunks", 1) > 1 else 1
-    )
+    return plan.image_bytes + split_scratch(fusion, plan.split)

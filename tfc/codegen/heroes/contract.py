@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.heroes import turned
@@ -20,7 +21,15 @@ from tfc.codegen.heroes.along import AlongKernel, LinePacker
 from tfc.codegen.heroes.dot_plan import Tile
 from tfc.codegen.heroes.micro import Microkernel, Side, Step, turns
 from tfc.codegen.heroes.pack import Packer, copy_rows
-from tfc.codegen.heroes.ranges import Range, part_range, static, unravel, value_of
+from tfc.codegen.heroes.ranges import (
+    Range,
+    as_number,
+    part_range,
+    share_range,
+    static,
+    unravel,
+    value_of,
+)
 from tfc.codegen.index import Index, as_index
 from tfc.codegen.packets import REGISTER, Packet
 from tfc.codegen.text import V, const, i64, vector_const
@@ -40,6 +49,17 @@ class Place:
     a: V
     b: V
     index: dict[int, V]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where a block of the inner loop begins, its loops, whether sums have been started and whether
+    they end with it (None: there is one block)."""
+
+    place: Place
+    steps: Sequence[Step]
+    started: V | None
+    last: V | None
 
 
 class Contract:
@@ -63,11 +83,14 @@ class Contract:
         self.register = REGISTER[c.dtype]
         self.size = {"float": 4, "double": 8}.get(self.register) or int(self.register[1:]) // 8
         steps = [Step(d.extent, d.a, d.b) for d in c.inner]
-        self.blocks = ceil_div(c.inner[0].extent, split.block) if split.block else 1
+        around = prod(d.extent for d in c.inner[: split.cut])
+        self.cuts = ceil_div(c.inner[split.cut].extent, split.block) if split.block else 1
+        self.blocks = around * self.cuts
         self.steps = steps
         self.empty = c.depth == 0
-        self.steps_range: Range = (0, c.inner[0].extent)
+        self.block_range: Range = (0, self.blocks)
         self.slice = Index(0)
+        self.ahead = i64(0)  # columns of the part before the tile
         part = split.extents[2]
         self.exact = part % tile.rows == 0 and c.row.extent % tile.rows == 0
         # A result that does not fit into few registers' worth of code is finished from memory.
@@ -82,29 +105,20 @@ class Contract:
             # Neighbouring chunks, which one thread does, share columns: weights are written and
             # read again by the thread whose columns they are. Of an image they share bands.
             order = (0, 3, 1, 2) if self.c.strips == 1 else (0, 1, 2, 3)
-            numbers = unravel(t, loop.index, [parts[k] for k in order])
+            extents = [self.split.slices, *(parts[k] for k in order)]
+            slice, *numbers = unravel(t, loop.index, extents)
+            if self.split.slices > 1:
+                self.slice = as_index(self.e.axis(as_number(slice), 0, self.split.slices - 1))
+                self.block_range = share_range(t, slice, self.split.slices, self.blocks)
             ranges: list[Range] = [(0, 0)] * len(parts)
             for k, n in zip(order, numbers, strict=True):
                 ranges[k] = part_range(t, n, self.split.extents[k], self._whole()[k])
             panel = partial = V("null", "ptr")
-            if scratch is not None:
+            if scratch is not None and self.split.each:
                 each = 0 if shared else self.split.each
                 panel = t.gep(scratch, t.mul(loop.index, each), "i8")
                 partial = t.gep(panel, self.split.panel, "i8")
             self.ranges(ranges, a, b, panel, partial)
-
-    def sliced(self, lo: V | int, hi: V | int, a: V, b: V, scratch: V) -> None:
-        """Do chunks [lo, hi) of a contraction that falls into slices of its inner loop: `finish`
-        gets the sums of `self.slice`."""
-        t = self.t
-        with t.loop(lo, hi) as loop:
-            self.slice = self.e.loop_axis(loop, self.split.slices)
-            panel = t.gep(scratch, t.mul(loop.index, self.split.panel), "i8")
-            start = t.mul(loop.index, self.split.block)
-            end = t.minimum(t.add(start, i64(self.split.block)), i64(self.c.inner[0].extent))
-            self.steps_range = start, end
-            ranges = [(0, extent) for extent in self._whole()]
-            self.ranges(ranges, a, b, panel, V("null", "ptr"))
 
     def _whole(self) -> tuple[int, int, int, int]:
         c = self.c
@@ -119,20 +133,69 @@ class Contract:
             index, at, bt = self._locate(loop.index, self.c.outer, a, b)
             if self.split.strip:
                 at = self._copied(at, t.gep(partial, self.split.partial, "i8"))
-            lo, hi = cols
-            tile, extent = self.tile, self.c.col.extent
-            whole = extent - tile.tail
-            if whole:
-                end: V | int = whole
-                if not isinstance(hi, int):
-                    end = t.minimum(hi, i64(whole))
-                with t.loop(lo, end, tile.cols) as columns:
-                    self._column(Place(at, bt, index), columns.index, tile.cols)
-            if tile.tail and isinstance(hi, int):
-                self._column(Place(at, bt, index), i64(whole), tile.tail)
-            elif tile.tail:
-                with t.when(t.cmp("eq", value_of(hi), i64(extent))):
-                    self._column(Place(at, bt, index), i64(whole), tile.tail)
+            place = Place(at, bt, index)
+            if self.split.together:
+                self._blocks(place, lambda b: self._columns(cols, lambda n, w: self._tile(b, n, w)))
+            else:
+                self._columns(cols, lambda n, w: self._blocks(place, lambda b: self._tile(b, n, w)))
+
+    def _columns(self, cols: Range, body: Callable[[V, int], None]) -> None:
+        """body(column, width) for the tiles of a range of columns."""
+        t, (lo, hi), tile, extent = self.t, cols, self.tile, self.c.col.extent
+        whole = extent - tile.tail
+        if whole:
+            end: V | int = whole
+            if not isinstance(hi, int):
+                end = t.minimum(hi, i64(whole))
+            with t.loop(lo, end, tile.cols) as columns:
+                self.ahead = t.op("sub", columns.index, value_of(lo))
+                body(columns.index, tile.cols)
+        if tile.tail and isinstance(hi, int):
+            self.ahead = i64(whole - lo) if isinstance(lo, int) else t.op("sub", i64(whole), lo)
+            body(i64(whole), tile.tail)
+        elif tile.tail:
+            with t.when(t.cmp("eq", value_of(hi), i64(extent))):
+                self.ahead = t.op("sub", i64(whole), value_of(lo))
+                body(i64(whole), tile.tail)
+
+    def _blocks(self, place: Place, body: Callable[[Block], None]) -> None:
+        """The blocks of the inner loop, one after the other."""
+        t, inner, split = self.t, self.c.inner, self.split
+        if self.empty or self.blocks == 1:
+            body(Block(place, () if self.empty else self._steps(inner[0].extent), None, None))
+            return
+        first = inner[split.cut]
+        lo, hi = (value_of(end) for end in self.block_range)
+        with t.loop(lo, hi) as block:
+            extents = [*(d.extent for d in inner[: split.cut]), self.cuts]
+            *around, number = unravel(t, block.index, extents)
+            a, b = place.a, place.b
+            start = t.mul(number, split.block)
+            left = t.op("sub", i64(first.extent), start)
+            extent: V | int = split.block
+            if first.extent % split.block:
+                extent = t.minimum(left, i64(split.block))
+            steps = self._steps(extent)
+            for d, n in zip(inner[: split.cut], around, strict=True):
+                a, b = (
+                    t.gep(a, t.mul(n, d.a), self._a.element),
+                    t.gep(b, t.mul(n, d.b), self._b.element),
+                )
+            a = t.gep(a, t.mul(start, steps[0].a), self._a.element)
+            b = t.gep(b, t.mul(start, steps[0].b), self._b.element)
+            started = last = None
+            if split.slices < self.blocks:
+                started = t.cmp("ne", block.index, lo)
+                last = t.cmp("eq", block.index, t.add(hi, i64(-1)))
+            body(Block(Place(a, b, place.index), steps, started, last))
+
+    def _steps(self, extent: V | int) -> list[Step]:
+        """The loops of a block of `extent` steps."""
+        first = self.c.inner[self.split.cut]
+        return [
+            Step(extent, self.split.strip or first.a, first.b),
+            *self.steps[self.split.cut + 1 :],
+        ]
 
     def _locate(self, flat: V, dims: Sequence[Dim], a: V, b: V) -> tuple[dict[int, V], V, V]:
         """Indices of `dims` at flat position `flat`, and the pointers moved there."""
@@ -161,73 +224,55 @@ class Contract:
         return t.gep(to, t.op("sub", i64(0), lo), side.element)
 
     # -- one column tile ---------------------------------------------------------------------------
-    def _column(self, place: Place, col: V, cols: int) -> None:
-        """All rows of the range for `cols` columns from `col` on."""
-        t, c = self.t, self.c
-        packets, lanes = ceil_div(cols, self.tile.lanes), self.tile.lanes
+    def _tile(self, block: Block, col: V, cols: int) -> None:
+        """All rows of the range for `cols` columns from `col` on: the steps of one block."""
+        t, c, tile, steps = self.t, self.c, self.tile, list(block.steps)
+        packets, lanes = ceil_div(cols, tile.lanes), tile.lanes
         mask = None
         if cols % lanes:
             mask = vector_const("i1", [lane < cols % lanes for lane in range(lanes)])
         micro: Microkernel | AlongKernel
-        if self.empty:
-            micro = Microkernel(self.e, self.tile.rows, packets, lanes, self._a, self._b, mask)
-            self._rows(micro, (), place, place.b, col, cols, (None, None))
-            return
-        bt = t.gep(place.b, t.mul(col, c.col.b), self._b.element)
-        first = c.inner[0]
-        a_step = self.split.strip or first.a
-        extent: int | V = first.extent
-        with t.loop(*self.steps_range, self.split.block) as block:
-            at = place.a
-            started = last = None
-            if self.blocks > 1:
-                left = t.op("sub", i64(first.extent), block.index)
-                extent = t.minimum(left, i64(self.split.block))
-                at = t.gep(at, t.mul(block.index, a_step), self._a.element)
-                bt = t.gep(bt, t.mul(block.index, first.b), self._b.element)
-                if self.split.slices == 1:
-                    started = t.cmp("ne", block.index, i64(0))
-                    last = t.cmp("sle", left, i64(self.split.block))
-            steps = [Step(extent, a_step, first.b), *self.steps[1:]]
-            source, side = bt, self._b
-            if self.split.along:
-                side = Side(c.dtype, c.col.b)
-                if self.split.pack:
-                    side = Side(c.dtype, self.split.line)
-                    LinePacker(self.e, c.dtype, cols, lanes, side.stride).run(
-                        steps[0], bt, self.panel
-                    )
-                    source, steps = self.panel, [Step(extent, first.a, 1)]
-                blocks = started is not None
-                micro = AlongKernel(self.e, self.tile, cols, self._a, side, self.wide, blocks)
-            elif self.split.pack:
+        source = t.gep(block.place.b, t.mul(col, c.col.b), self._b.element)
+        side = self._b
+        if self.split.along and steps:
+            side = Side(c.dtype, c.col.b)
+            if self.split.pack:
+                side = Side(c.dtype, self.split.line)
+                LinePacker(self.e, c.dtype, cols, lanes, side.stride).run(
+                    steps[0], source, self.panel
+                )
+                source, steps = self.panel, [Step(steps[0].extent, steps[0].a, 1)]
+            blocks = block.started is not None
+            micro = AlongKernel(self.e, tile, cols, self._a, side, self.wide, blocks)
+        else:
+            if self.split.pack and steps:
                 packer = Packer(self.e, c.dtype, cols, c.col.b, lanes)
-                packer.run(steps, bt, self.panel)
+                packer.run(steps, source, self.panel)
                 source, side = self.panel, Side(_register_dtype(c.dtype), lanes)
                 steps, mask = _packed(steps, packer.width), None
-            if not self.split.along:
-                micro = Microkernel(self.e, self.tile.rows, packets, lanes, self._a, side, mask)
-            moved = Place(at, place.b, place.index)
-            self._rows(micro, steps, moved, source, col, cols, (started, last))
+            micro = Microkernel(self.e, tile.rows, packets, lanes, self._a, side, mask)
+        self._rows(micro, steps, block, source, col, cols)
 
     def _rows(
         self,
         micro: Microkernel | AlongKernel,
         steps: Sequence[Step],
-        place: Place,
+        block: Block,
         b: V,
         col: V,
         cols: int,
-        block: tuple[V | None, V | None],
     ) -> None:
-        """All bands and row tiles for one panel. block: whether sums have been started, and
-        whether they end (None: there is one block)."""
-        t, tile = self.t, self.tile
-        started, last = block
+        """All bands and row tiles for one panel."""
+        t, tile, place = self.t, self.tile, block.place
+        started, last = block.started, block.last
         band_lo, row_lo = self.bands[0], value_of(self.rows[0])
         # Sums between blocks: one tile after the other.
         tiles = ceil_div(self.split.extents[2], tile.rows)
         bytes_each = tile.rows * micro.packets * tile.lanes * self.size
+        before = self.partial
+        if self.split.together and started is not None:
+            column = self.split.extents[1] * tiles * tile.rows * self.size
+            before = t.gep(before, t.mul(self.ahead, column), "i8")
         with t.loop(*self.bands) as bands:
             index, a, _ = self._locate(bands.index, self.c.bands, place.a, place.b)
             index = place.index | index
@@ -235,7 +280,7 @@ class Contract:
                 at, skip = self._row_tile(rows.index)
                 a_row = t.gep(a, t.mul(at, self.c.row.a), micro.a.element)
                 sums = micro.zeros()
-                keep = self.partial
+                keep = before
                 if started is not None:
                     band = t.op("sub", bands.index, value_of(band_lo))
                     ahead = t.op("udiv", t.op("sub", rows.index, row_lo), i64(tile.rows))

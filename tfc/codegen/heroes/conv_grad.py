@@ -1,7 +1,7 @@
 """conv_grad_filter: one contraction over all images and pixels.
 
-The first stage makes padded copies of the images, the second contracts; each chunk of it owns
-elements of the filter, so that no sum is shared between threads.
+The first stage makes padded copies of the images, the second contracts: each chunk of it has
+elements of the filter, of all images or of a slice of their pixels; the third adds the slices.
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointe
 from tfc.codegen.heroes.dot_plan import choose_tile
 from tfc.codegen.heroes.images import Images
 from tfc.codegen.heroes.ranges import part_range
+from tfc.codegen.heroes.slices import sums_of, write_sums
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import V
-from tfc.ir.core import Op
+from tfc.ir.core import Op, Value
 from tfc.prims.conv_plan import CHANNELS, FilterPlan, by_channel, conv_grad_filter_plan
 from tfc.prims.kernel_info import kernel_scratch
 
+Indices = tuple[Index, ...]
+Give = Callable[[Indices, dict[Value, Packet]], None]
+
 
 def stages(op: Op) -> Sequence[Callable[[Kernel], None]]:
-    """Two stages; one, if there is nothing to pad."""
+    """One to three stages: there may be nothing to pad, and one slice."""
     hero = next(o for o in op.regions[0].ops if o.defn.name == "conv_grad_filter")
-    if hero.result.type.size and conv_grad_filter_plan(hero).image.copies:
-        return (_write_images, _write_products)
-    return (_write_products,)
+    if not hero.result.type.size:
+        return (_write_products,)
+    plan = conv_grad_filter_plan(hero)
+    first = (_write_images,) if plan.image.copies else ()
+    last = (_write_sums,) if plan.split.slices > 1 else ()
+    return (*first, _write_products, *last)
 
 
 def _write_images(k: Kernel) -> None:
@@ -50,21 +57,37 @@ def _write_products(k: Kernel) -> None:
     op = k.hero
     plan = conv_grad_filter_plan(op)
     source, dy = operand_pointer(k, op, 0), operand_pointer(k, op, 1)
-    scratch = k.scratch if kernel_scratch(k.op) else None
+    scratch = _scratch(k, plan) if kernel_scratch(k.op) else None
     if plan.image.copies:
         source = k.scratch
-        scratch = k.t.gep(k.scratch, plan.image_bytes, "i8")
     if by_channel(plan.c):
         _write_channels(k, op, plan, source, dy)
         return
     with k.e.with_lanes(k.e.lanes if plan.c.col.extent > 1 else 1):
         tile = choose_tile(plan.c, plan.split, k.target, k.e.lanes)
         lo, hi = chunk_bounds(k, plan.split.chunks)
-        finish = _finisher(k, op, plan)
-        loops = Contract(k.e, plan.c, plan.split, tile, finish, epilogue_weight(k), k.e.lanes)
-        if not plan.split.scratch:
-            scratch = None
+        finish, weight = _finisher(k, op, plan, k.finish), epilogue_weight(k)
+        if plan.split.slices > 1:
+            assert scratch is not None, "slices have sums"
+            sums = sums_of(k, scratch, plan.split)
+
+            def keep(index: Indices, values: dict[Value, Packet]) -> None:
+                k.e.store(sums, (loops.slice, *index), values[op.result])
+
+            finish, weight = _finisher(k, op, plan, keep), 1
+        loops = Contract(k.e, plan.c, plan.split, tile, finish, weight, k.e.lanes)
         loops.chunks(lo, hi, source, dy, scratch, shared=k.chunks == 1)
+
+
+def _scratch(k: Kernel, plan: FilterPlan) -> V:
+    """What is behind the images."""
+    return k.t.gep(k.scratch, plan.image_bytes, "i8") if plan.image.copies else k.scratch
+
+
+def _write_sums(k: Kernel) -> None:
+    """The slices together."""
+    plan = conv_grad_filter_plan(k.hero)
+    write_sums(k, sums_of(k, _scratch(k, plan), plan.split))
 
 
 def _write_channels(k: Kernel, op: Op, plan: FilterPlan, source: V, dy: V) -> None:
@@ -72,12 +95,12 @@ def _write_channels(k: Kernel, op: Op, plan: FilterPlan, source: V, dy: V) -> No
     lo, hi = chunk_bounds(k, plan.split.chunks)
     with k.e.with_lanes(min(k.e.lanes, CHANNELS)), k.t.loop(lo, hi) as chunks:
         groups = part_range(k.t, chunks.index, plan.split.extents[0], plan.c.batches)
-        finish = _finisher(k, op, plan)
+        finish = _finisher(k, op, plan, k.finish)
         loops = ChannelLoops(k.e, plan.c, finish, epilogue_weight(k), k.target.registers)
         loops.filters(groups, source, dy)
 
 
-def _finisher(k: Kernel, op: Op, plan: FilterPlan) -> Finish:
+def _finisher(k: Kernel, op: Op, plan: FilterPlan, give: Give) -> Finish:
     """Takes the contraction's axes to those of the filter."""
     value = op.result
     shape = value.type.shape
@@ -88,6 +111,6 @@ def _finisher(k: Kernel, op: Op, plan: FilterPlan) -> Finish:
         if plan.joined:
             pair = (int(shape[rank - 3]), int(shape[rank - 2]))
             front[rank - 3 : rank - 1] = k.e.delinearize(index[rank + 1], pair)
-        k.finish((*front, output), {value: packet})
+        give((*front, output), {value: packet})
 
     return finish

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot_plan import choose_tile
-from tfc.codegen.heroes.loop import result_nest
+from tfc.codegen.heroes.slices import sums_of, write_sums
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import V
-from tfc.ir.core import Op, Type
-from tfc.prims.contract_plan import Split, op_split
+from tfc.ir.core import Op
+from tfc.prims.contract_plan import op_split
 from tfc.prims.loop_nest import dot_contraction
 
 
@@ -39,38 +38,22 @@ def _write(k: Kernel) -> None:
         tile = choose_tile(c, parts, k.target, lanes)
         lo, hi = chunk_bounds(k, parts.chunks)
         if parts.slices > 1:
-            sums = _slices(k, parts)
+            sums = sums_of(k, k.scratch, parts)
 
             def keep(index: tuple[Index, ...], packet: Packet) -> None:
                 k.e.store(sums, (loops.slice, *index), packet)
 
             loops = Contract(k.e, c, parts, tile, keep, 1, wide)
-            loops.sliced(lo, hi, a, b, k.scratch)
+            loops.chunks(lo, hi, a, b, k.scratch, shared=k.chunks == 1)
             return
         loops = Contract(k.e, c, parts, tile, finisher(k, op), epilogue_weight(k), wide)
         scratch = k.scratch if parts.scratch else None
         loops.chunks(lo, hi, a, b, scratch, shared=k.chunks == 1)
 
 
-def _slices(k: Kernel, parts: Split) -> Buffer:
-    """The sums of each slice of the inner loop, behind the panels."""
-    type = k.hero.result.type
-    pointer = k.t.gep(k.scratch, parts.slices * parts.panel, "i8")
-    return Buffer(pointer, Type(type.dtype, (parts.slices, *type.shape)))
-
-
 def _write_sums(k: Kernel) -> None:
-    """The slices added in order, and the epilogue."""
-    parts, value = op_split(k.op), k.hero.result
-    sums, shape = _slices(k, parts), value.type.shape
-
-    def element(index: tuple[Index, ...]) -> None:
-        total = k.e.load(sums, (Index(0), *index))
-        for n in range(1, parts.slices):
-            total = k.e.binary("add", total, k.e.load(sums, (Index(n), *index)))
-        k.finish(index, {value: total})
-
-    result_nest(k, shape, [(d, d + 1) for d in range(len(shape))], element)
+    """The slices together."""
+    write_sums(k, sums_of(k, k.scratch, op_split(k.op)))
 
 
 def finisher(k: Kernel, op: Op) -> Finish:

@@ -38,6 +38,18 @@ def static(x: V) -> bool:
     return x.ref[0] not in "%@"
 
 
+def as_number(x: V) -> V | int:
+    return int(x.ref) if static(x) else x
+
+
+def share_range(t: Text, number: V, shares: int, extent: int) -> Range:
+    """What share `number` of `shares` covers of range(extent): as many, or one less or more."""
+    if shares == extent:
+        return number, t.add(number, i64(1))
+    lo = t.op("udiv", t.mul(number, extent), i64(shares))
+    return lo, t.op("udiv", t.mul(t.add(number, i64(1)), extent), i64(shares))
+
+
 def part_range(t: Text, number: V, step: int, extent: int) -> Range:
     """What part `number` of `step` positions covers of range(extent)."""
     if step >= extent:
