@@ -16,12 +16,12 @@ from tfc.base import dtypes
 from tfc.base.target import aligned
 from tfc.ir.core import Op
 from tfc.prims.contract_plan import (
+    CHUNK_FLOPS,
     COLUMN_GRAIN,
     MOST_CHUNKS,
     SPLIT_FLOPS,
     Split,
     hero_of,
-    split,
     split_scratch,
     tile_split,
 )
@@ -30,6 +30,9 @@ from tfc.prims.loop_nest import Contraction, Dim, Ints, ceil_div, merged, static
 
 CHANNELS = 16  # of which each chunk of a gradient for the filter of single channels has a multiple
 BLOCK_BYTES = 256 * 1024  # padded images made at a time, if there is more than one
+# Of a filter that does not stay in the L2 cache each chunk has columns of about so many bytes, and
+# uses panels of them on more images: 3x3 of 256 at 14x14 reads 2.4 MB of the filter for each image.
+FILTER_BYTES, BLOCK_BYTES_FAR = 600 * 1024, 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -213,29 +216,40 @@ def _window_plan(
 
 
 def _cut(c: Contraction, image: Padded, count: int, filter_start: int) -> WindowPlan:
-    """Parts: images first; lines of an image if there are too few; columns last."""
-    whole = split(c)
-    wanted = min(MOST_CHUNKS, whole.chunks) if whole.chunks > 1 else 1
-    images = ceil_div(count, min(wanted, count)) if count else 1
+    """Parts: of columns if the filter is large; images; lines of an image if there are too few; at
+    last columns."""
+    wanted = min(MOST_CHUNKS, c.flops // CHUNK_FLOPS) if c.flops >= SPLIT_FLOPS else 1
+    size = dtypes.by_short(c.dtype).size
+    far = round(c.depth * c.col.extent * size / FILTER_BYTES)
+    cols = _columns(c, min(wanted, far))
+    apart = cols < c.col.extent
+    wanted //= ceil_div(c.col.extent, cols) if apart else 1
+    images = ceil_div(count, max(1, min(wanted, count))) if count else 1
     wanted //= max(ceil_div(count, images), 1)
     strips = prod(d.extent for d in c.bands[1:])
     lines = strips
     if images == 1 and wanted > 1:
         lines = ceil_div(strips, max(1, min(wanted, strips)))
         wanted //= max(ceil_div(strips, lines), 1)
-    cols = c.col.extent
-    if wanted > 1 and cols > 2 * COLUMN_GRAIN:
-        units = ceil_div(cols, COLUMN_GRAIN)
-        cols = min(cols, ceil_div(units, min(wanted, units)) * COLUMN_GRAIN)
-    size = dtypes.by_short(c.dtype).size
+    if not apart:
+        cols = _columns(c, wanted)
     block = images
     if image.copies:
-        block = max(1, min(images, BLOCK_BYTES // max(image.elements * size, 1)))
+        most = BLOCK_BYTES_FAR if apart else BLOCK_BYTES
+        block = max(1, min(images, most // max(image.elements * size, 1)))
     c = replace(c, bands=(replace(c.bands[0], extent=block), *c.bands[1:]))
     extents = (c.batches, block * lines, c.row.extent, cols)
     parts = (ceil_div(count, images), ceil_div(strips, lines), ceil_div(c.col.extent, cols))
     used = tile_split(c, extents, (1, 1, 1, parts[2]))
     return WindowPlan(c, used, image, count, images, lines, block, parts, filter_start)
+
+
+def _columns(c: Contraction, parts: int) -> int:
+    """Columns of one of at most so many parts."""
+    units = ceil_div(c.col.extent, COLUMN_GRAIN)
+    if parts <= 1 or units <= 2:
+        return c.col.extent
+    return min(c.col.extent, ceil_div(units, min(parts, units)) * COLUMN_GRAIN)
 
 
 def by_channel(c: Contraction) -> bool:
