@@ -206,30 +206,34 @@ def test_nan_reaches_only_the_windows_that_see_it() -> None:
         np.testing.assert_array_equal(np.isnan(got[0, :, :, output]), expected)
 
 
-def test_bias_and_relu_ride_along() -> None:
+@pytest.mark.parametrize("groups", [1, 6])
+def test_bias_and_relu_ride_along(groups: int) -> None:
     def epilogue(build: Any, value: Any, extras: Any) -> Any:
         bias = p.broadcast(build, extras[0], dims=(3,), shape=value.type.shape)
         zero = p.splat(build, 0.0, value.type)
         return p.max(build, p.add(build, value, bias), zero)
 
     rng = np.random.default_rng(0)
-    x, f = _random(rng, (3, 10, 11, 6), "f32"), _random(rng, (3, 3, 6, 21), "f32")
-    bias = _random(rng, (21,), "f32")
-    attrs = _attrs(2, padding=SAME) | {"x_dilation": (1, 1)}
+    outputs = 21 if groups == 1 else groups
+    x = _random(rng, (3, 10, 11, 6), "f32")
+    f = _random(rng, (3, 3, 6 // groups, outputs), "f32")
+    bias = _random(rng, (outputs,), "f32")
+    attrs = _attrs(2, padding=SAME, groups=groups) | {"x_dilation": (1, 1)}
     types = [Type("f32", x.shape), Type("f32", f.shape)]
-    kernel = HeroKernel("conv", types, attrs, epilogue, [Type("f32", (21,))])
+    kernel = HeroKernel("conv", types, attrs, epilogue, [Type("f32", bias.shape)])
     want = np.maximum(p.conv.eval(x.astype(np.float64), f.astype(np.float64), **attrs) + bias, 0)
     np.testing.assert_allclose(kernel(x, f, bias), want, rtol=1e-4, atol=1e-4)
 
 
-def test_filter_update_in_place_happens_once() -> None:
+@pytest.mark.parametrize("channels, outputs, groups", [(8, 40, 1), (40, 40, 40)])
+def test_filter_update_in_place_happens_once(channels: int, outputs: int, groups: int) -> None:
     def epilogue(build: Any, value: Any, extras: Any) -> Any:
         return p.sub(build, extras[0], value)
 
     rng = np.random.default_rng(0)
-    x, dy = _random(rng, (20, 14, 14, 8), "f32"), _random(rng, (20, 14, 14, 40), "f32")
-    f = _random(rng, (5, 5, 8, 40), "f32")
-    attrs = _attrs(2, padding=((2, 2), (2, 2))) | {"shape": f.shape}
+    x, dy = _random(rng, (20, 14, 14, channels), "f32"), _random(rng, (20, 14, 14, outputs), "f32")
+    f = _random(rng, (5, 5, channels // groups, outputs), "f32")
+    attrs = _attrs(2, padding=((2, 2), (2, 2)), groups=groups) | {"shape": f.shape}
     types = [Type("f32", x.shape), Type("f32", dy.shape)]
     kernel = HeroKernel(
         "conv_grad_filter", types, attrs, epilogue, [Type("f32", f.shape)], in_place=0
@@ -248,12 +252,41 @@ CHANNELS = [
     ((2, 3, 4, 5, 20), (2, 1, 3), _attrs(3, groups=20)),
     ((2, 30, 40, 18), (1, 1), _attrs(2, groups=18)),
     ((3, 1, 700, 2), (1, 30), _attrs(2, groups=2)),
+    ((3, 300, 1, 20), (5, 1), _attrs(2, (2, 1), ((2, 2), (0, 0)), groups=20)),
+    ((1, 5, 2600, 3), (1, 3), _attrs(2, padding=((0, 0), (1, 1)), groups=3)),
+    ((1, 6, 90, 200), (4, 4), _attrs(2, (3, 2), ((1, 2), (2, 1)), groups=200)),
+    ((9, 24, 25, 130), (3, 3), _attrs(2, padding=SAME, groups=130)),
+    ((2, 12, 13, 6), (2, 1), _attrs(2, (3, 4), ((1, 0), (-1, 2)), groups=6)),
+    ((1, 30, 33, 5), (3, 3), _attrs(2, (2, 3), ((7, 7), (20, 9)), (7, 10), groups=5)),
+    ((2, 9, 9, 7), (3, 2), _attrs(2, (4, 6), ((2, 3), (5, 1)), (2, 4), groups=7)),
 ]
 
 
 @pytest.mark.parametrize("x, window, attrs", CHANNELS)
 def test_single_channels(x: tuple[int, ...], window: tuple[int, ...], attrs: Any) -> None:
     _all_three(x, (*window, 1, x[-1]), attrs)
+
+
+@given(st.data())
+@settings(max_examples=15, deadline=None)
+def test_any_small_convolution_of_single_channels(data: st.DataObject) -> None:
+    spatial = data.draw(st.integers(1, 3))
+
+    def draw(low: int, high: int) -> tuple[int, ...]:
+        return tuple(data.draw(st.integers(low, high)) for _ in range(spatial))
+
+    padding = tuple(zip(draw(-1, 5), draw(-1, 5), strict=True))
+    groups = data.draw(st.integers(2, 40))
+    attrs = _attrs(spatial, draw(1, 4), padding, draw(1, 3), groups)
+    x = (data.draw(st.integers(1, 3)), *draw(2, 21), groups)
+    _all_three(x, (*draw(1, 4), 1, groups), attrs)
+
+
+def test_sums_over_lines_are_parts_that_two_threads_add_alike() -> None:
+    shape = (9, 24, 25, 130)
+    attrs = _attrs(2, padding=SAME, groups=130) | {"shape": (3, 3, 1, 130)}
+    kernel = HeroKernel("conv_grad_filter", [Type("f32", shape)] * 2, attrs)
+    assert kernel.chunks > 8
 
 
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16", "i32", "i8"])

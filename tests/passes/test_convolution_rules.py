@@ -78,3 +78,26 @@ def test_zeros_between_gradients_meet_no_infinity() -> None:
     filters = np.float32([1, np.inf]).reshape(2, 1, 1)
     (got,) = run(fn, [filters, np.float32([1, 2, -3]).reshape(1, 3, 1)])
     np.testing.assert_array_equal(got.ravel(), [1, np.inf, 2, np.inf, -3, -np.inf])
+
+
+@pytest.mark.parametrize("each", [2, 3, 8, 17])
+def test_channels_of_several_outputs_are_repeated(each: int) -> None:
+    rng, groups = np.random.default_rng(each), 3
+    common = {"strides": (2, 1), "padding": ((1, 0), (2, 1)), "f_dilation": (1, 2)}
+    at = {**common, "groups": groups}
+    x, f = Type("f64", (2, 6, 7, groups)), Type("f64", (3, 2, 1, groups * each))
+    dy = p.conv.infer(x, f, x_dilation=(1, 1), **at)[0]
+    b = Builder("f")
+    vx, vf, vdy = (b.param(t) for t in (x, f, dy))
+    results = [
+        p.conv(b, vx, vf, x_dilation=(1, 1), **at),
+        p.conv_grad_input(b, vf, vdy, shape=x.shape, **at),
+        p.conv_grad_filter(b, vx, vdy, shape=f.shape, **at),
+    ]
+    fn = b.finish(results)
+    after = simplify(fn, PassOptions())
+    found = [op.attr("groups") for op in after.ops if "groups" in op.kwargs]
+    assert len(found) >= 3 and set(found) == {groups * each if each <= 8 else groups}
+    arrays = [rng.standard_normal(v.type.shape) for v in fn.params]
+    for got, want in zip(run(after, arrays), run(fn, arrays), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-12)

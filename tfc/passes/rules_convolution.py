@@ -9,7 +9,8 @@ multiplied.
 
 A product whose columns are few channels leaves most lanes of a packet idle. It is turned round:
 every place of the filter times every pixel is one product whose columns are pixels, and each pixel
-of the result is the sum of those that belong to it, plane by plane.
+of the result is the sum of those that belong to it, plane by plane. Groups of one channel and few
+outputs leave lanes idle, too: with the channel repeated, packets lie along the groups.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tfc.passes.matching import Ints
 
 LANES = 16  # fewer columns than this cost as much
 MOST_SUMMED = 64  # places of the filter
+MOST_REPEATED = 8  # outputs of a channel; more of them fill a packet
 # Multiply-adds of a packet that take as long as writing a product, and reading it to be summed.
 # Two cores, 3x3 of 64 inputs to 1, 2 and 3 outputs: 1.25 ms each as columns; 0.54, 0.82, 0.92.
 MEMORY = 10
@@ -178,7 +180,7 @@ def grad_input_by_phases(build: Builder, op: Op) -> Value | None:
     them."""
     f, dy = op.operands
     axes, channels = _axes(op), f.type.shape[-2]
-    by_channel = op.attr("groups") > 1 and channels == 1  # moves more than it multiplies
+    by_channel = op.attr("groups") > 1 and channels == 1  # has a kernel that knows phases
     if axes is None or by_channel or all(a.s == 1 for a in axes):
         return None
     phases = prod(a.phases for a in axes)
@@ -272,7 +274,59 @@ def _interleaved(build: Builder, parts: Value, axes: list[Axis], shape: Ints) ->
     return p.slice_(build, parts, start=start, limit=limit, stride=(1,) * len(shape))
 
 
+# -- several outputs of each channel --------------------------------------------------------------
+def _multiple(f: Value | None, op: Op) -> int:
+    """How many outputs each group has, if that has one channel: 1 if that is not worth a change."""
+    if f is None or f.type.shape[-2] != 1 or op.attr("groups") == 1 or not op.result.type.size:
+        return 1
+    each = f.type.shape[-1] // op.attr("groups")
+    return each if each <= MOST_REPEATED else 1
+
+
+def _repeated(build: Builder, x: Value, each: int) -> Value:
+    """x with each channel `each` times."""
+    shape: Ints = x.type.shape
+    dims = tuple(range(len(shape)))
+    wide = p.broadcast(build, x, dims=dims, shape=(*shape, each))
+    return p.reshape(build, wide, shape=(*shape[:-1], shape[-1] * each))
+
+
+def conv_of_repeated(build: Builder, op: Op) -> Value | None:
+    """conv whose groups have a channel and some outputs = one of single channels, repeated."""
+    x, f = op.operands
+    each = _multiple(f, op)
+    if each == 1:
+        return None
+    groups = op.attr("groups") * each
+    return p.conv(build, _repeated(build, x, each), f, **{**op.kwargs, "groups": groups})
+
+
+def grad_input_of_repeated(build: Builder, op: Op) -> Value | None:
+    """The gradient of a repeated channel is the sum of theirs."""
+    f, dy = op.operands
+    each = _multiple(f, op)
+    if each == 1:
+        return None
+    shape, groups = op.attr("shape"), op.attr("groups")
+    changed = {**op.kwargs, "groups": groups * each, "shape": (*shape[:-1], groups * each)}
+    z = p.conv_grad_input(build, f, dy, **changed)
+    z = p.reshape(build, z, shape=(*shape, each))
+    return p.reduce(build, z, dims=(len(shape),), kind="add")
+
+
+def grad_filter_of_repeated(build: Builder, op: Op) -> Value | None:
+    """As conv_of_repeated: the filter is the same."""
+    x, dy = op.operands
+    each = _multiple(op.result, op)
+    if each == 1:
+        return None
+    groups = op.attr("groups") * each
+    x = _repeated(build, x, each)
+    return p.conv_grad_filter(build, x, dy, **{**op.kwargs, "groups": groups})
+
+
 RULES = {
-    "conv": (conv_by_planes,),
-    "conv_grad_input": (grad_input_by_planes, grad_input_by_phases),
+    "conv": (conv_by_planes, conv_of_repeated),
+    "conv_grad_input": (grad_input_by_planes, grad_input_of_repeated, grad_input_by_phases),
+    "conv_grad_filter": (grad_filter_of_repeated,),
 }

@@ -15,6 +15,7 @@ from math import prod
 from tfc.base import dtypes
 from tfc.base.target import aligned
 from tfc.ir.core import Op
+from tfc.prims.channel_plan import CHANNELS, channel_plan
 from tfc.prims.contract_plan import (
     CHUNK_FLOPS,
     COLUMN_GRAIN,
@@ -28,7 +29,6 @@ from tfc.prims.contract_plan import (
 from tfc.prims.filter_split import filter_split
 from tfc.prims.loop_nest import Contraction, Dim, Ints, ceil_div, merged, static_shape, strides
 
-CHANNELS = 16  # of which each chunk of a gradient for the filter of single channels has a multiple
 BLOCK_BYTES = 256 * 1024  # padded images made at a time, if there is more than one
 # Of a filter that does not stay in the L2 cache each chunk has columns of about so many bytes, and
 # uses panels of them on more images: 3x3 of 256 at 14x14 reads 2.4 MB of the filter for each image.
@@ -268,14 +268,20 @@ def window_plan(hero: Op) -> WindowPlan:
 
 def window_chunks(fusion: Op) -> int:
     """Chunks of a fusion around a convolution or its gradient for the input."""
-    return window_plan(hero_of(fusion)).chunks if _works(fusion) else 1
+    if not _works(fusion):
+        return 1
+    hero = hero_of(fusion)
+    return (channel_plan(hero) or window_plan(hero)).chunks
 
 
 def window_scratch(fusion: Op) -> int:
     """Bytes of scratch of such a fusion; of one chunk, if it is left whole."""
     if not _works(fusion):
         return 0
-    plan = window_plan(hero_of(fusion))
+    hero = hero_of(fusion)
+    if channel_plan(hero) is not None:
+        return 0
+    plan = window_plan(hero)
     return plan.chunk_bytes * (plan.chunks if fusion.kwargs.get("chunks", 1) > 1 else 1)
 
 
@@ -358,12 +364,18 @@ def _channel_split(c: Contraction) -> Split:
 
 def filter_chunks(fusion: Op) -> int:
     """Chunks of a fusion around conv_grad_filter."""
-    return conv_grad_filter_plan(hero_of(fusion)).split.chunks if _works(fusion) else 1
+    if not _works(fusion):
+        return 1
+    single = channel_plan(hero_of(fusion))
+    return single.chunks if single else conv_grad_filter_plan(hero_of(fusion)).split.chunks
 
 
 def filter_scratch(fusion: Op) -> int:
     """Bytes of scratch of such a fusion."""
     if not _works(fusion):
         return 0
+    single = channel_plan(hero_of(fusion))
+    if single is not None:
+        return single.sums_bytes
     plan = conv_grad_filter_plan(hero_of(fusion))
     return plan.image_bytes + split_scratch(fusion, plan.split)

@@ -78,9 +78,7 @@ class ChannelLoops:
 
     def groups(self, groups: Range, a: V, b: V, body: Callable[[Index, V, V], None]) -> None:
         """body(index, a, b) for each packet of groups, with the operands' pointers there."""
-        e, t, lanes, extent = self.e, self.t, self.e.lanes, self._group.extent
-        lo, hi = groups
-        whole = extent - extent % lanes
+        e, t, extent = self.e, self.t, self._group.extent
 
         def packet(base: V | int, mask: V | None) -> None:
             self.mask = mask
@@ -89,19 +87,7 @@ class ChannelLoops:
             body(index, t.gep(a, at, self.side.element), t.gep(b, at, self.side.element))
             self.mask = None
 
-        tail = vector_const("i1", [lane < extent - whole for lane in range(lanes)])
-        if isinstance(lo, int) and isinstance(hi, int):
-            if whole:
-                with t.loop(0, whole, lanes) as loop:
-                    packet(loop.index if loop.index.ref[0] == "%" else 0, None)
-            if whole < extent:
-                packet(whole, tail)
-            return
-        with t.loop(lo, t.minimum(value_of(hi), i64(whole)), lanes) as loop:
-            packet(loop.index, None)
-        if whole < extent:
-            with t.when(t.cmp("eq", value_of(hi), i64(extent))):
-                packet(whole, tail)
+        group_packets(e, extent, groups, packet)
 
     def _band(self, flat: V, a: V) -> tuple[dict[int, Index], V]:
         """The indices of a band, and the pointer to it."""
@@ -225,3 +211,25 @@ class ChannelLoops:
 
     def _add(self, a: V, b: V) -> V:
         return self.t.op("fadd" if self.floats else "add", a, b)
+
+
+def group_packets(
+    e: Emitter, extent: int, groups: Range, body: Callable[[V | int, V | None], None]
+) -> None:
+    """body(first, mask) for each packet of a range of groups, of `extent`; the range ends with
+    them, or with a packet."""
+    t, lanes, (lo, hi) = e.text, e.lanes, groups
+    whole = extent - extent % lanes
+    tail = vector_const("i1", [lane < extent - whole for lane in range(lanes)])
+    if isinstance(lo, int) and isinstance(hi, int):
+        if whole:
+            with t.loop(0, whole, lanes) as loop:
+                body(loop.index if loop.index.ref[0] == "%" else 0, None)
+        if whole < extent:
+            body(whole, tail)
+        return
+    with t.loop(lo, t.minimum(value_of(hi), i64(whole)), lanes) as loop:
+        body(loop.index, None)
+    if whole < extent:
+        with t.when(t.cmp("eq", value_of(hi), i64(extent))):
+            body(whole, tail)

@@ -1,11 +1,12 @@
 """conv, and conv_grad_input as the same loops over the dilated gradient and the turned filter.
 
 Each chunk makes padded copies of its images, block by block, in scratch of its own, and contracts
-windows of them, read in place, with the filter.
+windows of them, read in place, with the filter. Images of single channels are not copied.
 """
 
 from __future__ import annotations
 
+from tfc.codegen.heroes.channel_windows import write_windows
 from tfc.codegen.heroes.channels import ChannelLoops
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointer
@@ -17,12 +18,17 @@ from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import MEMORY, Packet
 from tfc.codegen.text import V, i64
 from tfc.ir.core import Op
+from tfc.prims.channel_plan import channel_plan
 from tfc.prims.conv_plan import WindowPlan, by_channel, window_plan
 
 
 def write(k: Kernel) -> None:
     """The only stage of a kernel around conv or conv_grad_input."""
     op = k.hero
+    single = channel_plan(op)
+    if single is not None:
+        write_windows(k, single)
+        return
     plan = window_plan(op)
     source, filters = operand_pointer(k, op, 0), operand_pointer(k, op, 1)
     if op.defn.name == "conv_grad_input":

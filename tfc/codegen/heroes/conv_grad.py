@@ -1,13 +1,15 @@
 """conv_grad_filter: one contraction over all images and pixels.
 
 The first stage makes padded copies of the images, the second contracts: each chunk of it has
-elements of the filter, of all images or of a slice of their pixels; the third adds the slices.
+elements of the filter, of all images or of a slice of their pixels; the third adds the slices. For
+single channels the first stage sums parts of the lines, the second adds the parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tfc.codegen.heroes.channel_windows import write_filter_sums, write_filters
 from tfc.codegen.heroes.channels import ChannelLoops
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointer
@@ -20,7 +22,8 @@ from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import V
 from tfc.ir.core import Op, Value
-from tfc.prims.conv_plan import CHANNELS, FilterPlan, by_channel, conv_grad_filter_plan
+from tfc.prims.channel_plan import CHANNELS, channel_plan
+from tfc.prims.conv_plan import FilterPlan, by_channel, conv_grad_filter_plan
 from tfc.prims.kernel_info import kernel_scratch
 
 Indices = tuple[Index, ...]
@@ -28,10 +31,12 @@ Give = Callable[[Indices, dict[Value, Packet]], None]
 
 
 def stages(op: Op) -> Sequence[Callable[[Kernel], None]]:
-    """One to three stages: there may be nothing to pad, and one slice."""
+    """One to three stages: there may be nothing to pad, and one slice; two for single channels."""
     hero = next(o for o in op.regions[0].ops if o.defn.name == "conv_grad_filter")
     if not hero.result.type.size:
         return (_write_products,)
+    if channel_plan(hero) is not None:
+        return (write_filters, write_filter_sums)
     plan = conv_grad_filter_plan(hero)
     first = (_write_images,) if plan.image.copies else ()
     last = (_write_sums,) if plan.split.slices > 1 else ()
