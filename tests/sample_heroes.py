@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import COMPLEX, FLOATS, INTEGERS, NUMBERS, REALS
+from tfc.prims import reduce_window
 
 Array = np.ndarray
 Case = tuple[str, tuple[Array, ...], dict[str, Any]]
@@ -108,6 +109,16 @@ def _select_and_scatter(spread: Spread, special: Special) -> Iterator[Case]:
             "padding": ((0, 0), (0, 0)),
         },
     )
+
+
+def _scatter_near(spread: Spread, special: Special) -> Iterator[Case]:
+    for label, (x, dy), attrs in _select_and_scatter(spread, special):
+        ones = (1,) * x.ndim
+        pooled = reduce_window.eval(x, kind="max", dilations=ones, **attrs)
+        yield label, (x, pooled, dy), attrs
+    attrs = {"window": (3, 2), "strides": (2, 1), "padding": ((1, 1), (0, 0))}
+    x = np.round(spread("f32", (6, 5))) * np.float32(2e-5) / 4
+    yield "near", (x, np.zeros((3, 4), "f"), spread("f32", (3, 4), 1)), attrs
 
 
 def _dot(spread: Spread, special: Special) -> Iterator[Case]:
@@ -323,6 +334,7 @@ _CASES: dict[str, Callable[[Spread, Special], Iterator[Case]]] = {
     "cumulative": _cumulative,
     "reduce_window": _reduce_window,
     "select_and_scatter": _select_and_scatter,
+    "scatter_near": _scatter_near,
     "dot": _dot,
     "conv": _conv,
     "conv_grad_input": _conv_grad_input,

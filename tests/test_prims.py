@@ -218,6 +218,23 @@ def test_select_and_scatter_is_its_definition(sample: Sample) -> None:
         assert_close(_result(sample), narrow.astype(x.dtype), ulps=2, scale=1)
 
 
+@_checked("scatter_near")
+def test_scatter_near_is_its_definition(sample: Sample) -> None:
+    (x, y, dy), attrs = sample.arrays, sample.attrs
+    expected, ones = np.zeros(x.shape, np.float64), (1,) * x.ndim
+    for o, _, at in _positions(dy.shape, attrs["window"], attrs, ones):
+        if _inside(at, x.shape):
+            if x.dtype.kind in "iu":
+                near = x[at] == y[o]
+            else:
+                with np.errstate(all="ignore"):
+                    near = abs(x[at] - y[o]) < np.asarray(1e-5).astype(x.dtype)
+            expected[at] += float(dy[o]) if near else 0.0
+    with np.errstate(all="ignore"):
+        narrow = expected.astype(np.int64) if x.dtype.kind in "iu" else expected
+        assert_close(_result(sample), narrow.astype(x.dtype), ulps=2, scale=1)
+
+
 @_checked("scatter")
 def test_scatter_is_its_definition(sample: Sample) -> None:
     (x, index, update), attrs = sample.arrays, sample.attrs

@@ -27,6 +27,7 @@ LOOSE = frozenset(
         "cumulative",
         "reduce_window",
         "select_and_scatter",
+        "scatter_near",
         "fusion",
     ]
 )

@@ -12,7 +12,6 @@ volumes to all that equal the result, or nearly so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,6 @@ from tfc.base import dtypes, errors
 from tfc.ir.core import Type, Value
 from tfc.ops import windows as w
 from tfc.ops.lowering import invalid
-
-NEAR = 1e-5  # what TensorFlow takes for equal in the gradient over volumes
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], w.Pairs]
 
@@ -140,7 +137,7 @@ def lower_max_grad(build: Any, x: Value, y: Value, dy: Value, attrs: dict[str, A
     _check_gradient(build, "grad", dy, x, geometry)
     if len(sizes) == 5:
         _check_gradient(build, "orig_output", y, x, geometry)
-        return _at_equals(build, x, y, dy, geometry)
+        return p.scatter_near(build, x, y, dy, window=sizes, strides=strides, padding=padding)
     return p.select_and_scatter(build, x, dy, window=sizes, strides=strides, padding=padding)
 
 
@@ -154,54 +151,6 @@ def _check_gradient(build: Any, what: str, dy: Value, x: Value, geometry: Geomet
             build,
             f"Expected {what} shape to be {list(expected)}, but got {list(dy.type.shape)}",
         )
-
-
-def _at_equals(build: Any, x: Value, y: Value, dy: Value, geometry: Geometry) -> Value:
-    """For each element of `x` the sum of `dy` over the windows that it lies in and whose `y` it
-    differs from by less than NEAR, which infinities do not."""
-    total = zero = p.full_like(build, x, 0)
-    near = p.full_like(build, x, NEAR if x.type.dtype in dtypes.FLOATS else 1)
-    if dy.type.size == 0:
-        return zero
-    sizes, strides, _ = geometry
-    for back in np.ndindex(*(ceil(k / s) for k, s in zip(sizes, strides, strict=True))):
-        seen, given = (_spread(build, v, x.type.shape, back, geometry) for v in (y, dy))
-        away = p.abs_(build, p.sub(build, x, seen))
-        part = p.select(build, p.lt(build, away, near), given, zero)
-        total = part if total is zero else p.add(build, total, part)
-    return total
-
-
-def _spread(
-    build: Any, v: Value, dims: Sequence[int], back: Sequence[int], geometry: Geometry
-) -> Value:
-    """For each element of an image of extents `dims`, what `v` has for the window that is `back`
-    windows before the last one that begins at or before it; 0 where that does not reach so far."""
-    zero = p.constant(build, 0, v.type.dtype)
-    shape: list[int] = []
-    places, ends, whole = [], [], []
-    low, high, start = [], [], []
-    for d, n, k, stride, (before, _), t in zip(dims, v.type.shape, *geometry, back, strict=True):
-        places.append(len(shape))
-        shape.append(n)
-        ends.append(0)
-        if stride > 1:  # each window's number, once for each element that it begins before the next
-            reach = min(stride, k - t * stride)
-            shape.append(reach)
-            ends.append(stride - reach)
-        whole.append(n * stride)
-        first = before - t * stride
-        low.append(max(-first, 0))
-        start.append(max(first, 0))
-        high.append(max(start[-1] + d - low[-1] - n * stride, 0))
-    v = p.broadcast(build, v, dims=tuple(places), shape=tuple(shape))
-    v = _pad(build, v, zero, [0] * len(shape), ends)
-    v = p.reshape(build, v, shape=tuple(whole))
-    v = _pad(build, v, zero, low, high)
-    limit = tuple(first + d for first, d in zip(start, dims, strict=True))
-    ones = (1,) * len(dims)
-    cut: Value = p.slice_(build, v, start=tuple(start), limit=limit, stride=ones)
-    return cut
 
 
 def _pad(build: Any, v: Value, fill: Value, low: Sequence[int], high: Sequence[int]) -> Value:

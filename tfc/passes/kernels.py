@@ -46,6 +46,7 @@ HEROES = {
     "cumulative": Hero(frozenset({0})),
     "reduce_window": Hero(frozenset({0})),
     "select_and_scatter": Hero(epilogue=True),
+    "scatter_near": Hero(epilogue=True),
     "dot": Hero(epilogue=True),
     "conv": Hero(epilogue=True),
     "conv_grad_input": Hero(epilogue=True),
@@ -61,6 +62,7 @@ HEROES = {
 }
 
 
+BY_WINDOWS = frozenset({"select_and_scatter", "scatter_near"})
 IN_MEMORY = frozenset({"scatter", "dynamic_update_slice"})
 """Heroes whose result is their first operand but for some elements: over its buffer, only those are
 written."""
@@ -99,7 +101,7 @@ class Site:
 
 def takes_epilogue(hero: Op) -> bool:
     """Whether each element of the result of `hero` is finished at once."""
-    tiled = hero.defn.name != "select_and_scatter" or has_tiles(hero)
+    tiled = hero.defn.name not in BY_WINDOWS or has_tiles(hero)
     return tiled and HEROES[hero.defn.name].epilogue
 
 

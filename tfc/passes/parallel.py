@@ -48,6 +48,7 @@ _SPLIT: tuple[str, ...] = (
     "cumulative",
     "reduce_window",
     "select_and_scatter",
+    "scatter_near",
 )
 WAKING_FLOPS = 2_000_000  # of light kernels together: 8 to 14 us
 LOOP_TURNS = 16  # of a loop, where nothing is known of them

@@ -84,6 +84,7 @@ from tfc.prims.reduction import (
     identity,
     reduce,
     reduce_window,
+    scatter_near,
     select_and_scatter,
 )
 

@@ -18,6 +18,7 @@ from tfc.prims.movement import Ints, check_axes
 from tfc.prims.numeric import Array, is_float, wide
 from tfc.prims.prim import Prim, check, check_dtype
 
+NEAR = 1e-5  # what is equal to `scatter_near`
 Pairs = tuple[tuple[int, int], ...]
 
 COMBINERS = {
@@ -304,8 +305,33 @@ def _select_and_scatter_array(
     return result.reshape(x.shape).astype(x.dtype)
 
 
+def _scatter_near_type(
+    x: Type, y: Type, dy: Type, *, window: Ints, strides: Ints, padding: Pairs
+) -> tuple[Type, ...]:
+    check(y == dy, f"scatter_near takes results and gradients of one type, not {y} and {dy}")
+    return _select_and_scatter_type(x, dy, window=window, strides=strides, padding=padding)
+
+
+def _scatter_near_array(
+    x: Array, y: Array, dy: Array, *, window: Ints, strides: Ints, padding: Pairs
+) -> Array:
+    wider, best, given = wide(x), wide(y), wide(dy)
+    limit = np.asarray(NEAR).astype(x.dtype).astype(wider.dtype) if is_float(x) else None
+    result = np.zeros(x.shape, wider.dtype)
+    for place in itertools.product(*map(range, window)):
+        offsets = [k - p[0] for k, p in zip(place, padding, strict=True)]
+        slices = list(map(covered, x.shape, dy.shape, strides, offsets))
+        into, source = tuple(s[0] for s in slices), tuple(s[1] for s in slices)
+        near = wider[source] == best[into]
+        if limit is not None:
+            away = np.abs(wider[source] - best[into]).astype(x.dtype)
+            near = wide(away) < limit
+        result[source] += np.where(near, given[into], 0)
+    return result.astype(x.dtype)
+
+
 def has_tiles(op: Op) -> bool:
-    """Whether the windows of a `select_and_scatter` lie side by side: no element is in two."""
+    """Whether the windows of a scatter by windows lie side by side: no element is in two."""
     return bool(op.attr("strides") == op.attr("window"))
 
 
@@ -316,5 +342,14 @@ select_and_scatter = Prim(
     "wholly in the padding gives nothing",
     _select_and_scatter_type,
     _select_and_scatter_array,
+    exact=False,
+)
+
+scatter_near = Prim(
+    "scatter_near",
+    "gradient of a max reduce_window that knows no first: dy of each window goes to all elements "
+    "of that window in x that differ from its y by less than 1e-5; integers, that equal it",
+    _scatter_near_type,
+    _scatter_near_array,
     exact=False,
 )

@@ -1,4 +1,5 @@
-"""Gradient of max pooling: each window's dy goes to the first greatest element of the window.
+"""Gradients of max pooling: each window's dy goes to the first greatest element of the window, or
+to all that are nearly as great.
 
 Windows that lie side by side are visited with what of x lies behind the last of them, so that each
 element is finished once, by its window. Else the result is zeroed, then windows are visited in
@@ -12,30 +13,33 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from tfc.base import dtypes
 from tfc.codegen.heroes.loop import nest
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V, const, vec
-from tfc.ir.core import Op
-from tfc.prims.reduction import has_tiles
+from tfc.codegen.text import Text, V, const, i64, vec
+from tfc.ir.core import Op, Value
+from tfc.prims.reduction import NEAR, has_tiles
 
-UNROLLED = 16  # windows of at most this many elements are written out
+UNROLLED = 16  # windows, or parts of them, of at most this many elements are written out
+MOST_UNROLLED = 32  # of windows inside x, whose places are no more than an address each
 
 Place = tuple[tuple[Index, ...], V | None]  # an index into x, and i1: whether it exists
 
 
 class Windows:
-    """One select_and_scatter while its text is written."""
+    """One select_and_scatter while its text is written; or scatter_near, as a subclass."""
 
     def __init__(self, k: Kernel):
         self.k, self.e, self.t = k, k.e, k.t
         self.op: Op = k.hero
-        self.x, self.dy = self.op.operands
+        self.x, self.dy = self.op.operands[0], self.op.operands[-1]
         self.shape: tuple[int, ...] = self.x.type.shape or ()
         self.out: tuple[int, ...] = self.dy.type.shape or ()
         self.window: tuple[int, ...] = self.op.attr("window")
         self.tiles = has_tiles(self.op)
+        self.whole = False  # whether the window at hand lies inside x
 
     def single(self, d: int) -> bool:
         """Whether windows along axis d are its elements."""
@@ -48,7 +52,11 @@ class Windows:
         strides, padding = self.op.attr("strides"), self.op.attr("padding")
         for d, (i, offset) in enumerate(zip(at, offsets, strict=True)):
             position = i if self.single(d) else i * strides[d] + offset - padding[d][0]
-            if position.lo < 0 or position.hi >= self.shape[d]:
+            low, high = position.lo, position.hi
+            if self.whole:
+                bounds = max(low, 0), min(high, self.shape[d] - 1)
+                position = Index(position.const, position.terms, bounds)
+            elif low < 0 or high >= self.shape[d]:
                 test = t.extract(e.in_range(position, 0, self.shape[d]).value, 0)
                 inside = test if inside is None else t.op("and", inside, test)
                 position = e.clamp(position, 0, self.shape[d] - 1)
@@ -58,18 +66,30 @@ class Windows:
     def each_place(
         self, carried: list[V], body: Callable[[tuple[Index, ...], V, list[V]], list[V]]
     ) -> list[V]:
-        """body(offsets, number, carried) for each element of a window, in row-major order; written
-        out for small windows, else a loop."""
-        count = math.prod(self.window)
-        if count <= UNROLLED:
-            for place in range(count):
-                offsets = self.e.delinearize(place, self.window)
-                carried = body(offsets, V(str(place), "i32"), carried)
+        """body(offsets, number, carried) for each element of a window, in row-major order; the
+        inner axes written out, as many as make few elements, the outer ones loops."""
+        return self._places((), i64(0), carried, body)
+
+    def _places(
+        self,
+        done: tuple[Index, ...],
+        number: V,
+        carried: list[V],
+        body: Callable[[tuple[Index, ...], V, list[V]], list[V]],
+    ) -> list[V]:
+        t, rest = self.t, self.window[len(done) :]
+        if not rest:
+            return body(done, _narrow(t, number), carried)
+        step = math.prod(rest[1:])
+        if rest[0] * step <= (MOST_UNROLLED if self.whole else UNROLLED):
+            for n in range(rest[0]):
+                after = t.add(number, i64(n * step))
+                carried = self._places((*done, Index(n)), after, carried, body)
             return carried
-        with self.t.loop(0, count, carried=carried) as loop:
-            offsets = self.e.delinearize(self.e.loop_axis(loop, count), self.window)
-            number = self.t.cast("trunc", loop.index, "i32")
-            loop.next(body(offsets, number, loop.carried))
+        with t.loop(0, rest[0], carried=carried) as loop:
+            after = t.add(number, t.mul(loop.index, step))
+            offset = self.e.loop_axis(loop, rest[0])
+            loop.next(self._places((*done, offset), after, loop.carried, body))
         return loop.results
 
     @property
@@ -79,8 +99,8 @@ class Windows:
         ends = (n + low for n, (low, _) in zip(self.shape, padding, strict=True))
         return tuple(-(-end // w) for end, w in zip(ends, self.window, strict=True))
 
-    def gradient(self, at: tuple[Index, ...]) -> Packet:
-        """dy of a window; zero for a tile that is none."""
+    def of_window(self, value: Value, at: tuple[Index, ...]) -> Packet:
+        """What dy, or y, has of a window; zero for a tile that is none."""
         e, t, inside, index = self.e, self.t, None, []
         for i, extent in zip(at, self.out, strict=True):
             if i.hi >= extent:
@@ -88,31 +108,66 @@ class Windows:
                 inside = test if inside is None else t.op("and", inside, test)
                 i = e.clamp(i, 0, extent - 1)
             index.append(i)
-        dy, zero = e.value(self.dy, tuple(index)), e.const(self.dy.type.dtype, 0)
+        found, zero = e.value(value, tuple(index)), e.const(value.type.dtype, 0)
         if inside is None:
-            return dy
-        return e.select(Packet(t.splat(inside, e.lanes), "i1"), dy, zero)
+            return found
+        return e.select(Packet(t.splat(inside, e.lanes), "i1"), found, zero)
 
     def visit(self, at: tuple[Index, ...]) -> None:
-        """One window, or a packet of neighbouring ones."""
-        t, lanes = self.t, self.e.lanes
-        chosen = self.choose(at)
-        dy = self.gradient(at)
+        """One window, or a packet of neighbouring ones. Those that lie inside x need no tests of
+        their places."""
+        t, strides, padding = self.t, self.op.attr("strides"), self.op.attr("padding")
+        inside = None
+        for d, i in enumerate(at):
+            if self.single(d):
+                continue
+            low = -(-padding[d][0] // strides[d])
+            high = (self.shape[d] + padding[d][0] - self.window[d]) // strides[d] + 1
+            if low <= i.lo and i.hi < high:
+                continue
+            if low >= high:
+                self._visit(at, False)
+                return
+            test = t.extract(self.e.in_range(i, low, high).value, 0)
+            inside = test if inside is None else t.op("and", inside, test)
+        if inside is None:
+            self._visit(at, True)
+            return
+        with t.when(inside):
+            self._visit(at, True)
+        with t.when(t.op("xor", inside, V("true", "i1"))):
+            self._visit(at, False)
+
+    def _visit(self, at: tuple[Index, ...], whole: bool) -> None:
+        self.whole = whole
+        takes = self.takes(at)
+        dy = self.of_window(self.dy, at)
         zero = self.e.const(dy.dtype, 0)
         put = self.finish if self.tiles else self.add
 
         def give(offsets: tuple[Index, ...], number: V, nothing: list[V]) -> list[V]:
             index, inside = self.place(at, offsets)
-            mine = Packet(t.cmp("eq", chosen, t.splat(number, lanes)), "i1")
-            part = self.e.select(mine, dy, zero)
+
+            def element() -> None:
+                put(index, self.e.select(takes(index, number), dy, zero))
+
             if inside is None:
-                put(index, part)
+                element()
             else:
-                with t.when(inside):
-                    put(index, part)
+                with self.t.when(inside):
+                    element()
             return nothing
 
         self.each_place([], give)
+
+    def takes(self, at: tuple[Index, ...]) -> Callable[[tuple[Index, ...], V], Packet]:
+        """What says whether the element of x at an index (a place by number) gets a window's dy."""
+        chosen, lanes = self.choose(at), self.e.lanes
+
+        def mine(index: tuple[Index, ...], number: V) -> Packet:
+            return Packet(self.t.cmp("eq", chosen, self.t.splat(number, lanes)), "i1")
+
+        return mine
 
     def add(self, index: tuple[Index, ...], part: Packet) -> None:
         result = self.k.results[0]
@@ -140,9 +195,26 @@ class Windows:
         return self.each_place(start, better)[1]
 
 
+class NearWindows(Windows):
+    """One scatter_near."""
+
+    def takes(self, at: tuple[Index, ...]) -> Callable[[tuple[Index, ...], V], Packet]:
+        e, dtype = self.e, self.x.type.dtype
+        best = self.of_window(self.op.operands[1], at)
+        near = e.const(dtype, NEAR) if dtype in dtypes.FLOATS else None
+
+        def mine(index: tuple[Index, ...], number: V) -> Packet:
+            value = e.value(self.x, index)
+            if near is None:
+                return e.compare("eq", value, best)
+            return e.compare("lt", e.unary("abs", e.binary("sub", value, best)), near)
+
+        return mine
+
+
 def write(k: Kernel) -> None:
     """The whole kernel."""
-    w = Windows(k)
+    w = NearWindows(k) if k.hero.defn.name == "scatter_near" else Windows(k)
     if k.chunks > 1 and not (w.shape and (w.tiles or w.single(0))):
         with k.t.when(k.t.cmp("eq", k.lo, V("0", "i64"))):
             k.chunks = 1
@@ -169,3 +241,10 @@ def _all(k: Kernel, w: Windows) -> None:
     if w.dy.type.size:
         with k.e.with_lanes(lanes):
             nest(k, w.out, w.visit)
+
+
+def _narrow(t: Text, number: V) -> V:
+    """An i64 as i32."""
+    if number.ref[0] == "%":
+        return t.cast("trunc", number, "i32")
+    return V(number.ref, "i32")
