@@ -229,13 +229,8 @@ def _lower_top(build: Any, input: Value, count: int) -> tuple[Value, Value]:
         raise invalid(build, f"Need k >= 0, got {count}")
     last = len(dims) - 1
     counter = p.iota(build, dtype="i32", shape=dims, dim=last)
-    both = p.sort(build, input, counter, dim=last, descending=True, num_keys=1)
-    limit = (*dims[:-1], count)
-    cut = [
-        p.slice(build, v, start=(0,) * len(dims), limit=limit, stride=(1,) * len(dims))
-        for v in both
-    ]
-    return cut[0], cut[1]
+    first = p.sort(build, input, counter, dim=last, descending=True, num_keys=1, limit=count)
+    return first[0], first[1]
 
 
 def _top_grad(op: Any, dy: Tensor) -> Tensor:

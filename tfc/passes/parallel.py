@@ -141,7 +141,7 @@ def _op_ns(op: Op) -> float:
     if "window" in op.kwargs:
         return float(size * prod(op.attr("window")) * NS_CHEAP * 2)
     if op.defn.name == "sort":
-        return size * NS_SORT
+        return max(v.type.size for v in op.operands) * NS_SORT
     if op.defn.name in HEROES:
         return max((v.type.size for v in op.operands), default=0) * NS_CHEAP * 2
     if op.defn.cheap:

@@ -203,27 +203,37 @@ dynamic_update_slice = Prim(
 # --- sort -----------------------------------------------------------------------------------
 
 
-def _sort_type(*xs: Type, dim: int, descending: bool, num_keys: int) -> tuple[Type, ...]:
+def _sort_type(
+    *xs: Type, dim: int, descending: bool, num_keys: int, limit: int | None = None
+) -> tuple[Type, ...]:
     check(1 <= num_keys <= len(xs), f"sort of {len(xs)} operands does not have {num_keys} keys")
     check_axes("sort", (dim,), xs[0].rank)
     for position, x in enumerate(xs):
         check(x.shape == xs[0].shape, f"sort takes operands of one shape, not {xs[0]} and {x}")
         check_dtype("sort", x, (*REALS, "i1") if position < num_keys else ANY)
-    return xs
+    if limit is None:
+        return xs
+    shape = xs[0].shape
+    check(0 <= limit <= shape[dim], f"the first {limit} are more than {xs[0]} has along axis {dim}")
+    return tuple(Type(x.dtype, (*shape[:dim], limit, *shape[dim + 1 :])) for x in xs)
 
 
-def _sort_arrays(*xs: Array, dim: int, descending: bool, num_keys: int) -> tuple[Array, ...]:
+def _sort_arrays(
+    *xs: Array, dim: int, descending: bool, num_keys: int, limit: int | None = None
+) -> tuple[Array, ...]:
     ranks = [sort_rank(x) for x in xs[:num_keys]]
     if descending:
         ranks = [np.invert(r) for r in ranks]
     order = np.lexsort(ranks[::-1], axis=dim)
+    order = np.take(order, range(order.shape[dim] if limit is None else limit), axis=dim)
     return tuple(np.take_along_axis(x, order, axis=dim) for x in xs)
 
 
 sort = Prim(
     "sort",
     "all operands permuted along dim so that the first num_keys are in lexicographic order; "
-    "stable; a NaN is greater than every number, and zeros of both signs are equal",
+    "stable; a NaN is greater than every number, and zeros of both signs are equal; of each line "
+    "the first `limit`, if that is given",
     _sort_type,
     _sort_arrays,
     defaults={"descending": False, "num_keys": 1},
