@@ -27,6 +27,7 @@ from tfc.passes.fresh import overwritten, room
 from tfc.passes.fuse_merge import merge_kernels
 from tfc.passes.fuse_rows import merge_rows
 from tfc.passes.kernels import (
+    IN_MEMORY,
     Site,
     hero_sites,
     is_free,
@@ -153,7 +154,7 @@ class Partition:
     def _reads_updated(self, op: Op, kernel: Kernel) -> bool:
         """Whether `op` reads what the kernel's hero should be written over, or would be taken for
         that hero."""
-        if kernel.hero is None or kernel.hero.defn.name != "dynamic_update_slice":
+        if kernel.hero is None or kernel.hero.defn.name not in IN_MEMORY:
             return False
         if op.defn is kernel.hero.defn:
             return True
