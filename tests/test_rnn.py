@@ -420,7 +420,7 @@ def test_names_and_shapes_of_dynamic_rnn(session):
 
 @pytest.mark.parametrize(("lengths", "steps"), [([1, 3, 2], 3), ([5, 1, 0], 5), ([0, 0, 0], 1)])
 def test_steps_beyond_all_lengths_are_not_run(lengths, steps):
-    """As in TensorFlow, so that what counts steps (here a variable) stands where it stands there."""
+    """As in TensorFlow, so that what counts steps (here a variable) stands where it does there."""
     counter = tf.get_variable("counter", initializer=0, trainable=False)
 
     class Counting(tf.nn.rnn_cell.BasicRNNCell):

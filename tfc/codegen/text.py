@@ -279,9 +279,8 @@ class Text:
 
     def stream(self, value: V, ptr: V, align: int) -> None:
         """A store that leaves no line in the caches."""
-        self.line(
-            f"store {value.type} {value.ref}, ptr {ptr.ref}, align {align}, !nontemporal !{{i32 1}}"
-        )
+        at = f"ptr {ptr.ref}, align {align}"
+        self.line(f"store {value.type} {value.ref}, {at}, !nontemporal !{{i32 1}}")
 
     def gep(self, ptr: V, index: V | int, element: str) -> V:
         """The address of element `index` (i64, may be negative) behind `ptr`."""
@@ -291,9 +290,8 @@ class Text:
         return self.ins(f"getelementptr {element}, ptr {ptr.ref}, i64 {at.ref}", "ptr")
 
     def opaque(self, a: V) -> V:
-        """`a`, of which LLVM knows nothing: no instruction. Addresses that a large body makes of a
-        pointer carried by its loop are then what they look like, base and offset, and LLVM's loop
-        strength reduction, which would look for better ones by trial, costs nothing there."""
+        """`a`, of which LLVM knows nothing: no instruction. Addresses that a large body makes of it
+        stay base and offset; LLVM's loop strength reduction would look for better ones by trial."""
         return self.ins(f'call {a.type} asm "", "=r,0"({a.type} {a.ref})', a.type)
 
     def alloca(self, type: str, align: int = 64) -> V:
