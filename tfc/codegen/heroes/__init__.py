@@ -16,7 +16,7 @@ from tfc.codegen.heroes import (
     conv,
     conv_grad,
     dot,
-    loop,
+    elements,
     reduce_stages,
     rng,
     rows,
@@ -42,8 +42,8 @@ def _one(write: Write) -> Callable[[Op], Sequence[Write]]:
     return lambda op: (write,)
 
 
-HEROES["loop"] = _one(loop.write)
-HEROES["reduce_window"] = _one(loop.write)  # its element is a fold
+HEROES["loop"] = _one(elements.write)
+HEROES["reduce_window"] = _one(elements.write)  # its element is a fold
 HEROES["dot"] = dot.stages
 HEROES["conv"] = _one(conv.write)
 HEROES["conv_grad_input"] = _one(conv.write)

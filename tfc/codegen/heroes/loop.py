@@ -1,39 +1,19 @@
-"""The default loop nest: every element of the results at its own index, in packets along the last
-axis. Neighbouring axes become one loop where every access allows it."""
+"""The default loop nests: every element of the results at its own index, in packets along the last
+axis."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 
-from tfc.codegen.heroes.streaming import streamed_or_not
-from tfc.codegen.index import Index, row_major
+from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.spaces import Probe, merged_axes, probe_axes
 from tfc.codegen.text import V, i64
 
 TILE = 16  # positions side by side in a tile: one cache line of float32
 
 
-def write(k: Kernel) -> None:
-    """Store all results, packet by packet."""
-    shape = k.space
-    probe = Probe(k.e.buffers)
-    axes = probe_axes(probe, shape)
-    for result in k.region.results:
-        for value, place in k.stores(probe, result, axes):
-            probe.value(value, axes)
-            probe.accesses.append(row_major(place, result.type.shape))
-    groups = merged_axes([*probe.accesses, row_major(axes, shape)], axes, shape)
-    across = _across(probe.accesses, axes, groups)
-    streamed_or_not(
-        k,
-        [math.prod(shape[a:b]) for a, b in groups],
-        lambda: result_nest(k, shape, groups, lambda index: k.finish(index, {}), across),
-    )
-
-
-def _across(
+def across_of(
     accesses: Sequence[Index], axes: Sequence[Index], groups: Sequence[tuple[int, int]]
 ) -> int | None:
     """The group along which neighbours lie in memory where those along the last do not, as in a
@@ -58,16 +38,23 @@ def result_nest(
     the last group and group `across`, if given."""
     extents = [math.prod(shape[a:b]) for a, b in groups]
 
-    def split(merged: Sequence[Index]) -> None:
-        index: list[Index] = []
-        for (a, b), m in zip(groups, merged, strict=True):
-            index.extend(k.e.delinearize(m, shape[a:b]))
-        body(tuple(index))
+    def each(merged: Sequence[Index]) -> None:
+        body(apart(k, shape, groups, merged))
 
     if across is None:
-        nest(k, extents, split)
+        nest(k, extents, each)
     else:
-        tiled_nest(k, extents, across, split)
+        tiled_nest(k, extents, across, each)
+
+
+def apart(
+    k: Kernel, shape: Sequence[int], groups: Sequence[tuple[int, int]], merged: Sequence[Index]
+) -> tuple[Index, ...]:
+    """An index for each axis of `shape`, from one for each group."""
+    index: list[Index] = []
+    for (a, b), m in zip(groups, merged, strict=True):
+        index.extend(k.e.delinearize(m, shape[a:b]))
+    return tuple(index)
 
 
 def tiled_nest(
@@ -83,12 +70,8 @@ def tiled_nest(
             with t.loop(low, high) as loop:
                 body((*at, k.e.loop_axis(loop, extent), *middle, j))
 
-        _outer(
-            k,
-            between,
-            (),
-            lambda middle: k.for_packets(extents[-1], lambda j: packet(middle, j)),
-            split=False,
+        inner_loops(
+            k, between, lambda middle: k.for_packets(extents[-1], lambda j: packet(middle, j))
         )
 
     def tiles(at: tuple[Index, ...]) -> None:
@@ -125,6 +108,13 @@ def outer_loops(
 ) -> None:
     """body(indices) for each position of `extents`, one at a time; the first axis is split."""
     _outer(k, extents, (), body)
+
+
+def inner_loops(
+    k: Kernel, extents: Sequence[int], body: Callable[[tuple[Index, ...]], None]
+) -> None:
+    """The same; nothing is split."""
+    _outer(k, extents, (), body, split=False)
 
 
 def _outer(
