@@ -242,3 +242,22 @@ def test_newer_names() -> None:
         variance_epsilon=1.0,
     )
     assert run(y).ravel().tolist() == [(i - 7) / 2 + 1 for i in range(16)]  # the scale is not used
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("size, stride", [(1, 1), (2, 2), (3, 3), (1, 3), (2, 5), (5, 2), (4, 7)])
+@pytest.mark.parametrize("height", [1, 4, 5, 7, 12])
+def test_the_gradient_of_mean_pools_is_their_transpose(
+    height: int, size: int, stride: int, padding: str
+) -> None:
+    """Windows side by side, apart and over each other; those that do not fit are none."""
+    if padding == "VALID" and height < size:
+        return
+    rng = np.random.RandomState(height)
+    x, along = rng.normal(size=(2, 2, height, 9, 3))
+    t = tf.placeholder(tf.float64, x.shape)
+    y = tf.nn.avg_pool(t, [1, size, 2, 1], [1, stride, 3, 1], padding)
+    dy = rng.normal(size=y.shape.as_list())
+    (dx,) = tf.gradients(y, t, dy)
+    got, ahead = run(dx, {t: x}), run(y, {t: along})
+    np.testing.assert_allclose((got * along).sum(), (dy * ahead).sum(), rtol=1e-9, atol=1e-9)

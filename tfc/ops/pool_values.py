@@ -256,6 +256,8 @@ def lower_avg_grad(build: Any, dims: Sequence[int], dy: Value, attrs: dict[str, 
     if dy.type.size == 0:
         return image
     share = p.div(build, dy, _window_counts(build, dims, dy.type.dtype, geometry))
+    if all(k <= stride for k, stride in zip(sizes, strides, strict=True)):
+        return _spread_apart(build, share, dims, geometry)
     # The transpose of a window sum: dy spread out by the strides, summed over mirrored windows.
     low, high = [], []
     for d, n, k, stride, (before, _) in zip(
@@ -267,3 +269,28 @@ def lower_avg_grad(build: Any, dims: Sequence[int], dy: Value, attrs: dict[str, 
     spread = p.pad(build, share, zero, low=tuple(low), high=tuple(high), interior=interior)
     rank = len(dims)
     return _reduce(build, spread, (sizes, (1,) * rank, ((0, 0),) * rank), "add")
+
+
+def _spread_apart(build: Any, share: Value, dims: Sequence[int], geometry: Geometry) -> Value:
+    """For each element of an image of extents `dims` what its window has; windows do not overlap,
+    and what lies in none has 0."""
+    shape: list[int] = []
+    gaps: list[int] = []
+    places: list[int] = []
+    start, missing = [], []
+    for d, n, k, stride, (before, _) in zip(dims, share.type.shape, *geometry, strict=True):
+        places.append(len(shape))
+        shape += [n, k] if stride > 1 else [n]
+        gaps += [0, stride - k] if stride > 1 else [0]
+        start.append(before)
+        missing.append(max(before + d - n * stride, 0))
+    zero, none = p.constant(build, 0, share.type.dtype), (0,) * len(shape)
+    v = p.broadcast(build, share, dims=tuple(places), shape=tuple(shape))
+    if any(gaps):
+        v = p.pad(build, v, zero, low=none, high=tuple(gaps), interior=none)
+    whole = (n * stride for n, stride in zip(share.type.shape, geometry[1], strict=True))
+    v = p.reshape(build, v, shape=tuple(whole))
+    v = _pad(build, v, zero, (0,) * len(dims), missing)
+    limit = tuple(first + d for first, d in zip(start, dims, strict=True))
+    cut: Value = p.slice_(build, v, start=tuple(start), limit=limit, stride=(1,) * len(dims))
+    return cut
