@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROWS = (
     "add", "regression", "mlp", "mlp_loop", "mlp_adam", "softmax", "cnn", "cnn_inference", "heavy",
     "cheap", "products", "lstm", "layer_norm", "logistic", "fresh", "transformer", "nbody",
-    "nbody_gradient", "stencil", "stencil_gradient", "layers",
+    "nbody_gradient", "stencil", "stencil_gradient", "layers", "kernels_row",
 )  # fmt: skip
 REST = 0.3  # seconds between turns: threads that spin after their work (OpenBLAS: long) go to sleep
 SLOW = 1.0  # an entry whose call takes more seconds has fewer rounds
