@@ -31,7 +31,6 @@ REASONS = {
     "tf.convert_to_tensor": "as_ref, which registered conversions take, comes before dtype_hint",
     "tf.convert_to_tensor_or_indexed_slices": "as tf.convert_to_tensor",
     "tf.custom_gradient": "1.15 has no default",
-    "tf.Variable": "trainable is True where the recording has None for the same",
     "tf.nn.softmax_cross_entropy_with_logits_v2": "1.15 starts with _sentinel and has defaults",
     "tf.data.FixedLengthRecordDataset": "1.15 has no name",
     "tf.data.TFRecordDataset": "as tf.data.FixedLengthRecordDataset",

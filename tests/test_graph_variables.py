@@ -146,6 +146,8 @@ def test_initializers_are_inherited() -> None:
         tf.get_variable("both", [2], initializer=tf.zeros([2]))
     with pytest.raises(ValueError, match=r"Shape of a new variable \(no\) must be fully defined"):
         tf.get_variable("no")
+    with pytest.raises(ValueError, match=r"Shape of a new variable \(part\) must be fully defined"):
+        tf.get_variable("part", [None])
 
 
 def test_regularizers_make_losses() -> None:
@@ -179,7 +181,7 @@ def test_templates_share() -> None:
     )
     other = tf.make_template("layer", lambda x: x * tf.get_variable("w", []))
     other(tf.constant(1.0))
-    assert other.variable_scope_name == "layer_1"
+    assert other.variable_scope_name == "layer_1/"
 
 
 def test_seeds() -> None:

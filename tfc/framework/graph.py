@@ -114,6 +114,8 @@ class Graph(ScopeStacks, CollectionStore):
             raise type(error)(f"{error} for '{name}' (op: '{op_type}') ({location})") from None
         if op_type in self._gradient_overrides:
             full["_gradient_op_type"] = self._gradient_overrides[op_type]
+        if self._container and full.get("container") == "":
+            full["container"] = self._container
         controls = self._controls_for(inputs)
         number = len(self._ops)
         op = Operation(self, number, name, defn, inputs, full, types, controls, "", location)

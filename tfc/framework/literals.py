@@ -248,8 +248,8 @@ def _in_shape(array: np.ndarray, shape: tuple[int, ...], verify: bool) -> np.nda
     size = 1
     for d in shape:
         size *= d
-    if array.size == size:
-        return array.reshape(shape)
+    if array.size == size or size == 0:  # as TensorFlow: what is empty takes any value
+        return array.reshape(-1)[:size].reshape(shape)
     if array.size > size:
         raise ValueError(
             f"Too many elements provided. Needed at most {size}, but received {array.size}"

@@ -20,6 +20,7 @@ import inspect
 import re
 from collections import namedtuple
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import numpy as np
@@ -321,8 +322,22 @@ def apply_op(op_name: str, *args: Any, name: str | None = None, **attrs: Any) ->
         except (TypeError, ValueError) as error:
             raise located(error) from None
         given = {k: v for k, v in values.items() if k not in sig.by_name} | lengths
-        operation: Operation = graph.create_op(op_name, inputs, attrs=given, name=scope)
+        with ExitStack() as colocated:
+            for reference in _references(sig, inputs):
+                colocated.enter_context(graph.colocate_with(reference.op))
+            operation: Operation = graph.create_op(op_name, inputs, attrs=given, name=scope)
     return operation
+
+
+def _references(sig: Signature, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The inputs that the op takes as references: it lives where their variables do."""
+    found = []
+    for arg, tensor in zip(sig.inputs, inputs, strict=False):
+        if arg.is_list:
+            break  # no op takes a reference after a list
+        if arg.is_ref:
+            found.append(tensor)
+    return found
 
 
 def located(error: Exception) -> Exception:

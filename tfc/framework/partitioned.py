@@ -22,14 +22,27 @@ from tfc.framework.overloads import Overloaded
 Partitioner = Callable[..., list[int]]
 
 
-@dataclass(frozen=True)
 class SaveSliceInfo:
-    """Which part of a whole a variable is."""
+    """Which part of a whole a variable is; with `save_slice_info_def`, what such a message says."""
 
-    full_name: str
-    full_shape: list[int]
-    var_offset: list[int]
-    var_shape: list[int]
+    def __init__(
+        self,
+        full_name: str | None = None,
+        full_shape: Any = None,
+        var_offset: Any = None,
+        var_shape: Any = None,
+        save_slice_info_def: Any = None,
+        import_scope: str | None = None,
+    ):
+        given = save_slice_info_def
+        if given is not None:
+            full_name, full_shape = given.full_name, given.full_shape
+            var_offset, var_shape = given.var_offset, given.var_shape
+            full_name = f"{import_scope}/{full_name}" if import_scope else full_name
+        self.full_name = full_name
+        self.full_shape = [int(n) for n in full_shape]
+        self.var_offset = [int(n) for n in var_offset]
+        self.var_shape = [int(n) for n in var_shape]
 
     @property
     def spec(self) -> str:
@@ -104,8 +117,15 @@ class PartitionedVariable(Overloaded):
             raise ValueError(f"len(shape) != len(partitions): {shape} vs. {partitions}")
         for variable in variable_list:
             info = variable._save_slice_info
-            if info is None or info.full_shape != self._shape.as_list():
-                raise ValueError(f"{variable.name} is no part of a variable of shape {shape}")
+            if info is None:
+                raise ValueError(
+                    f"All variables must have a save_slice_info available: {variable.name} has none"
+                )
+            if info.full_shape != self._shape.as_list():
+                raise ValueError(
+                    f"All variables' full shapes must match shape: {variable.name} is part of a "
+                    f"variable of shape {info.full_shape}, not {shape}"
+                )
         self._name, self._partitions = name, list(partitions)
         self._parts = sorted(variable_list, key=lambda v: v._save_slice_info.var_offset)
 
@@ -127,6 +147,10 @@ class PartitionedVariable(Overloaded):
     @property
     def _axis(self) -> int:
         return next((i for i, n in enumerate(self._partitions) if n > 1), 0)
+
+    @property
+    def graph(self) -> Any:
+        return self._parts[0].graph
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._parts)

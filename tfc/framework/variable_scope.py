@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.framework.convert import convert_to_tensor
 from tfc.framework.graph import GraphKeys, get_collection, get_default_graph, name_scope
 from tfc.framework.variable_store import AUTO_REUSE, VariableStore, default_store
 from tfc.framework.variables import VariableAggregation, VariableSynchronization
@@ -140,13 +141,13 @@ class VariableScope:
         """The variable `name` in this scope, with the scope's defaults for what is None."""
         if initializer is None:
             initializer = self._initializer
-            if dtype is not None and initializer is not None and not callable(initializer):
-                given = dtypes.as_dtype(dtype).base_dtype
-                found = getattr(initializer, "dtype", None)
-                if found is not None and dtypes.as_dtype(found).base_dtype != given:
-                    raise ValueError(
-                        f"Initializer type '{found}' and explicit dtype '{given}' don't match."
-                    )
+        elif dtype is not None and not callable(initializer):
+            given = dtypes.as_dtype(dtype).base_dtype
+            found = convert_to_tensor(initializer).dtype.base_dtype
+            if found != given:
+                raise ValueError(
+                    f"Initializer type '{found}' and explicit dtype '{given}' don't match."
+                )
         full = f"{self._name}/{name}" if self._name else name
         with name_scope(None):
             return store.get(

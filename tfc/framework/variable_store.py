@@ -192,7 +192,8 @@ class VariableStore:
         """The variable called `name` in the parts that the partitioner says: found, or made."""
         whole = None if initializer is None or callable(initializer) else initializer
         if whole is not None:
-            whole = convert_to_tensor(whole, dtype)
+            whole = convert_to_tensor(whole)  # its dtype is the variable's
+            dtype = whole.dtype.base_dtype
             shape = shape.merge_with(whole.get_shape())
         if name in self.partitioned:
             return self._found_in_parts(name, shape, dtype, reuse)
@@ -291,7 +292,8 @@ def _initial_value(
     name: str, initializer: Any, given: Any, shape: TensorShape, dtype: DType
 ) -> tuple[Any, DType | None]:
     """What Variable takes as initial value, and the dtype to convert it to."""
-    if initializer is None:
+    by_default = initializer is None
+    if by_default:
         initializer = _default_initializer[0](dtype) if _default_initializer else None
         if initializer is None:
             raise ValueError(f"An initializer for variable {name} of {dtype!r} is required")
@@ -302,8 +304,14 @@ def _initial_value(
     if isinstance(initializer, type):
         initializer = initializer(dtype=dtype)
     if not shape.is_fully_defined():
-        if given is None and _takes_nothing(initializer):
-            return initializer, None
+        if given is None and not by_default:
+            if _takes_nothing(initializer):
+                return initializer, None
+            raise ValueError(
+                "The initializer passed is not valid. It should be a callable with no arguments "
+                "and the shape should not be provided or an instance of `tf.keras.initializers.*' "
+                f"and `shape` should be fully defined. Variable {name} has no shape."
+            )
         raise ValueError(
             f"Shape of a new variable ({name}) must be fully defined, but instead was {shape}."
         )

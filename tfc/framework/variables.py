@@ -31,6 +31,7 @@ from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.overloads import Overloaded
+from tfc.framework.partitioned import SaveSliceInfo
 from tfc.framework.session_stack import get_default_session
 from tfc.framework.v1_mode import resource_variables_enabled
 
@@ -90,10 +91,12 @@ class Variable(Overloaded):
     default graph, under the scope import_scope.
     """
 
+    SaveSliceInfo = SaveSliceInfo
+
     def __init__(
         self,
         initial_value: Any = None,
-        trainable: bool | None = True,
+        trainable: bool | None = None,
         collections: Iterable[Any] | None = None,
         validate_shape: bool = True,
         caching_device: Any = None,
@@ -144,13 +147,19 @@ class Variable(Overloaded):
                 value = convert_to_tensor(initial_value(), dtype, "initial_value")
         else:
             value = convert_to_tensor(initial_value, dtype, "initial_value")
+        if value.op._region is not None:
+            raise ValueError(
+                f"Initializer for variable {scope} is from inside a control-flow construct, such "
+                "as a loop or conditional. When creating a variable inside a loop or conditional, "
+                "use a lambda as the initializer."
+            )
         known = value.get_shape() if validate_shape else TensorShape(None)
         if validate_shape and not known.is_fully_defined():
             raise ValueError(f"initial_value must have a shape specified: {value}")
         if expected_shape is not None:
             as_shape(expected_shape).assert_is_compatible_with(value.get_shape())
         declared = known if shape is None else as_shape(shape)
-        self._initial_value = value
+        self._initial_value: Tensor | None = value
         self._variable: Tensor = apply(
             "VariableV2", shape=declared, dtype=value.dtype.base_dtype, name=scope
         )
@@ -172,13 +181,23 @@ class Variable(Overloaded):
         self._initializer = element(proto.initializer_name)
         self._snapshot = element(proto.snapshot_name)
         named = proto.initial_value_name
-        self._initial_value = element(named) if named else self._initializer.inputs[1]
+        self._initial_value = element(named) if named else None
         self._trainable = bool(proto.trainable)
         self._constraint = self._caching_device = self._save_slice_info = None
+        if proto.HasField("save_slice_info_def"):
+            given = proto.save_slice_info_def
+            self._save_slice_info = SaveSliceInfo(None, None, None, None, given, import_scope)
         self._synchronization = VariableSynchronization(proto.synchronization)
         self._aggregation = VariableAggregation(proto.aggregation)
         self._use_resource = bool(proto.is_resource)
         self._graph = graph
+
+    def _set_save_slice_info(self, save_slice_info: Any) -> None:
+        """Say which part of a whole this variable is, to savers and to PartitionedVariable."""
+        self._save_slice_info = save_slice_info
+
+    def _get_save_slice_info(self) -> Any:
+        return self._save_slice_info
 
     # ---- what it is
 
@@ -240,7 +259,7 @@ class Variable(Overloaded):
         return self._initializer
 
     @property
-    def initial_value(self) -> Tensor:
+    def initial_value(self) -> Tensor | None:
         return self._initial_value
 
     def __repr__(self) -> str:

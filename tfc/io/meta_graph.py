@@ -28,16 +28,31 @@ def variable_to_proto(variable: Variable, export_scope: str | None = None) -> An
     is not in it."""
     names = {
         "variable_name": variable.name,
-        "initial_value_name": variable._initial_value.name,
         "initializer_name": variable.initializer.name,
         "snapshot_name": variable._snapshot.name,
     }
+    if variable._initial_value is not None:
+        names["initial_value_name"] = variable._initial_value.name
     if export_scope:
         prefix = export_scope.rstrip("/") + "/"
         if not variable.name.startswith(prefix):
             return None
         names = {field: name.removeprefix(prefix) for field, name in names.items()}
-    return message("VariableDef")(trainable=variable.trainable, **names)
+    proto = message("VariableDef")(
+        trainable=variable.trainable,
+        synchronization=variable.synchronization.value,
+        aggregation=variable.aggregation.value,
+        **names,
+    )
+    info = variable._save_slice_info
+    if info is not None:
+        whole = info.full_name
+        of_part = proto.save_slice_info_def
+        of_part.full_name = whole.removeprefix(prefix) if export_scope else whole
+        of_part.full_shape.extend(info.full_shape)
+        of_part.var_offset.extend(info.var_offset)
+        of_part.var_shape.extend(info.var_shape)
+    return proto
 
 
 def variable_from_proto(variable_def: Any, import_scope: str | None = None) -> Variable:

@@ -28,7 +28,11 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
 
 
 def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:
-    """`t`, scaled down where its norm over `axes` (all of them if None) is above `clip_norm`."""
+    """`t`, scaled down where its norm over `axes` (all of them if None) is above `clip_norm`.
+
+    Raises:
+      ValueError: `clip_norm` would broadcast `t` to another shape.
+    """
     with name_scope(name, "clip_by_norm", [t, clip_norm]) as scope:
         values = convert_to_tensor(t.values if isinstance(t, IndexedSlices) else t, name="t")
         squares = reduction_ops.reduce_sum(values * values, axes, keepdims=True)
@@ -37,6 +41,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         safe = apply("Select", positive, squares, const_ops.ones_like(squares))
         norm = apply("Select", positive, apply("Sqrt", safe), squares)
         scaled = values * clip_norm
+        values.get_shape().merge_with(scaled.get_shape())  # a norm must not make it larger
         largest = apply("Maximum", norm, _as_dtype(clip_norm, norm))
         result = apply("Identity", scaled / largest, name=scope)
         if isinstance(t, IndexedSlices):

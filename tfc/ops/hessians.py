@@ -47,7 +47,7 @@ def _second(first: Any, x: Any, options: dict[str, Any]) -> Tensor:
     def row(j: Any, rows: Any) -> list[Any]:
         (found,) = gradients(apply("GatherV2", flat, j, 0), x, **options)
         if found is None:
-            return [j + 1, rows]
+            raise ValueError(f"None values not supported: the gradient does not depend on {x}")
         entry = shape_ops.reshape(convert_to_tensor(found), [1, -1])
         places = shape_ops.reshape(j, [1, 1])
         return [j + 1, apply("TensorScatterUpdate", rows, places, entry)]

@@ -39,7 +39,7 @@ def identity_n(input: Sequence[Any], name: str | None = None) -> list[Tensor]:
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
     """A function like `f` whose gradient is that of the identity: what comes for the result goes to
-    the argument as it is.
+    the argument as it is, and nothing to the variables that `f` reads.
 
     Raises:
       ValueError: when gradients are taken of a function of several arguments.
@@ -47,7 +47,11 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @custom_gradient
     def passing(*args: Any) -> Any:
-        return f(*args), lambda *dys: dys if len(dys) > 1 else dys[0]
+        def gradient(*dys: Any, variables: Any = None) -> Any:
+            found = dys if len(dys) > 1 else dys[0]
+            return found if variables is None else (found, [None] * len(variables))
+
+        return f(*args), gradient
 
     @functools.wraps(f)
     def wrapped(*args: Any) -> Any:

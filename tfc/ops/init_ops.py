@@ -282,7 +282,7 @@ def lecun_uniform(seed: int | None = None) -> VarianceScaling:
 def _floating(dtype: Any) -> DType:
     found = dtypes.as_dtype(dtype)
     if not found.is_floating:
-        raise TypeError(f"Expected floating point type, got {found}.")
+        raise ValueError(f"Expected floating point type, got {found}.")
     return found
 
 

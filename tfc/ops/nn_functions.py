@@ -35,9 +35,10 @@ def _over_axis(op: str, logits: Any, axis: Any, dim: Any, name: str | None) -> T
     logits = convert_to_tensor(logits, name="logits")
     rank = logits.get_shape().ndims
     if isinstance(axis, Tensor):
-        axis = constant_value(axis)
-        if axis is None:
-            raise ValueError(f"`axis` of {op} must be known when the graph is built")
+        known = constant_value(axis)
+        if known is None:
+            return _over_axis_of_run(op, logits, axis, name)
+        axis = known
     if axis == -1 or (rank is not None and axis == rank - 1):
         return apply(op, logits, name=name)
     if rank is None:
@@ -56,6 +57,22 @@ def _over_axis(op: str, logits: Any, axis: Any, dim: Any, name: str | None) -> T
     order[axis], order[-1] = order[-1], order[axis]
     with name_scope(name, op, [logits]) as scope:
         result = transpose(apply(op, transpose(logits, order)), order, name=scope)
+    result.set_shape(logits.get_shape())
+    return result
+
+
+def _over_axis_of_run(op: str, logits: Tensor, axis: Tensor, name: str | None) -> Tensor:
+    """`op` along an axis that is known when it runs; InvalidArgumentError then if there is none."""
+    rank = logits.get_shape().ndims
+    if rank is None:
+        raise TypeError(f"{op} along an axis of the run needs a tensor of known rank")
+    places = np.arange(rank, dtype=axis.dtype.as_numpy_dtype)
+    axis = apply("GatherV2", np.concatenate([places, places]), axis + rank, 0)
+    last = apply("Fill", [rank], np.asarray(rank - 1, places.dtype))
+    swapped = apply("Select", apply("Equal", places, axis), last, places)
+    order = concat([swapped[:-1], apply("ExpandDims", axis, 0)], 0)
+    moved = apply(op, transpose(logits, order))
+    result = transpose(moved, order, name=name)
     result.set_shape(logits.get_shape())
     return result
 
@@ -282,12 +299,14 @@ def batch_normalization(
     variance_epsilon: float,
     name: str | None = None,
 ) -> Tensor:
-    """scale * (x - mean) / sqrt(variance + variance_epsilon) + offset."""
+    """scale * (x - mean) / sqrt(variance + variance_epsilon) + offset, of the dtype of x."""
     with name_scope(name, "batchnorm", [x, mean, variance, scale, offset]):
         inverse = rsqrt(variance + variance_epsilon)
         if scale is not None:
             inverse = inverse * scale
-        return x * inverse + (offset - mean * inverse if offset is not None else -mean * inverse)
+        x = convert_to_tensor(x)
+        start = offset - mean * inverse if offset is not None else -mean * inverse
+        return x * cast(inverse, x.dtype) + cast(start, x.dtype)
 
 
 def batch_norm_with_global_normalization(

@@ -51,7 +51,9 @@ class SoftmaxCrossEntropyWithLogits(
     def shape(features: TensorShape, labels: TensorShape) -> list[TensorShape]:
         a, b = s.dims_of(features), s.dims_of(labels)
         dims = s.merge_dims(a, b) if a is None or b is None else s.broadcast_dims(a, b)
-        rows, classes = s.with_rank(s.shape_of(dims), 2)
+        if dims is not None and len(dims) != 2:
+            raise ValueError(f"Shape must be broadcasted with rank 2, but is rank {len(dims)}")
+        rows, classes = (None, None) if dims is None else dims
         return [s.shape_of([rows]), s.shape_of([rows, classes])]
 
     def grad(op: Any, d_loss: Tensor, d_backprop: Any) -> list[Any]:
@@ -111,6 +113,8 @@ class SparseSoftmaxCrossEntropyWithLogits(
         dims = features.type.shape
         if len(dims) != 2:
             raise invalid(build, f"logits must be 2-D, but got shape {s.text(dims)}")
+        if len(labels.type.shape) != 1:
+            raise invalid(build, f"labels must be 1-D, but got shape {s.text(labels.type.shape)}")
         if labels.type.shape != dims[:1]:
             raise invalid(
                 build,

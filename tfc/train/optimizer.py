@@ -96,7 +96,8 @@ class Optimizer:
         grad_loss: Any = None,
     ) -> GradientsAndVariables:
         """(gradient or None, variable) for each variable or tensor of `var_list`, by default the
-        trainable variables of the graph.
+        trainable variables of the graph. A `loss` that is a function is called, and its gradients
+        are, without `var_list`, of the trainable variables that it uses.
 
         Raises:
           TypeError: something in `var_list` is neither a variable nor a tensor.
@@ -107,6 +108,9 @@ class Optimizer:
                 "gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, "
                 f"Optimizer.GATE_GRAPH.  Not {gate_gradients}"
             )
+        called = callable(loss) and not isinstance(loss, Tensor)
+        if called:
+            loss = convert_to_tensor(loss())
         self._assert_valid_dtypes([loss] if grad_loss is None else [loss, grad_loss])
         variables = trainable_variables() if var_list is None else nest.flatten(var_list)
         if not variables:
@@ -122,6 +126,8 @@ class Optimizer:
         if gate_gradients == self.GATE_GRAPH:
             grads = control_ops.tuple_(grads)
         pairs = list(zip(grads, variables, strict=True))
+        if called and var_list is None:
+            pairs = [(g, v) for g, v in pairs if g is not None]
         self._assert_valid_dtypes([v for g, v in pairs if g is not None])
         return pairs
 
