@@ -15,8 +15,12 @@ import numpy as np
 from tfc.base import errors
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
+from tfc.passes.lower import variable_of
+from tfc.passes.versions import is_snapshot
 
 log = logging.getLogger("tfc")
+
+_READERS = ("IsVariableInitialized", "InitializedValue")  # of the ops that take references
 
 
 class Tape:
@@ -52,11 +56,27 @@ class Tape:
         return array
 
 
+def _reads_of_written(op: Operation) -> set[Tensor]:
+    """The captured reads of variables that the regions of `op` write: made again where they are
+    taken, since they share the variables' memory."""
+    reads = {t: variable_of(t.op.inputs[0]) for t in op.inputs if is_snapshot(t)}
+    written: set[Operation] = set()
+    owners = [op] if reads else []
+    while owners:
+        inside = [o for region in owners.pop().regions for o in region.ops]
+        owners += [o for o in inside if o.regions]
+        for o in inside:
+            if o.type not in _READERS:
+                pairs = zip(o.inputs, o.defn.ref_inputs(o), strict=True)
+                written.update(variable_of(t) for t, is_ref in pairs if is_ref)
+    return {t for t, variable in reads.items() if variable in written}
+
+
 class DrivenOp:
     """One such op, with the plans of its regions.
 
-    wanted: tensors of its regions that gradients want kept. make_plan(region, fed, kept) plans a
-    region.
+    wanted: tensors of its regions that gradients want kept. make_plan(region, fed, kept, reads)
+    plans a region, which makes the tensors `reads` itself.
     """
 
     def __init__(self, op: Operation, reason: str, wanted: Sequence[Tensor], make_plan: Any):
@@ -64,14 +84,15 @@ class DrivenOp:
         self.op, self.reason = op, reason
         count = 1 if op.type == "If" else len(op.outputs) - 1
         self.given, self.captured = op.inputs[:count], op.inputs[count:]
+        self._reads = _reads_of_written(op)
         self._wanted = [[t for t in wanted if t.op._region is region] for region in op.regions]
         self._plans = [
-            make_plan(region, [*region.params, *self._fed()], kept)
+            make_plan(region, [*region.params, *self._fed()], kept, self._reads)
             for region, kept in zip(op.regions, self._wanted, strict=True)
         ]
 
     def _fed(self) -> list[Tensor]:
-        return [t for t in self.captured if not t.dtype.is_ref_dtype]
+        return [t for t in self.captured if not t.dtype.is_ref_dtype and t not in self._reads]
 
     def run(self, runtime: Any, values: Mapping[Tensor, np.ndarray]) -> Sequence[np.ndarray]:
         """The outputs, from the values of the inputs."""

@@ -297,10 +297,13 @@ class Plan:
         self.root = Branch(self, self.ops, [t for t in fed if t in used])
         self.direct = not self.string_feeds  # native dispatch may know how to run it
 
-    def of_region(self, region: Region, fed: Sequence[Tensor], kept: Sequence[Tensor]) -> Plan:
-        """The plan of a region of one of the ops: its results, and the tensors `kept`. What it is
-        fed is no user's: strings are bytes already, or TensorArrays of them."""
-        plan = Plan([*region.results, *kept], fed, region_ops(region, kept))
+    def of_region(
+        self, region: Region, fed: Sequence[Tensor], kept: Sequence[Tensor], reads: Set[Tensor]
+    ) -> Plan:
+        """The plan of a region of one of the ops: its results, and the tensors `kept`. It makes
+        the `reads` of variables outside itself. What it is fed is no user's: strings are bytes
+        already, or TensorArrays of them."""
+        plan = Plan([*region.results, *kept], fed, region_ops(region, kept, reads))
         plan.string_feeds, plan.states = [], self.states
         return plan
 

@@ -177,6 +177,13 @@ class Lowering(Builder):
             )
         return self.variable_param(key, type)
 
+    def snapshot(self, tensor: Any, value: Any, seen: Versions) -> Any:
+        """What a taker that depends on the writes `seen` finds in a variable's own read, whose
+        value is `value`."""
+        if not seen:
+            return value
+        return handed_on(self, tensor, tensor.op.inputs[0].op.name, value, seen)
+
     def variable_param(self, key: str, type: Type) -> Value:
         """A parameter for the content of a variable before this stage."""
         value = self.param(type)
@@ -386,8 +393,8 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
             value = build.content(value.key, seen.get(value.key, 0))
         elif tensor.dtype.is_ref_dtype and not is_ref:
             value = handed_on(build, tensor, variable_of(tensor).name, value, seen)
-        elif seen and is_snapshot(tensor):
-            value = handed_on(build, tensor, tensor.op.inputs[0].op.name, value, seen)
+        elif is_snapshot(tensor):
+            value = build.snapshot(tensor, value, seen)
         elif isinstance(value, Kept | Remade) and not op.defn.takes_kept:
             value = dense(build, value)
         if isinstance(value, Elements) and not op.defn.takes_arrays:

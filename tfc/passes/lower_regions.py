@@ -11,7 +11,7 @@ keep their types. `NotNative` says why one is not; Python then drives it (`clien
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ from tfc.passes.residuals import (
     with_values,
 )
 from tfc.passes.trip_count import leaves
-from tfc.passes.versions import handed_on, newest, versions_before
+from tfc.passes.versions import Versions, handed_on, newest, versions_before
 
 
 class _Touched(Exception):
@@ -50,12 +50,12 @@ class _Touched(Exception):
         self.key = key
 
 
-def region_ops(region: Any, more: Sequence[Any] = ()) -> list[Any]:
+def region_ops(region: Any, more: Sequence[Any] = (), reads: Set[Any] = frozenset()) -> list[Any]:
     """The ops of a region that its results (and the tensors `more`) need, in the order in which
     they were made.
 
     Ops of regions inside are their owners' matter; of what is outside only variables appear, since
-    references are looked up by them.
+    references are looked up by them, and those ops that make the tensors `reads`.
     """
     needed: set[Any] = set()
     stack = [t.op for t in (*region.results, *more)]
@@ -66,6 +66,8 @@ def region_ops(region: Any, more: Sequence[Any] = ()) -> list[Any]:
         if op._region is not region:
             if op.outputs and op.outputs[0].dtype.is_ref_dtype:
                 needed.add(variable_of(op.outputs[0]))
+            elif not reads.isdisjoint(op.outputs):
+                needed.update((op, variable_of(op.inputs[0])))
             continue
         needed.add(op)
         stack.extend(t.op for t in op.inputs if not op.defn.leaves_out(t))
@@ -77,10 +79,11 @@ def region_ops(region: Any, more: Sequence[Any] = ()) -> list[Any]:
 class RegionLowering(Lowering):
     """The Lowering of one region, inside that of the op that owns it."""
 
-    def __init__(self, outer: Lowering, region: Any, keys: Sequence[str]):
+    def __init__(self, outer: Lowering, region: Any, keys: Sequence[str], live: Set[str]):
         types = {key: outer.variables.get(key) for key in outer.variables}
         super().__init__(region.name.rpartition("/")[2] or "region", types, {})
         self.outer, self.region, self.keys = outer, region, list(keys)
+        self.live, self.captured_reads = live, set[str]()
         self.counts, self.lessons = outer.counts, outer.lessons
         self.region_depth = outer.region_depth + 1
         self.captured: dict[Value, Value] = {}  # parameter -> what it is outside
@@ -124,6 +127,17 @@ class RegionLowering(Lowering):
         if key not in self.keys:
             raise _Touched(key)
         return self.contents[key, number]
+
+    def snapshot(self, tensor: Any, value: Any, seen: Versions) -> Any:
+        """A variable's own read, made outside, is what the variable holds by now if the regions
+        write it (it is `live`), since it shares its memory."""
+        key = tensor.op.inputs[0].op.name
+        if tensor.op in self.versions:
+            return super().snapshot(tensor, value, seen)
+        if key in self.live:
+            return self.content(key, seen.get(key, 0))
+        self.captured_reads.add(key)
+        return value
 
     def write(self, ref: Ref, value: Value) -> Ref:
         if ref.key not in self.keys:
@@ -170,6 +184,7 @@ class _Owner:
         taken = ((t, lower_arrays.captured(build, self._read(t, v))) for t, v in pairs)
         self.captures = {t: v for t, v in taken if v is not None}
         self.keys: list[str] = []
+        self.live: set[str] = set()  # variables that the regions write, and whose reads they take
 
     def _read(self, tensor: Any, operand: Any) -> Any:
         """An operand; of a reference that a write returned, the content then: a region reads it."""
@@ -201,11 +216,15 @@ class _Owner:
             try:
                 regions = []
                 for region, given in zip(self.op.regions, params, strict=True):
-                    inner = RegionLowering(self.build, region, self.keys)
+                    inner = RegionLowering(self.build, region, self.keys, self.live)
                     inner.parameters(given, types, self.captures)
                     inner.run(self.kept(region))
                     regions.append(inner)
-                return regions
+                taken = {key for inner in regions for key in inner.captured_reads}
+                stale = {key for inner in regions for key in inner.written if key in taken}
+                if not stale:
+                    return regions
+                self.live |= stale
             except _Touched as touched:
                 if touched.key in self.keys:
                     raise

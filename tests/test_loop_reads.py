@@ -1,0 +1,122 @@
+"""Loops and branches that write a variable and read it by name: a variable's read shares its memory
+in TensorFlow, so each iteration finds what was written before it. Numbers are TensorFlow's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tfc as tf
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+def native(x: tf.Tensor) -> tf.Tensor:
+    return x
+
+
+def driven(x: tf.Tensor) -> tf.Tensor:
+    """`x` by way of Python, so that the loop around it is no native function."""
+    result = tf.py_func(lambda a: a, [x], x.dtype)
+    result.set_shape(x.shape)
+    return result
+
+
+WAYS = pytest.mark.parametrize("by", [native, driven])
+
+
+def run(fetch: Any, *variables: tf.Variable) -> tuple[Any, list[Any]]:
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        return sess.run(fetch), sess.run(list(variables))
+
+
+def loop(count: int, step: Callable[[], Any], by: Callable[[Any], Any]) -> Any:
+    def body(i):
+        with tf.control_dependencies([step()]):
+            return by(i + 1)
+
+    return tf.while_loop(lambda i: i < count, body, [tf.constant(0)])
+
+
+@WAYS
+def test_assignment_of_what_is_made_of_the_variable(by) -> None:
+    v = tf.Variable(1.0)
+    assert run(loop(4, lambda: v.assign(v * 2.0), by), v) == (4, [16.0])
+
+
+@WAYS
+def test_read_after_a_write_of_the_same_iteration(by) -> None:
+    a, b = tf.Variable(0), tf.Variable(0)
+
+    def step():
+        with tf.control_dependencies([tf.assign_add(a, 1)]):
+            return tf.assign_add(b, a)
+
+    assert run(loop(10, step, by), a, b) == (10, [10, 55])
+
+
+@WAYS
+def test_written_in_a_branch_inside_a_loop(by) -> None:
+    v, w = tf.Variable(2.0), tf.Variable(2.0)
+
+    def step():
+        always = tf.cond(tf.constant(True), lambda: v.assign(tf.square(v)), lambda: v)
+        early = tf.cond(w < 10.0, lambda: w.assign(by(w + 3.0)), lambda: tf.identity(w))
+        return tf.group(always, early)
+
+    assert run(loop(4, step, by), v, w) == (4, [65536.0, 11.0])
+
+
+@WAYS
+def test_branch_that_writes_and_reads(by) -> None:
+    v, go = tf.Variable(2.0), tf.Variable(0)
+
+    def write():
+        with tf.control_dependencies([v.assign(5.0)]):
+            return by(tf.identity(v) * v)
+
+    result = tf.cond(tf.equal(go, 0), write, lambda: tf.identity(v))
+    assert run(result, v) == (25.0, [5.0])
+
+
+@WAYS
+def test_steps_of_an_optimizer_in_a_loop(by) -> None:
+    w, x = tf.Variable([1.0, 2.0]), tf.constant([3.0, 4.0])
+
+    def step():
+        loss = tf.reduce_sum(tf.square(w * x - 1.0))
+        return tf.train.GradientDescentOptimizer(0.01).minimize(loss)
+
+    expected = np.array([1.0, 2.0])
+    for _ in range(5):
+        expected -= 0.01 * 2.0 * np.array([3.0, 4.0]) * (expected * [3.0, 4.0] - 1.0)
+    count, (found,) = run(loop(5, step, by), w)
+    assert count == 5
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@WAYS
+def test_test_of_a_loop_reads_what_its_body_writes(by) -> None:
+    v = tf.Variable(1.0)
+
+    def body(i):
+        with tf.control_dependencies([v.assign(v * 2.0)]):
+            return by(i + 1)
+
+    result = tf.while_loop(lambda i: v < 40.0, body, [tf.constant(0)])
+    assert run(result, v) == (6, [64.0])
+
+
+@WAYS
+def test_what_no_iteration_writes_is_what_it_was(by) -> None:
+    v, other = tf.Variable(3.0), tf.Variable(1.0)
+    total = loop(3, lambda: other.assign_add(v), by)
+    with tf.control_dependencies([total]):
+        after = v.assign(0.0)
+    assert run([total, after], v, other) == ([3, 0.0], [0.0, 10.0])
