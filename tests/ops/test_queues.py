@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
 import tfc as tf
@@ -51,7 +52,7 @@ def test_padding_and_priority():
         assert session.run(pads.dequeue_many(2)).tolist() == [[1, 0], [2, 3]]
         session.run(first.enqueue_many([[5, 1, 3], ["e", "a", "c"]]))
         assert session.run(first.dequeue_many(3)[1]).tolist() == [b"a", b"c", b"e"]
-    with pytest.raises(ValueError, match="known rank"):
+    with pytest.raises(ValueError, match="must have a defined rank"):
         tf.PaddingFIFOQueue(5, tf.int32, [tf.TensorShape(None)])
 
 
@@ -137,3 +138,88 @@ def test_coordinator_raises_what_a_thread_raised():
     looper = tf.train.LooperThread.loop(again, None, call)
     again.join([looper])
     assert len(calls) == 3
+
+
+def test_one_shape_of_one_component():
+    for shapes in ((), [], [[]], tf.TensorShape([])):
+        assert tf.FIFOQueue(3, tf.float32, shapes).shapes == [tf.TensorShape([])]
+    assert tf.FIFOQueue(3, tf.float32, (3, 2)).shapes == [tf.TensorShape([3, 2])]
+    with pytest.raises(ValueError, match="same length as dtypes"):
+        tf.FIFOQueue(3, [tf.float32, tf.int32], [2, 3])
+    with pytest.raises(ValueError, match="must be fully defined"):
+        tf.FIFOQueue(3, tf.float32, [[None]])
+    with pytest.raises(ValueError, match="a list of shapes must be provided"):
+        tf.PaddingFIFOQueue(3, tf.float32, (None, 3))
+    with pytest.raises(TypeError, match="shapes must be a TensorShape or a list"):
+        tf.FIFOQueue(3, tf.float32, 4)
+
+
+def test_what_is_added_has_the_queues_shapes():
+    queue = tf.FIFOQueue(9, [tf.int32, tf.float32], [[], [3]])
+    value = tf.placeholder(tf.float32)
+    one, many = queue.enqueue([1, value]), queue.enqueue_many([[1, 2], value])
+    with pytest.raises(ValueError, match="not compatible"):
+        queue.enqueue_many([[1, 2, 3], tf.zeros([2, 3])])
+    pads = tf.PaddingFIFOQueue(9, tf.float32, [[None, 2]]).enqueue(value)
+    with tf.Session() as session:
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"component 1. Expected \[3\], got \[4\]"
+        ):
+            session.run(one, {value: np.zeros(4)})
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"Expected \[2,3\], got \[2,4\]"):
+            session.run(many, {value: np.zeros((2, 4))})
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"Expected \[\?,2\], got \[5,3\]"):
+            session.run(pads, {value: np.zeros((5, 3))})
+        session.run(one, {value: np.zeros(3)})
+        assert session.run(queue.size()) == 1
+
+
+def test_rows_need_shapes_and_lists_an_index_inside():
+    queue = tf.FIFOQueue(9, tf.int32)
+    with tf.Session() as session:
+        session.run(queue.enqueue(3))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="specified shapes"):
+            session.run(queue.dequeue_many(1))
+    for index in (2, -1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not in \[0, 2\)"):
+            tf.FIFOQueue.from_list(index, [queue, queue])
+
+
+def test_queues_of_one_name_are_alike():
+    first = tf.FIFOQueue(9, tf.int32, [[]], shared_name="q")
+    other = tf.FIFOQueue(8, tf.int32, [[]], shared_name="q")
+    wide = tf.FIFOQueue(9, tf.int32, [[2]], shared_name="q")
+    floats = tf.FIFOQueue(9, tf.float32, [[]], shared_name="q")
+    with tf.Session() as session:
+        assert session.run(first.size()) == 0
+        with pytest.raises(tf.errors.InvalidArgumentError, match="has capacity 9 but requested"):
+            session.run(other.size())
+        with pytest.raises(tf.errors.InvalidArgumentError, match="component shapes"):
+            session.run(wide.size())
+        with pytest.raises(tf.errors.InvalidArgumentError, match="component types"):
+            session.run(floats.size())
+
+
+@pytest.mark.parametrize("kind", ["fifo", "random"])
+def test_more_elements_at_once_than_there_is_room_for(kind):
+    if kind == "fifo":
+        queue = tf.FIFOQueue(2, tf.int32, [[]])
+    else:
+        queue = tf.RandomShuffleQueue(2, 0, tf.int32, [[]])
+    numbers = [1, 2, 3, 4, 5]
+    value = tf.placeholder(queue.dtypes[0], [])
+    add, take, left = queue.enqueue(value), queue.dequeue_many(4), queue.size()
+    with tf.Session() as session:
+        found = []
+        taker = threading.Thread(target=lambda: found.append(session.run(take)))
+        taker.start()
+        for number in numbers:
+            session.run(add, {value: number})
+        taker.join(20)
+        assert len(found[0]) == 4 and set(found[0]) < set(numbers) and session.run(left) == 1
+        if kind == "fifo":
+            assert found[0].tolist() == [1, 2, 3, 4]
+        session.run(queue.close())
+        with pytest.raises(tf.errors.OutOfRangeError, match="requested 4, current size 1"):
+            session.run(take)
+        assert session.run(left) == 1  # what was there stays

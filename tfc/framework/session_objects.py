@@ -72,5 +72,6 @@ class Call:
             if self.objects.closed:
                 raise errors.CancelledError(None, self.op, "Session has been closed.")
             if self.deadline is not None and time.monotonic() > self.deadline:
-                raise errors.DeadlineExceededError(None, self.op, "Timed out waiting for a queue")
+                text = "Timed out waiting for notification"
+                raise errors.DeadlineExceededError(None, self.op, text)
             condition.wait(_TURN)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfc.base import dtypes as types
+from tfc.base.errors import InvalidArgumentError
 from tfc.base.shapes import TensorShape, as_shape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import apply
@@ -26,7 +27,8 @@ class QueueBase:
         """
         self._dtypes = _dtypes_of(dtypes)
         count = len(self._dtypes)
-        self._shapes = [TensorShape(None)] * count if shapes is None else _shapes_of(shapes, count)
+        unknown = [TensorShape(None)] * count
+        self._shapes = unknown if shapes is None else _shapes_of(shapes, count, partial=True)
         self._names = _names_of(names, count)
         self._queue_ref = queue_ref
 
@@ -35,13 +37,16 @@ class QueueBase:
         """The queue number `index`, which must be known when the graph is built.
 
         Raises:
-          TypeError: no list of queues. ValueError: `index` is not known.
+          TypeError: no list of queues. ValueError: `index` is not known. InvalidArgumentError:
+          there is no such queue.
         """
         if not queues or not all(isinstance(q, QueueBase) for q in queues):
             raise TypeError("A list of queues expected")
         known = constant_value(convert_to_tensor(index))
         if known is None:
             raise ValueError("from_list takes an index that is known when the graph is built")
+        if not 0 <= known < len(queues):
+            raise InvalidArgumentError(None, None, f"index {known} is not in [0, {len(queues)})")
         return queues[int(known)]
 
     @property
@@ -80,8 +85,11 @@ class QueueBase:
         """The Operation that adds the rows of the components as elements."""
         with name_scope(name, f"{self.name}_EnqueueMany", self._scope_values(vals)) as scope:
             parts = self._components(vals)
+            rows = TensorShape([None])
             for part, shape in zip(parts, self._shapes, strict=True):
-                part.get_shape().with_rank_at_least(1)[1:].assert_is_compatible_with(shape)
+                extents = part.get_shape().with_rank_at_least(1)
+                rows = rows.merge_with(extents[:1])
+                extents[1:].assert_is_compatible_with(shape)
             return apply("QueueEnqueueManyV2", self._queue_ref, parts, name=scope)
 
     def dequeue(self, name: str | None = None) -> Any:
@@ -164,12 +172,21 @@ def _dtypes_of(dtypes: Any) -> list[Any]:
     return [types.as_dtype(d) for d in (dtypes if isinstance(dtypes, list | tuple) else [dtypes])]
 
 
-def _shapes_of(shapes: Any, count: int) -> list[TensorShape]:
-    one = isinstance(shapes, TensorShape) or not isinstance(shapes, list | tuple)
-    if count == 1 and not one and shapes:
-        one = all(d is None or isinstance(d, int) for d in shapes)
-    shapes = [shapes] if one else shapes
+def _shapes_of(shapes: Any, count: int, partial: bool = False) -> list[TensorShape]:
+    """One shape or a list of them as a list, `()` being that of scalars."""
+    if isinstance(shapes, TensorShape):
+        shapes = [shapes]
+    if not isinstance(shapes, list | tuple):
+        raise TypeError("shapes must be a TensorShape or a list or tuple of TensorShapes.")
+    if all(d is None or isinstance(d, int) for d in shapes):
+        if partial:
+            raise ValueError("When providing partial shapes, a list of shapes must be provided.")
+        shapes = [shapes]
     found = [as_shape(shape) for shape in shapes]
+    if not partial and not all(shape.is_fully_defined() for shape in found):
+        raise ValueError(f"All shapes must be fully defined: {found}")
+    if any(shape.ndims is None for shape in found):
+        raise ValueError(f"All shapes must have a defined rank: {found}")
     if len(found) != count:
         raise ValueError("Queue shapes must have the same length as dtypes")
     return found
@@ -214,9 +231,8 @@ class PaddingFIFOQueue(QueueBase):
         name: str = "padding_fifo_queue",
     ):
         """shapes: of known rank, for every component."""
+        shapes = _shapes_of(shapes, len(_dtypes_of(dtypes)), partial=True)
         _make(self, "PaddingFIFOQueueV2", capacity, dtypes, shapes, names, shared_name, name)
-        if any(shape.ndims is None for shape in self._shapes):
-            raise ValueError("PaddingFIFOQueue takes shapes of known rank")
 
 
 class PriorityQueue(QueueBase):
@@ -274,7 +290,8 @@ def _make(
 ) -> None:
     """Add the op of a queue, and set it up."""
     found = _dtypes_of(dtypes)
-    extents = None if shapes is None else _shapes_of(shapes, len(found))
+    partial = op == "PaddingFIFOQueueV2"
+    extents = None if shapes is None else _shapes_of(shapes, len(found), partial)
     handle = apply(
         op,
         component_types=found,

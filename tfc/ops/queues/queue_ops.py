@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import DType
-from tfc.base.shapes import TensorShape
+from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.opdef import OpDef
 from tfc.framework.session_objects import Call
 from tfc.ops import shape_rules as s
@@ -24,11 +24,58 @@ def _scalar(*shapes: TensorShape, **_: Any) -> list[TensorShape]:
 
 
 def _make(call: Call, op: Any, shared_name: str, build: Callable[[str], store.Fifo]) -> np.ndarray:
-    """The handle of the Session's queue of that name."""
+    """The handle of the Session's queue of that name.
+
+    Raises:
+      InvalidArgumentError: it was made with another capacity, or other dtypes or shapes.
+    """
     name = shared_name or op.name
+    shapes, capacity = list(op.get_attr("shapes")), op.get_attr("capacity")
+    types = list(op.get_attr("component_types"))
+
+    def made() -> store.Fifo:
+        queue = build(name)
+        queue.types, queue.shapes = types, shapes
+        return queue
+
+    queue = call.objects.get(f"queue/{name}", made)
+    if queue.capacity != capacity:
+        raise invalid(
+            op,
+            f"Shared queue '{name}' has capacity {queue.capacity} but requested capacity was "
+            f"{capacity}",
+        )
+    if queue.types != types:
+        raise invalid(
+            op,
+            f"Shared queue '{name}' has component types {[t.name for t in queue.types]} but "
+            f"requested component types were {[t.name for t in types]}",
+        )
+    if queue.shapes != shapes:
+        raise invalid(
+            op,
+            f"Shared queue '{name}' has component shapes {_texts(queue.shapes)} but requested "
+            f"component shapes were {_texts(shapes)}",
+        )
     handle = np.empty((), object)
-    handle[()] = call.objects.get(f"queue/{name}", lambda: build(name))
+    handle[()] = queue
     return handle
+
+
+def _texts(shapes: Sequence[TensorShape]) -> str:
+    return "[" + ",".join(shape_text(x.tuple) for x in shapes) + "]"
+
+
+def _check(op: Any, queue: store.Fifo, rows: tuple[int, ...], parts: Sequence[np.ndarray]) -> None:
+    """Raises InvalidArgumentError if what is added, `rows` of it, has not the queue's shapes."""
+    for i, (part, shape) in enumerate(zip(parts, queue.shapes, strict=False)):
+        wanted = TensorShape(rows).concatenate(shape)
+        if not wanted.is_compatible_with(part.shape):
+            raise invalid(
+                op,
+                f"Shape mismatch in tuple component {i}. Expected {shape_text(wanted.tuple)}, "
+                f"got {shape_text(part.shape)}",
+            )
 
 
 class FIFOQueueV2(OpDef, sig=f"FIFOQueueV2({_MAKE}{_NAMES}) -> handle: resource"):
@@ -108,7 +155,9 @@ class QueueEnqueueV2(
         return []
 
     def host(call: Call, op: Any, handle: np.ndarray, *components: np.ndarray) -> None:
-        _queue(handle).enqueue(call, [tuple(np.array(c) for c in components)])
+        queue = _queue(handle)
+        _check(op, queue, (), components)
+        queue.enqueue(call, [tuple(np.array(c) for c in components)])
 
 
 class QueueEnqueueManyV2(
@@ -129,8 +178,10 @@ class QueueEnqueueManyV2(
         counts = {len(c) if c.ndim else -1 for c in components}
         if len(counts) != 1 or -1 in counts:
             raise invalid(op, "All components must have the same size in the 0th dimension")
+        queue = _queue(handle)
+        _check(op, queue, (len(components[0]),), components)
         rows = zip(*([np.array(row) for row in c] for c in components), strict=True)
-        _queue(handle).enqueue(call, [_strings(row, components) for row in rows])
+        queue.enqueue(call, [_strings(row, components) for row in rows])
 
 
 def _strings(row: tuple[np.ndarray, ...], components: Sequence[np.ndarray]) -> Any:
@@ -201,7 +252,8 @@ class QueueDequeueManyV2(
         call: Call, op: Any, handle: np.ndarray, n: np.ndarray, *, component_types: Any
     ) -> list[np.ndarray]:
         count = _count(op, n)
-        return _stacked(op, _queue(handle).dequeue(call, count, count), component_types)
+        queue = _of_known_shapes(op, handle)
+        return _stacked(op, queue.dequeue(call, count, count), component_types)
 
 
 class QueueDequeueUpToV2(
@@ -217,7 +269,24 @@ class QueueDequeueUpToV2(
     def host(
         call: Call, op: Any, handle: np.ndarray, n: np.ndarray, *, component_types: Any
     ) -> list[np.ndarray]:
-        return _stacked(op, _queue(handle).dequeue(call, _count(op, n), 1), component_types)
+        queue = _of_known_shapes(op, handle)
+        return _stacked(op, queue.dequeue(call, _count(op, n), 1), component_types)
+
+
+def _of_known_shapes(op: Any, handle: np.ndarray) -> store.Fifo:
+    """The queue, whose elements can be stacked.
+
+    Raises:
+      InvalidArgumentError: it was made without shapes.
+    """
+    queue = _queue(handle)
+    if not queue.shapes:
+        raise invalid(
+            op,
+            f"{queue.kind}'s DequeueMany and DequeueUpTo require the components to have specified "
+            "shapes.",
+        )
+    return queue
 
 
 def _count(op: Any, n: np.ndarray) -> int:

@@ -6,11 +6,15 @@ import heapq
 import itertools
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from tfc.base import errors
+from tfc.base.dtypes import DType
+from tfc.base.shapes import TensorShape
 from tfc.framework.session_objects import Call
 from tfc.runtime import rng
 
@@ -26,6 +30,10 @@ class Fifo:
         self.name, self.capacity = name, capacity
         self.condition = threading.Condition()
         self.items: list[Any] = []
+        self.shapes: list[TensorShape] = []  # of the components; none: any
+        self.types: list[DType] = []
+        self.enqueues: list[object] = []  # those under way, in order: the first one goes on
+        self.dequeues: list[object] = []
         self.closed = False
         self.cancelled = False
 
@@ -36,9 +44,25 @@ class Fifo:
         element: Element = self.items.pop(0)
         return element
 
-    def ready(self, count: int) -> bool:
-        """Whether `count` elements may be taken now."""
-        return len(self.items) >= count
+    def put_back(self, elements: list[Element]) -> None:
+        """Have the elements again that were taken last."""
+        self.items[:0] = elements
+
+    def ready(self) -> bool:
+        """Whether an element may be taken now."""
+        return bool(self.items)
+
+    @contextmanager
+    def _in_turn(self, call: Call, line: list[object]) -> Iterator[None]:
+        """A context that begins when all before it in `line` have ended."""
+        turn = object()
+        line.append(turn)
+        try:
+            call.wait(self.condition, lambda: line[0] is turn)
+            yield
+        finally:
+            line.remove(turn)
+            self.condition.notify_all()
 
     def enqueue(self, call: Call, elements: list[Element]) -> None:
         """Add elements, each as soon as there is room.
@@ -49,35 +73,49 @@ class Fifo:
         with self.condition:
             if self.closed:
                 raise errors.CancelledError(None, call.op, f"{self.kind} '{self.name}' is closed.")
-            for element in elements:
-                call.wait(self.condition, lambda: self.cancelled or self._has_room())
-                if self.cancelled:
-                    raise errors.CancelledError(None, call.op, "Enqueue operation was cancelled")
-                self.put(element)
-                self.condition.notify_all()
+            with self._in_turn(call, self.enqueues):
+                for element in elements:
+                    call.wait(self.condition, lambda: self.cancelled or self._has_room())
+                    if self.cancelled:
+                        text = "Enqueue operation was cancelled"
+                        raise errors.CancelledError(None, call.op, text)
+                    self.put(element)
+                    self.condition.notify_all()
 
     def _has_room(self) -> bool:
         return self.capacity < 0 or len(self.items) < self.capacity
 
     def dequeue(self, call: Call, count: int, at_least: int) -> list[Element]:
-        """`count` elements; at least `at_least` once the queue is closed.
+        """`count` elements, which may be more than there is room for; at least `at_least` once the
+        queue is closed.
 
         Raises:
-          OutOfRangeError: the queue is closed and holds fewer.
+          OutOfRangeError: the queue is closed and holds fewer, which stay.
         """
-        with self.condition:
-            call.wait(self.condition, lambda: self.closed or self.ready(count))
-            there = len(self.items)
-            if there < min(count, max(at_least, 1)):
-                raise errors.OutOfRangeError(
-                    None,
-                    call.op,
-                    f"{self.kind} '{self.name}' is closed and has insufficient elements "
-                    f"(requested {count}, current size {there})",
-                )
-            taken = [self.take() for _ in range(min(count, there))]
-            self.condition.notify_all()
+        taken: list[Element] = []
+        with self.condition, self._in_turn(call, self.dequeues):
+            try:
+                while len(taken) < count:
+                    call.wait(self.condition, lambda: self.ready() or self._is_over())
+                    if not self.items:
+                        break
+                    taken.append(self.take())
+                    self.condition.notify_all()
+                if len(taken) < min(count, max(at_least, 1)):
+                    raise errors.OutOfRangeError(
+                        None,
+                        call.op,
+                        f"{self.kind} '{self.name}' is closed and has insufficient elements "
+                        f"(requested {count}, current size {len(taken)})",
+                    )
+            except BaseException:
+                self.put_back(taken)
+                raise
             return taken
+
+    def _is_over(self) -> bool:
+        """Whether no element will come any more than there is."""
+        return self.closed and (bool(self.items) or not self.enqueues)
 
     def close(self, cancel_enqueues: bool) -> None:
         """Take no further elements; end enqueues that wait, if wanted."""
@@ -105,8 +143,8 @@ class RandomShuffle(Fifo):
         self._counter = np.array([0, 0, seed2 & 0xFFFFFFFF, seed2 >> 32 & 0xFFFFFFFF], np.uint32)
         self._words: list[int] = []
 
-    def ready(self, count: int) -> bool:
-        return len(self.items) >= count + self.least
+    def ready(self) -> bool:
+        return len(self.items) > self.least
 
     def take(self) -> Element:
         if not self._words:
@@ -134,3 +172,7 @@ class Priority(Fifo):
     def take(self) -> Element:
         element: Element = heapq.heappop(self.items)[2]
         return element
+
+    def put_back(self, elements: list[Element]) -> None:
+        for element in elements:
+            self.put(element)
