@@ -53,9 +53,10 @@ def test_stop_gradient_and_stop_gradients() -> None:
     assert to_b is not None and to_a.op.name.startswith("gradients_2/mul_3_grad")
 
 
-def test_integers_flow_but_not_through_casts() -> None:
-    i = tf.constant(2)
-    assert tf.gradients(i * i, i)[0].dtype == tf.int32
+def test_nothing_flows_through_integers() -> None:
+    i = tf.constant([2])
+    assert tf.gradients([i * i, tf.gather(i, [0])], i, [i, i]) == [None]
+    assert tf.gradients(i, i)[0].dtype == tf.int32
     x = tf.constant(1.5)
     assert tf.gradients(tf.cast(tf.cast(x, tf.int32), tf.float32), x) == [None]
 

@@ -94,7 +94,7 @@ def test_attributes_are_normalised_and_inferred() -> None:
         (
             dict(mode="z"),
             ValueError,
-            "Value for attr 'mode' of \"z\" is not in the list of allowed",
+            "Attr 'mode' of 'TestProbe' Op passed string 'z' not in: ",
         ),
         (dict(to="zig"), TypeError, "Expected DataType for argument 'to' not 'zig'"),
         (dict(dims="a"), TypeError, "to a TensorShape"),

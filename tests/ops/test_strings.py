@@ -180,7 +180,7 @@ def test_format():
     assert run(tf.strings.format("{}", tf.constant([1e-5, 1e10, 0.1]))) == b"[1e-05 1e+10 0.1]"
     assert run(tf.strings.format("{}", tf.range(6), summarize=-1)) == b"[0 1 2 3 4 5]"
     assert run(tf.strings.format("{}", tf.zeros([2, 0]))) == b"[\n ...]"
-    with pytest.raises(ValueError, match="expects 2 tensors, but the inputs only has 1"):
+    with pytest.raises(ValueError, match="2 placeholder.s. in template does not match 1"):
         tf.strings.format("{} {}", tf.range(3))
 
 
@@ -230,8 +230,8 @@ def test_lower_upper_strip_length_base64_and_joins():
     assert listed(tf.string_strip([" x "])) == [b"x"]
     with pytest.raises(ValueError, match="BYTE"):
         tf.strings.length(["é"], unit="X")
-    for bad in ("YQ=", "a!b", "abcde"):
-        with pytest.raises(ERROR, match="base64"):
+    for bad in ("YQ=", "a!b", "abcde", "abcd="):
+        with pytest.raises(ERROR, match="(?i)base64"):
             run(tf.decode_base64([bad]))
     assert listed(tf.decode_base64(["YQ", "YQ=="])) == [b"a", b"a"]
     letters = [["a", "b"], ["c", "d"]]

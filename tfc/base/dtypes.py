@@ -186,6 +186,14 @@ _BY_NAME.update(half=_BY_SHORT["f16"], float=_BY_SHORT["f32"], double=_BY_SHORT[
 _BY_PYTHON = {float: "f32", int: "i32", bool: "i1", complex: "c64", str: "str", bytes: "str"}
 
 
+_KERNEL_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
+
+
+def kernel_name(dtype: DType) -> str:
+    """The dtype as the messages of TensorFlow's kernels name it: `float`, `double`, `half`."""
+    return _KERNEL_NAMES.get(dtype.name, dtype.name)
+
+
 def as_dtype(type_value: Any) -> DType:
     """The DType named by a DType, enum number, name, numpy dtype or Python type.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import errors
+from tfc.base import dtypes, errors
 from tfc.base.shapes import shape_text
 from tfc.framework.graph import Graph
 from tfc.framework.indexed_slices import IndexedSlices
@@ -167,7 +167,7 @@ def check_references(op: Operation, fed: Set[Tensor]) -> None:
     """A fed variable can be read, but there is nothing that an op could write to."""
     for k, (tensor, is_ref) in enumerate(zip(op.inputs, op.defn.ref_inputs(op), strict=True)):
         if is_ref and tensor in fed:
-            name = _proto_name(tensor.dtype.base_dtype)
+            name = dtypes.kernel_name(tensor.dtype.base_dtype)
             raise errors.InvalidArgumentError(
                 None,
                 op,
@@ -184,11 +184,5 @@ def not_fed(op: Operation) -> None:
         None,
         op,
         f"You must feed a value for placeholder tensor {op.name!r} with dtype "
-        f"{_proto_name(op.outputs[0].dtype)}{known}",
+        f"{dtypes.kernel_name(op.outputs[0].dtype)}{known}",
     )
-
-
-def _proto_name(dtype: Any) -> str:
-    """The dtype as TensorFlow's C++ messages name it."""
-    names = {"float32": "float", "float64": "double", "float16": "half"}
-    return names.get(dtype.name, dtype.name)

@@ -351,8 +351,7 @@ def normal_attr(sig: Signature, attr: Attr, value: Any) -> Any:
         if attr.kind == "str" and value not in attr.allowed:
             names = ", ".join(f'"{a}"' for a in attr.allowed)
             raise ValueError(
-                f"Value for attr '{attr.name}' of \"{value}\" is not in the list of allowed "
-                f"values: {names}"
+                f"Attr '{attr.name}' of '{sig.name}' Op passed string '{value}' not in: {names}."
             )
     return value
 

@@ -172,6 +172,9 @@ def _zeros_like(x: Tensor) -> Tensor:
     return zeros
 
 
+_HANDLES = ("resource", "variant")
+
+
 def _rules(method: int, gate: bool, colocate: bool) -> autodiff.Rules:
     def differentiate(op: Operation, dys: list[Any]) -> Sequence[Any]:
         with op.graph.colocate_with(op, True) if colocate else nullcontext():
@@ -181,7 +184,13 @@ def _rules(method: int, gate: bool, colocate: bool) -> autodiff.Rules:
         with op.graph.colocate_with(op, True) if colocate else nullcontext():
             return _add(op, parts, method)
 
-    return autodiff.Rules(add, differentiate, _accept)
+    return autodiff.Rules(add, differentiate, _accept, _carries)
+
+
+def _carries(tensor: Tensor) -> bool:
+    """Whether gradients flow through a tensor: not through integers, conditions and strings."""
+    dtype = tensor.dtype
+    return dtype.is_floating or dtype.is_complex or dtype.base_dtype.name in _HANDLES
 
 
 def _differentiate(op: Operation, dys: list[Any], gate: bool) -> Sequence[Any]:

@@ -29,8 +29,8 @@ _AS_BOOL = (
     "subgraphs conditioned on the value of a tensor."
 )
 _ITERATED = (
-    "Tensor objects are only iterable when eager execution is enabled. To iterate over this "
-    "tensor use tf.map_fn."
+    "iterating over `tf.Tensor` is not allowed in Graph execution. Use tf.map_fn, or tf.unstack "
+    "where the number of elements is known."
 )
 
 

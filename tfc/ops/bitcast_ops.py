@@ -35,10 +35,7 @@ def _cast_dims(dims: list[int | None], source: DType, target: DType) -> list[int
     if not dims:
         raise ValueError("Shape must be at least rank 1 but is rank 0")
     if dims[-1] not in (None, int(ratio)):
-        raise ValueError(
-            f"Cannot bitcast from {int(ratio)} to {dims[-1]} due to shape. {dims[-1]} does not "
-            f"match {int(ratio)}"
-        )
+        raise ValueError(f"Cannot bitcast due to shape. {dims[-1]} does not match {int(ratio)}")
     return dims[:-1]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import dtypes, errors
-from tfc.base.dtypes import INDEX, DType
+from tfc.base.dtypes import INDEX, DType, kernel_name
 from tfc.base.shapes import TensorShape, as_shape
 from tfc.framework import opdef
 from tfc.framework.graph import (
@@ -72,13 +72,10 @@ class Placeholder(OpDef, sig="Placeholder(dtype: type, shape: shape = None) -> o
 
 def unfed_message(op: Any, dtype: DType, shape: TensorShape | None) -> str:
     """TensorFlow's words for a placeholder without a value."""
-    said = f"dtype {_PROTO_NAME.get(dtype.name, dtype.name)}"
+    said = f"dtype {kernel_name(dtype)}"
     if shape is not None and shape.ndims is not None:
         said += f" and shape {s.text(shape.as_list())}"
     return f"You must feed a value for placeholder tensor '{op.name}' with {said}"
-
-
-_PROTO_NAME = {"float32": "float", "float64": "double", "float16": "half"}
 
 
 class PlaceholderV2(OpDef, sig="PlaceholderV2(dtype: type, shape: shape) -> output: dtype"):

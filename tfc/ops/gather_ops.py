@@ -478,7 +478,7 @@ def boolean_mask(
             )
         dims = s.dims_of(tensor.get_shape())
         if dims is not None:
-            s.merge_dims(dims[axis : axis + known.ndims], known.as_list())
+            s.shape_of(dims[axis : axis + known.ndims]).assert_is_compatible_with(known)
         whole = shape(tensor)
         count = opdef.apply("Prod", whole[axis : axis + known.ndims], [0])
         flat_shape = concat([whole[:axis], [count], whole[axis + known.ndims :]], 0)

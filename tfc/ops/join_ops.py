@@ -41,12 +41,12 @@ def _concat_shape(values: Sequence[TensorShape], axis: list[int] | None) -> Tens
     if not ranks:
         return s.unknown()
     count = ranks.pop()
+    if not count:
+        raise ValueError("Can't concatenate scalars (use tf.stack instead)")
     if axis is None:
         return s.unknown(count)
     if len(axis) != 1:
         raise ValueError(f"axis must be one number, but has {len(axis)} elements")
-    if not count:
-        raise ValueError("Can't concatenate scalars (use tf.stack instead)")
     if not -count <= axis[0] < count:
         least = axis[0] + 1 if axis[0] >= 0 else -axis[0]
         raise ValueError(f"Shape must be at least rank {least} but is rank {count}")
@@ -141,6 +141,10 @@ class ConcatV2(
     host = by_lowering(lower)
 
 
+def _spaced(values: list[int]) -> str:
+    return f"[{' '.join(map(str, values))}]"
+
+
 class ConcatOffset(
     OpDef, sig="ConcatOffset(concat_dim: int32, shape: N * int32) -> offset: N * int32"
 ):
@@ -153,10 +157,26 @@ class ConcatOffset(
         return [None for _ in op.inputs]
 
     def lower(build: Any, concat_dim: Value, *shape: Value) -> tuple[Value, ...]:
+        for k, v in enumerate(shape):
+            if v.type.rank != 1:
+                dims = s.text(v.type.shape)
+                raise invalid(build, f"input {k + 1} should be a vector, but got shape {dims}")
         sizes = [[int(d) for d in build.static(v)] for v in shape]
-        at = int(build.static(concat_dim).ravel()[0]) % max(len(sizes[0]), 1)
+        at, rank = int(build.static(concat_dim).ravel()[0]), len(sizes[0])
+        if not -rank <= at < rank:
+            raise invalid(build, f"Concat dim is out of range: {at} vs. {rank}")
+        at %= rank
         offsets, begin = [], 0
-        for size in sizes:
+        for k, size in enumerate(sizes):
+            if len(size) != rank:
+                said = f"input {k} should contain {rank} elements, but got {len(size)}"
+                raise invalid(build, said)
+            if any(a != b for i, (a, b) in enumerate(zip(size, sizes[0], strict=True)) if i != at):
+                raise invalid(
+                    build,
+                    f"All dimensions except {at} must match. Input {k} has shape {_spaced(size)} "
+                    f"and doesn't match input 0 with shape {_spaced(sizes[0])}.",
+                )
             offsets.append([begin if i == at else 0 for i in range(len(size))])
             begin += size[at]
         return tuple(constant_ints(build, o, dtypes.int32) for o in offsets)

@@ -11,7 +11,7 @@ from tfc.base import dtypes
 from tfc.base.dtypes import INDEX
 from tfc.base.shapes import TensorShape
 from tfc.framework import opdef
-from tfc.framework.graph import Tensor, convert_to_tensor
+from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef
 from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
@@ -174,6 +174,8 @@ class MirrorPad(
             x = parts[0] if len(parts) == 1 else p.concat(build, *parts, dim=axis)
         return x
 
+    host = by_lowering(lower)
+
 
 class MirrorPadGrad(
     OpDef,
@@ -240,13 +242,29 @@ def pad(
         result = opdef.apply("MirrorPad", tensor, paddings, mode=kind, name=name)
     else:
         raise ValueError(f"Unknown padding mode: {mode}")
-    _refine(result, convert_to_tensor(result.op.inputs[0]), result.op.inputs[1])
+    _refine(result, result.op.inputs[0], paddings)
     return result
 
 
-def _refine(result: Tensor, tensor: Tensor, paddings: Tensor) -> None:
-    """Axes that are not padded keep their extent even if others are not known."""
-    pads, known = constant_value(paddings), tensor.get_shape()
-    if pads is not None and known.ndims is not None and not known.is_fully_defined():
-        dims = [d if a == b == 0 else None for d, (a, b) in zip(known.as_list(), pads, strict=True)]
-        result.set_shape(dims)
+def _refine(result: Tensor, tensor: Tensor, paddings: Any) -> None:
+    """Axes whose extent and paddings are known have a known extent even if others have not."""
+    pads, known = _known_paddings(paddings), tensor.get_shape()
+    if pads is None or known.ndims is None or result.get_shape().is_fully_defined():
+        return
+    dims: list[int | None] = []
+    for pair, extent in zip(pads, known.as_list(), strict=True):
+        if extent is None or pair is None or any(n is None for n in pair):
+            dims.append(None)
+        else:
+            dims.append(extent + sum(int(n) for n in pair))
+    result.set_shape(dims)
+
+
+def _known_paddings(given: Any) -> Any:
+    """Paddings, or a part of them, with None for what the graph does not know."""
+    if isinstance(given, Tensor):
+        value = constant_value(given)
+        if value is not None or given.op.type != "Pack" or given.op.get_attr("axis"):
+            return value
+        given = list(given.op.inputs)
+    return [_known_paddings(part) for part in given] if isinstance(given, list | tuple) else given

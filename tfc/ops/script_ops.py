@@ -14,8 +14,6 @@ from tfc.framework.graph import Tensor, get_default_graph
 from tfc.framework.opdef import OpDef, apply
 from tfc.ops.common import no_gradient
 
-_PROTO_NAME = {"float32": "float", "float64": "double", "float16": "half"}
-
 
 class _Function:
     """A user's function under its token. The graphs that use it keep it alive."""
@@ -35,10 +33,6 @@ def register(call: Callable[..., Any], graph: Any) -> str:
     kept = graph.__dict__.setdefault("_py_funcs_used_in_graph", [])
     kept.append(function)
     return function.token
-
-
-def _name(dtype: dtypes.DType) -> str:
-    return _PROTO_NAME.get(dtype.name, dtype.name)
 
 
 def _as_array(value: Any) -> np.ndarray:
@@ -95,7 +89,8 @@ def _call(op: Any, token: str, arrays: Sequence[np.ndarray], types: Sequence[Any
             raise errors.InvalidArgumentError(
                 None,
                 op,
-                f"{i}-th value returned by {token} is {_name(kind)}, but expects {_name(wanted)}",
+                f"{i}-th value returned by {token} is {dtypes.kernel_name(kind)}, but expects "
+                f"{dtypes.kernel_name(wanted)}",
             )
     return found
 

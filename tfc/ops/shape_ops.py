@@ -160,19 +160,18 @@ def _resolved(build: Any, total: int, have: Sequence[int], wanted: list[int]) ->
             raise invalid(build, f"Size {i} must be non-negative, not {d}")
     rest = int(np.prod([d for d in wanted if d != -1], dtype=object)) if wanted else 1
     if -1 in wanted:
-        if rest == 0:
-            raise invalid(
-                build,
-                "reshape cannot infer the missing input size for an empty tensor unless all "
-                "specified input sizes are non-zero",
-            )
-        if total % rest:
+        if rest == 0 == total:  # the extents that are not zero tell
+            inner = int(np.prod([d for d in have if d], dtype=object))
+            inner //= int(np.prod([d for d in wanted if d > 0], dtype=object))
+            return tuple(inner if d == -1 else d for d in wanted)
+        if rest and total % rest:
             raise invalid(
                 build,
                 f"Input to reshape is a tensor with {total} values, but the requested shape "
                 f"requires a multiple of {rest}",
             )
-        return tuple(total // rest if d == -1 else d for d in wanted)
+        if rest:
+            return tuple(total // rest if d == -1 else d for d in wanted)
     if rest != total:
         raise invalid(
             build,

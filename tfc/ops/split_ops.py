@@ -40,7 +40,8 @@ class Split(
         extent = dims[at]
         if extent is not None and extent % num_split:
             raise ValueError(
-                f"Dimension size must be evenly divisible by {num_split} but is {extent}"
+                f"Dimension size must be evenly divisible by {num_split} but is {extent}: "
+                "number of ways to split should evenly divide the split dimension"
             )
         dims[at] = None if extent is None else extent // num_split
         return [s.shape_of(dims)] * num_split
@@ -221,7 +222,7 @@ def split(
     if num is None:
         num = s.with_rank(sizes.get_shape(), 1)[0]
     if num is None:
-        raise ValueError(f"Cannot infer argument `num` from shape {sizes.get_shape()}")
+        raise ValueError(f"Cannot infer num from shape {sizes.get_shape()}: pass `num`")
     return list(opdef.apply("SplitV", value, sizes, axis, num_split=num, name=name or "split"))
 
 

@@ -26,11 +26,14 @@ class Rules:
     differentiate: (op, gradients of its results, None where nothing arrives) -> gradients of its
     operands, None where nothing flows.
     accept: (op, operand index, gradient) -> None; called with each gradient that flows on.
+    carries: value -> whether a gradient may flow through it. No path leads through one that does
+    not carry any, such as an integer.
     """
 
     add: Callable[[Any, list[Any]], Any]
     differentiate: Callable[[Any, list[Any]], Sequence[Any]]
     accept: Callable[[Any, int, Any], None]
+    carries: Callable[[Any], bool]
 
 
 def reverse(
@@ -46,12 +49,12 @@ def reverse(
     constants.
     """
     targets = list(dict.fromkeys(y.op for y in ys))
-    pending = pending_uses(targets, [x.op for x in xs])
+    pending = pending_uses(targets, [x.op for x in xs], rules.carries)
     held = _stops([x.op for x in xs], [s.op for s in stops], pending)
     arrived: dict[Any, list[Any]] = {}  # op -> per result: list of gradients, later their sum
     for y, seed in zip(ys, seeds, strict=True):
         _slots(arrived, y.op)[y.index].append(seed)
-    queue = deque(op for op in targets if pending.get(op, 0) == 0)
+    queue = deque(op for op in targets if pending.get(op) == 0)
     while queue:
         op = queue.popleft()
         sums = _add_up(arrived.get(op), op, rules)
@@ -73,9 +76,11 @@ def reverse(
     return [_result(arrived, x) for x in xs]
 
 
-def pending_uses(targets: Sequence[Any], sources: Sequence[Any]) -> dict[Any, int]:
+def pending_uses(
+    targets: Sequence[Any], sources: Sequence[Any], carries: Callable[[Any], bool]
+) -> dict[Any, int]:
     """For each op on a path from `sources` to `targets`, how many operands of such ops it makes."""
-    reached = reachable(targets, sources)
+    reached = reachable(targets, sources, carries)
     between: dict[Any, None] = {}
     queue = deque(targets)
     while queue:
@@ -91,19 +96,22 @@ def pending_uses(targets: Sequence[Any], sources: Sequence[Any]) -> dict[Any, in
     return pending
 
 
-def reachable(targets: Sequence[Any], sources: Sequence[Any]) -> set[Any]:
-    """Ops that `targets` depend on and that depend on one of `sources`; targets and sources too."""
+def reachable(
+    targets: Sequence[Any], sources: Sequence[Any], carries: Callable[[Any], bool]
+) -> set[Any]:
+    """Ops that `targets` depend on and that depend on one of `sources` through values that carry
+    gradients; sources too."""
     users: dict[Any, list[Any]] = {}
     seen = set(targets)
     stack = list(targets)
     while stack:
         op = stack.pop()
-        for source in dict.fromkeys(operand.op for operand in op.operands):
+        for source in dict.fromkeys(operand.op for operand in op.operands if carries(operand)):
             users.setdefault(source, []).append(op)
+        for source in dict.fromkeys(operand.op for operand in op.operands):
             if source not in seen:
                 seen.add(source)
                 stack.append(source)
-    reached = set(targets)
     stack = list(dict.fromkeys(sources))
     expanded: set[Any] = set()
     while stack:
@@ -111,7 +119,7 @@ def reachable(targets: Sequence[Any], sources: Sequence[Any]) -> set[Any]:
         if op not in expanded:
             expanded.add(op)
             stack.extend(users.get(op, ()))
-    return reached | expanded
+    return expanded
 
 
 def _stops(sources: Sequence[Any], stops: Sequence[Any], pending: dict[Any, int]) -> set[Any]:

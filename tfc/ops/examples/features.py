@@ -60,6 +60,7 @@ class Wanted:
         self.sparse: dict[str, Any] = {}
         self.dense: dict[str, tuple[Any, TensorShape, Any]] = {}
         self.joined: dict[str, SparseFeature] = {}
+        self.asked = set(features)  # not those that only a SparseFeature reads
         for key in sorted(features):
             self._add(key, features[key], sequence)
 
@@ -196,12 +197,7 @@ def _results(wanted: Wanted, parts: Any, rank: int) -> dict[str, Any]:
     )
     for key, feature in wanted.joined.items():
         found[key] = _joined(found, feature, rank)
-    used = {
-        name
-        for feature in wanted.joined.values()
-        for name in (*_index_keys(feature), feature.value_key)
-    }
-    result = {k: v for k, v in found.items() if k not in used or k in wanted.joined}
+    result = {k: v for k, v in found.items() if k in wanted.asked}
     result.update(zip(wanted.dense, dense, strict=True))
     return result
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfc.base.dtypes import DType
+from tfc.base.dtypes import DType, as_dtype, kernel_name
 from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import OpDef
 from tfc.ops import shape_rules as s
@@ -19,7 +19,33 @@ def _keys(arrays: Sequence[np.ndarray]) -> list[bytes]:
     return [array.item() for array in arrays]
 
 
-def feature_values(op: Any, where: str, key: bytes, data: bytes | None, dtype: DType) -> Any:
+LISTS = {"string": "bytes", "float32": "float", "int64": "int64"}  # the lists of a Feature
+
+
+class Place(NamedTuple):
+    """Where a feature is, as messages say it."""
+
+    name: str  # "Name: NAME, ", empty if there is one message
+    key: bytes
+    at: int | None = None  # the number of the message, or of the step
+    role: str = "Key"
+
+    def __str__(self) -> str:
+        number = "" if self.at is None else f", Index: {self.at}"
+        return f"{self.name}{self.role}: {self.key.decode()}{number}. "
+
+    def other_type(self, found: str, wanted: DType) -> str:
+        """The message about a feature of another dtype than asked for."""
+        if self.role == "Key":
+            there = kernel_name(as_dtype(found))
+            there = f"Data type: {there} but expected type: {kernel_name(wanted)}"
+        else:
+            kind = {"string": "bytes_list", "float32": "float_list", "int64": "int64_list"}[found]
+            there = f"Expected type: {kernel_name(wanted)}  Feature is: {kind}"
+        return f"{self} Data types don't match. {there}"
+
+
+def feature_values(op: Any, place: Place, data: bytes | None, dtype: DType) -> Any:
     """The values of a feature as an array, None where it is missing.
 
     Raises:
@@ -30,24 +56,19 @@ def feature_values(op: Any, where: str, key: bytes, data: bytes | None, dtype: D
     try:
         found = wire.feature(data)
     except ValueError as error:
-        message = f"{where}Key: {key.decode()}.  Could not parse the feature: {error}"
+        message = f"{place} Could not parse the feature: {error}"
         raise invalid(op, message) from None
     if found is None:
         return None
     name, values = found
     if name != dtype.name:
-        raise invalid(
-            op,
-            f"{where}Key: {key.decode()}.  Data types don't match. Expected type: {dtype.name} "
-            f"but got {name}",
-        )
+        raise invalid(op, place.other_type(name, dtype))
     return values
 
 
 def dense_feature(
     op: Any,
-    where: str,
-    key: bytes,
+    place: Place,
     data: bytes | None,
     dtype: DType,
     shape: TensorShape,
@@ -55,7 +76,7 @@ def dense_feature(
 ) -> np.ndarray:
     """A feature of fixed length in its shape; the default where it is missing. A shape whose first
     extent is unknown takes as many rows as there are."""
-    values = feature_values(op, where, key, data, dtype)
+    values = feature_values(op, place, data, dtype)
     dims: Any = shape.as_list()
     if dims and dims[0] is None:
         row = int(np.prod([d or 0 for d in dims[1:]], dtype=np.int64))
@@ -64,23 +85,23 @@ def dense_feature(
         if row == 0 or values.size % row:
             raise invalid(
                 op,
-                f"{where}Key: {key.decode()}, Index: 0.  Number of {dtype.name} values is not a "
-                f"multiple of stride length. saw: {values.size} but output shape is: {shape}",
+                f"{place} Number of {LISTS[dtype.name]} values is not a multiple of stride "
+                f"length. Saw {values.size} values but output shape is: {shape}",
             )
         return values.reshape(-1, *dims[1:])
     if values is None:
         if default.size == 0 and 0 not in dims:
             raise invalid(
                 op,
-                f"{where}Feature: {key.decode()} (data type: {dtype.name}) is required but could "
-                "not be found.",
+                f"{place.name}Feature: {place.key.decode()} (data type: {kernel_name(dtype)}) is "
+                "required but could not be found.",
             )
         return np.broadcast_to(default.ravel(), int(np.prod(dims, dtype=np.int64))).reshape(dims)
     if values.size != int(np.prod(dims, dtype=np.int64)):
         raise invalid(
             op,
-            f"{where}Key: {key.decode()}.  Number of {dtype.name} values != expected.  Values "
-            f"size: {values.size} but output shape: {s.text(dims)}",
+            f"{place} Number of {LISTS[dtype.name]} values != expected.  Values size: "
+            f"{values.size} but output shape: {s.text(dims)}",
         )
     return values.reshape(dims)
 
@@ -150,8 +171,8 @@ class ParseExample(
         shapes: list[Any] = []
         for key, dtype in zip(sparse_keys, sparse_types, strict=True):
             rows = [
-                feature_values(op, w, key, r.get(key), dtype)
-                for w, r in zip(wheres, records, strict=True)
+                feature_values(op, Place(w, key, at), r.get(key), dtype)
+                for at, (w, r) in enumerate(zip(wheres, records, strict=True))
             ]
             part = sparse_rows(rows, dtype)
             for group, item in zip((places, values, shapes), part, strict=True):
@@ -161,8 +182,8 @@ class ParseExample(
             dense_keys, Tdense, dense_shapes, defaults, strict=True
         ):
             rows = [
-                dense_feature(op, w, key, r.get(key), dtype, shape, default)
-                for w, r in zip(wheres, records, strict=True)
+                dense_feature(op, Place(w, key, at), r.get(key), dtype, shape, default)
+                for at, (w, r) in enumerate(zip(wheres, records, strict=True))
             ]
             dense.append(_stacked(rows, dtype, shape, default))
         return [*places, *values, *shapes, *dense]
@@ -220,15 +241,15 @@ class ParseSingleExample(
         shapes: list[Any] = []
         for name, dtype in zip(sparse_keys, sparse_types, strict=True):
             key = name.encode()
-            found = feature_values(op, "", key, record.get(key), dtype)
+            found = feature_values(op, Place("", key), record.get(key), dtype)
             found = np.empty(0, dtype.as_numpy_dtype) if found is None else found
             places.append(np.arange(len(found), dtype=np.int64)[:, None])
             values.append(found)
             shapes.append(np.array([len(found)], np.int64))
         dense = [
-            dense_feature(op, "", name.encode(), record.get(name.encode()), dtype, shape, default)
-            for name, dtype, shape, default in zip(
-                dense_keys, Tdense, dense_shapes, defaults, strict=True
+            dense_feature(op, Place("", key), record.get(key), dtype, shape, default)
+            for key, dtype, shape, default in zip(
+                [name.encode() for name in dense_keys], Tdense, dense_shapes, defaults, strict=True
             )
         ]
         return [*places, *values, *shapes, *dense]

@@ -21,7 +21,7 @@ from tfc.ops.examples.features import (
     VarLenFeature,
     Wanted,
 )
-from tfc.ops.examples.parse_ops import dense_feature, feature_values, sparse_rows
+from tfc.ops.examples.parse_ops import LISTS, Place, dense_feature, feature_values, sparse_rows
 from tfc.ops.strings.common import invalid
 
 
@@ -91,6 +91,10 @@ class ParseSingleSequenceExample(
         return results + _lists(op, where, lists, groups[2], groups[3], empty, attrs)
 
 
+def _in_context(where: str, key: bytes) -> Place:
+    return Place(where, key, role="Context feature")
+
+
 def _context(
     op: Any, where: str, context: Mapping[bytes, bytes], sparse_keys: Sequence[bytes],
     dense_keys: Sequence[bytes], defaults: Sequence[np.ndarray], attrs: dict[str, Any],
@@ -98,12 +102,12 @@ def _context(
     """The outputs about the context: places, values and shapes of sparse ones, dense ones."""
     sparse = []
     for key, dtype in zip(sparse_keys, attrs["context_sparse_types"], strict=True):
-        found = feature_values(op, where, key, context.get(key), dtype)
+        found = feature_values(op, _in_context(where, key), context.get(key), dtype)
         values = np.empty(0, dtype.as_numpy_dtype) if found is None else found
         places = np.arange(len(values), dtype=np.int64)[:, None]
         sparse.append((places, values, np.array([len(values)], np.int64)))
     dense = [
-        dense_feature(op, where, key, context.get(key), dtype, shape, default)
+        dense_feature(op, _in_context(where, key), context.get(key), dtype, shape, default)
         for key, dtype, shape, default in zip(
             dense_keys,
             attrs["Tcontext_dense"],
@@ -122,7 +126,10 @@ def _lists(
     """The outputs about the lists: places, values and shapes of sparse ones, dense ones."""
     sparse = []
     for key, dtype in zip(sparse_keys, attrs["feature_list_sparse_types"], strict=True):
-        rows = [feature_values(op, where, key, data, dtype) for data in lists.get(key, [])]
+        rows = [
+            feature_values(op, Place(where, key, at, "Feature list"), data, dtype)
+            for at, data in enumerate(lists.get(key, []))
+        ]
         sparse.append(sparse_rows(rows, dtype))
     dense = []
     types, shapes = attrs["feature_list_dense_types"], attrs["feature_list_dense_shapes"]
@@ -144,12 +151,12 @@ def _steps(
     dims: Any = shape.as_list()
     result = np.empty((len(features), *dims), dtype.as_numpy_dtype)
     for index, data in enumerate(features):
-        values = feature_values(op, where, key, data, dtype)
+        values = feature_values(op, Place(where, key, index, "Feature list"), data, dtype)
         count = 0 if values is None else values.size
         if count != int(np.prod(dims, dtype=np.int64)):
             raise invalid(
-                op, f"{where}Key: {key.decode()}, Index: {index}.  Number of {dtype.name} values "
-                f"!= expected.  values size: {count} but output shape: {s.text(dims)}",
+                op, f"{where}Key: {key.decode()}, Index: {index}.  Number of {LISTS[dtype.name]} "
+                f"values != expected.  values size: {count} but output shape: {s.text(dims)}",
             )  # fmt: skip
         result[index] = np.empty(dims, dtype.as_numpy_dtype) if values is None else (
             values.reshape(dims)

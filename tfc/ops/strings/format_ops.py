@@ -235,8 +235,8 @@ def string_format(
     count = template.count(placeholder)
     if count != len(parts):
         raise ValueError(
-            f"The template expects {count} tensors, but the inputs only has {len(parts)}. Please "
-            "ensure the number of placeholders in template matches inputs length."
+            f"{count} placeholder(s) in template does not match {len(parts)} tensor(s) provided "
+            "as input"
         )
     tensors = [convert_to_tensor(x) for x in parts]
     return apply(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base.dtypes import INDEX, DType
+from tfc.base.dtypes import INDEX, DType, kernel_name
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import OpDef, apply
@@ -89,7 +89,7 @@ def _value(op: Any, text: bytes, dtype: DType, field: int, row: int) -> Any:
     except ValueError:
         raise invalid(
             op,
-            f"Field {field} in record {row} is not a valid {dtype.name}: {shown(text)}",
+            f"Field {field} in record {row} is not a valid {kernel_name(dtype)}: {shown(text)}",
         ) from None
 
 

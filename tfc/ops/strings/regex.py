@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
+import unicodedata
 
 _POSIX = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "ascii": r"\x00-\x7F", "blank": r"\t ",
@@ -54,8 +56,49 @@ def _translated(text: str) -> str:
     return "".join(out)
 
 
-def _escape(text: str, at: int) -> tuple[str, int]:
+_CATEGORIES = "C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?"
+
+
+@functools.lru_cache(maxsize=64)
+def _category(name: str) -> str:
+    """The characters of a general category of Unicode, or of all those with its letter, as the
+    inside of a class of `re`; `^` in front asks for all others.
+
+    Raises:
+      re.error: there is no such category.
+    """
+    wanted, others = name.removeprefix("^"), name.startswith("^")
+    if not re.fullmatch(_CATEGORIES, wanted):
+        raise re.error(f"invalid character class range: \\p{{{name}}}")
+    places: list[list[int]] = []
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code)).startswith(wanted) != others:
+            if places and places[-1][1] == code - 1:
+                places[-1][1] = code
+            else:
+                places.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in places)
+
+
+def _property(text: str, at: int) -> tuple[str, int]:
+    """The inside of a class for `\\pN`, `\\p{Name}` or their negation, and where it ends."""
+    end = at + 3
+    name = text[at + 2 : end]
+    if name == "{":
+        end = text.find("}", at) + 1
+        name = text[at + 3 : end - 1]
+    if not name or not end:
+        raise re.error(f"invalid character class range: {text[at:]}")
+    if text[at + 1] == "P":
+        name = name[1:] if name.startswith("^") else f"^{name}"
+    return _category(name), end
+
+
+def _escape(text: str, at: int, inside: bool = False) -> tuple[str, int]:
     c = text[at + 1 : at + 2]
+    if c and c in "pP":
+        piece, at = _property(text, at)
+        return (piece if inside else f"[{piece}]"), at
     if c == "Q":
         end = text.find(r"\E", at)
         stop = len(text) if end < 0 else end
@@ -87,7 +130,7 @@ def _class(text: str, at: int) -> tuple[str, int]:
             out.append(_POSIX[named.group(2)])
             at = named.end()
         elif text[at] == "\\":
-            piece, at = _escape(text, at)
+            piece, at = _escape(text, at, inside=True)
             out.append(piece)
         else:
             out.append("\\" + text[at] if text[at] in "[]&~|" else text[at])

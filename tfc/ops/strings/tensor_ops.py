@@ -12,7 +12,7 @@ from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ops.common import scalar
 from tfc.ops.examples import wire
-from tfc.ops.strings.common import invalid
+from tfc.ops.strings.common import invalid, shown
 
 _TYPES = tuple(t for t in ANY if t not in ("resource", "variant"))
 # numbers of fields of TensorProto -> (dtypes whose elements stand there, how they are packed)
@@ -159,7 +159,11 @@ class ParseTensor(OpDef, sig="ParseTensor(serialized: string, out_type: type) ->
         try:
             array = array_of(serialized.item())
         except (ValueError, TypeError, OverflowError, struct.error) as error:
-            raise invalid(op, f"Could not parse `serialized` as TensorProto: {error}") from None
+            raise invalid(
+                op,
+                "Could not parse `serialized` as TensorProto: "
+                f"'{shown(serialized.item())}' ({error})",
+            ) from None
         found = as_dtype(array.dtype)
         if found != out_type:
             raise invalid(

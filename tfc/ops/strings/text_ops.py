@@ -172,19 +172,20 @@ class DecodeRaw(
 
     def host(op: Any, bytes: np.ndarray, *, out_type: DType, little_endian: bool) -> np.ndarray:
         kind = np.dtype(out_type.as_numpy_dtype)
-        sizes = {len(v) for v in bytes.ravel()}
-        if len(sizes) > 1:
-            raise invalid(
-                op,
-                "DecodeRaw requires input strings to all be the same size, but found sizes "
-                f"{sorted(sizes)}",
-            )
-        length = sizes.pop() if sizes else 0
+        sizes = [len(v) for v in bytes.ravel()]
+        length = sizes[0] if sizes else 0
+        for k, size in enumerate(sizes):
+            if size != length:
+                raise invalid(
+                    op,
+                    "DecodeRaw requires input strings to all be the same size, but element "
+                    f"{k} has size {length} != {size}",
+                )
         if length % kind.itemsize:
             raise invalid(
                 op,
                 f"Input to DecodeRaw has length {length} that is not a multiple of "
-                f"{kind.itemsize}, the size of {out_type.name}",
+                f"{kind.itemsize}, the size of {dtypes.kernel_name(out_type)}",
             )
         data = np.frombuffer(b"".join(bytes.ravel()), kind)
         data = data if little_endian else data.byteswap()
@@ -287,6 +288,8 @@ class DecodeBase64(OpDef, sig="DecodeBase64(input: string) -> output: string"):
         def decode(text: bytes) -> bytes:
             body = text.rstrip(b"=")
             padding = len(text) - len(body)
+            if len(text) % 4 == 1:
+                raise invalid(op, "Base64 string length cannot be 1 modulo 4.")
             if (
                 len(body) % 4 == 1
                 or padding not in (0, -len(body) % 4)
@@ -341,9 +344,11 @@ class ReduceJoin(
             if not -inputs.ndim <= a < inputs.ndim:
                 said = f"Invalid reduction dimension {a} for input with {inputs.ndim} dimension(s)"
                 raise errors.OutOfRangeError(None, op, said)
-        order = [int(a) % inputs.ndim for a in axes.ravel()]
-        if len(set(order)) < len(order):
-            raise invalid(op, f"Duplicate reduction dimension in {axes.ravel().tolist()}")
+        order: list[int] = []
+        for a in axes.ravel():
+            if int(a) % inputs.ndim in order:
+                raise invalid(op, f"Duplicate reduction dimension {a}")
+            order.append(int(a) % inputs.ndim)
         if not order:
             return inputs
         rest = [d for d in range(inputs.ndim) if d not in order]

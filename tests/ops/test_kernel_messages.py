@@ -1,0 +1,151 @@
+"""What kernels and shape functions say, and the shapes of the empty and the half known."""
+
+import numpy as np
+import pytest
+
+import tfc as tf
+
+INVALID = tf.errors.InvalidArgumentError
+
+
+def _run(fetches, feed=None):
+    with tf.Session() as session:
+        return session.run(fetches, feed)
+
+
+@pytest.mark.parametrize(
+    ("have", "wanted", "found"),
+    [
+        ((0, 6), [0, -1, 3], (0, 2, 3)),
+        ((2, 0, 3), [-1, 0], (6, 0)),
+        ((3, 0), [-1, 0, 3], (1, 0, 3)),
+        ((5, 0), [0, 2, -1], (0, 2, 2)),
+        ((3, 0), [2, -1], (2, 0)),
+    ],
+)
+def test_an_empty_reshape_infers_from_the_extents_that_are_not_zero(have, wanted, found):
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32)
+        known = tf.reshape(tf.zeros(have), wanted)
+        assert known.shape.is_compatible_with(found)
+        both = _run([known, tf.reshape(x, wanted)], {x: np.zeros(have)})
+    assert [v.shape for v in both] == [found, found]
+
+
+def test_paddings_of_which_a_part_is_known():
+    with tf.Graph().as_default():
+        n, x = tf.placeholder(tf.int32), tf.zeros([4, 4])
+        assert tf.pad(x, [[1, 2], n]).shape.as_list() == [7, None]
+        assert tf.pad(x, [[n, 0], [tf.constant(1), 2]]).shape.as_list() == [None, 7]
+        assert tf.pad(tf.placeholder(tf.float32, [None, 2]), [[1, 1], [0, 1]]).shape[1] == 3
+        assert tf.pad(x, tf.stack([tf.constant([1, 1]), n])).shape.as_list() == [6, None]
+
+
+def test_strings_are_mirrored():
+    with tf.Graph().as_default():
+        text = tf.constant([["a", "b"], ["c", "d"]])
+        reflect = _run(tf.pad(text, [[1, 0], [0, 1]], "REFLECT"))
+        symmetric = _run(tf.pad(text, [[0, 0], [0, 2]], "SYMMETRIC"))
+    assert reflect.tolist() == [[b"c", b"d", b"c"], [b"a", b"b", b"a"], [b"c", b"d", b"c"]]
+    assert symmetric.tolist() == [[b"a", b"b", b"b", b"a"], [b"c", b"d", b"d", b"c"]]
+
+
+@pytest.mark.parametrize(
+    ("axis", "shapes", "message"),
+    [
+        (4, [[2, 3, 5], [2, 7, 5]], "Concat dim is out of range: 4 vs. 3"),
+        (1, [[2, 3, 5], [2, 7, 5, 10]], "input 1 should contain 3 elements, but got 4"),
+        (1, [[[2, 3, 5]], [[2, 7, 5]]], "input 1 should be a vector"),
+        (
+            -2,
+            [[2, 3, 5], [2, 7, 4]],
+            r"All dimensions except 1 must match. Input 1 has shape \[2 7",
+        ),
+    ],
+)
+def test_offsets_of_what_cannot_be_joined(axis, shapes, message):
+    with tf.Graph().as_default():
+        offsets = tf.raw_ops.ConcatOffset(concat_dim=axis, shape=shapes)
+        with pytest.raises(INVALID, match=message):
+            _run(offsets)
+
+
+def test_errors_that_the_graph_finds():
+    with tf.Graph().as_default():
+        some = tf.placeholder(tf.int32)
+        with pytest.raises(ValueError, match="Can't concatenate scalars"):
+            tf.concat([1, 2], some)
+        with pytest.raises(ValueError, match="Cannot infer num from shape"):
+            tf.split([1, 2, 3], tf.placeholder(tf.int32, [None]))
+        with pytest.raises(ValueError, match="should evenly divide"):
+            tf.split([1, 2, 3, 4], 3)
+        with pytest.raises(ValueError, match="are incompatible"):
+            tf.boolean_mask([1, 2], [True, False, True])
+        with pytest.raises(ValueError, match="Cannot bitcast due to shape"):
+            tf.bitcast(np.zeros([1, 1], np.int8), tf.int32)
+        with pytest.raises(tf.errors.OperatorNotAllowedInGraphError, match="iterating over `tf"):
+            iter(tf.zeros([2]))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [
+        (r"\p{Ll}", ".B.Ä.1_"),
+        (r"\pL", ".....1_"),
+        (r"[\p{Lu}1]", "a.c.ö._"),
+        (r"\PL", "aBcÄö.."),
+        (r"[^\p{Ll}]", "a.c.ö.."),
+        (r"\p{^Lu}", ".B.Ä..."),
+        (r"\P{^Pc}", "aBcÄö1."),
+    ],
+)
+def test_categories_of_characters_in_patterns(pattern, wanted):
+    with tf.Graph().as_default():
+        assert _run(tf.regex_replace("aBcÄö1_", pattern, ".")).decode() == wanted
+
+
+@pytest.mark.parametrize("pattern", [r"\p{Xx}", r"\p{Lu", r"\p", r"[\p{}]"])
+def test_categories_that_are_none(pattern):
+    with tf.Graph().as_default(), pytest.raises(INVALID, match="invalid character class range"):
+        _run(tf.regex_replace("a", pattern, "."))
+
+
+def test_records_of_other_types_and_lengths():
+    feature = tf.train.Feature
+    floats = feature(float_list=tf.train.FloatList(value=[1, 2]))
+    numbers = feature(int64_list=tf.train.Int64List(value=[0, 3]))
+    example = tf.train.Example(
+        features=tf.train.Features(feature={"a": floats, "n": numbers})
+    ).SerializeToString()
+    with tf.Graph().as_default():
+
+        def fails(wanted, message):
+            with pytest.raises(INVALID, match=message):
+                _run(tf.parse_example([example], {"a": wanted}, example_names=["one"]))
+
+        fails(
+            tf.FixedLenFeature([3], tf.float32),
+            r"Name: one, Key: a, Index: 0.  Number of float values != expected",
+        )
+        fails(
+            tf.VarLenFeature(tf.int64),
+            "Key: a, Index: 0.  Data types don't match. Data type: float but expected type: int64",
+        )
+        with pytest.raises(INVALID, match=r"Feature: c \(data type: float\) is required"):
+            _run(tf.parse_example([example], {"c": tf.FixedLenFeature([1], tf.float32)}))
+        joined = tf.SparseFeature("n", "a", tf.float32, 5)
+        both = tf.parse_example([example], {"n": tf.VarLenFeature(tf.int64), "s": joined})
+        assert sorted(both) == ["n", "s"]
+        found = _run(both)
+    assert found["n"].values.tolist() == [0, 3]
+    assert found["s"].indices.tolist() == [[0, 0], [0, 3]]
+
+
+def test_raw_bytes_and_messages_that_are_none():
+    with tf.Graph().as_default():
+        with pytest.raises(INVALID, match="but element 1 has size 1 != 2"):
+            _run(tf.decode_raw(["a", "bc"], tf.uint8))
+        with pytest.raises(INVALID, match="as TensorProto: 'bogus'"):
+            _run(tf.parse_tensor("bogus", tf.float32))
+        with pytest.raises(INVALID, match="not a valid float: x"):
+            _run(tf.decode_csv("x", [[1.0]]))
