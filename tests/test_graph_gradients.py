@@ -53,10 +53,12 @@ def test_stop_gradient_and_stop_gradients() -> None:
     assert to_b is not None and to_a.op.name.startswith("gradients_2/mul_3_grad")
 
 
-def test_nothing_flows_through_integers() -> None:
+def test_gradients_of_numbers_do_not_flow_through_integers() -> None:
     i = tf.constant([2])
-    assert tf.gradients([i * i, tf.gather(i, [0])], i, [i, i]) == [None]
-    assert tf.gradients(i, i)[0].dtype == tf.int32
+    assert tf.gradients(i * i, i)[0].dtype == tf.int32
+    assert tf.gradients(tf.cast(i, tf.float32) * 2.0, i) == [None]
+    bits = tf.bitcast(tf.constant([1.5]), tf.int32)
+    assert tf.gradients(tf.bitcast(bits, tf.float32), [bits, bits.op.inputs[0]]) == [None, None]
     x = tf.constant(1.5)
     assert tf.gradients(tf.cast(tf.cast(x, tf.int32), tf.float32), x) == [None]
 

@@ -81,7 +81,8 @@ def gradients(
         xs = [_tensor_of(_as_reference(x)) for x in xs]
         stops = [_tensor_of(_as_reference(s)) for s in stops]
         seeds = _seeds(grad_ys, ys)
-        rules = _rules(method, gate_gradients, colocate_gradients_with_ops)
+        integers = any(y.dtype.is_integer for y in ys)
+        rules = _rules(method, gate_gradients, colocate_gradients_with_ops, integers)
         found = autodiff.reverse(ys, seeds, xs, stops, rules)
         if unconnected_gradients == UnconnectedGradients.ZERO:
             pairs = zip(found, xs, strict=True)
@@ -175,7 +176,10 @@ def _zeros_like(x: Tensor) -> Tensor:
 _HANDLES = ("resource", "variant")
 
 
-def _rules(method: int, gate: bool, colocate: bool) -> autodiff.Rules:
+def _rules(method: int, gate: bool, colocate: bool, integers: bool) -> autodiff.Rules:
+    """integers: whether gradients flow through integers, as they do in early versions of
+    TensorFlow; they do here if a y is an integer."""
+
     def differentiate(op: Operation, dys: list[Any]) -> Sequence[Any]:
         with op.graph.colocate_with(op, True) if colocate else nullcontext():
             return _differentiate(op, dys, gate)
@@ -184,13 +188,12 @@ def _rules(method: int, gate: bool, colocate: bool) -> autodiff.Rules:
         with op.graph.colocate_with(op, True) if colocate else nullcontext():
             return _add(op, parts, method)
 
-    return autodiff.Rules(add, differentiate, _accept, _carries)
+    def carries(tensor: Tensor) -> bool:
+        dtype = tensor.dtype
+        real = dtype.is_floating or dtype.is_complex or (integers and dtype.is_integer)
+        return real or dtype.base_dtype.name in _HANDLES
 
-
-def _carries(tensor: Tensor) -> bool:
-    """Whether gradients flow through a tensor: not through integers, conditions and strings."""
-    dtype = tensor.dtype
-    return dtype.is_floating or dtype.is_complex or dtype.base_dtype.name in _HANDLES
+    return autodiff.Rules(add, differentiate, _accept, carries)
 
 
 def _differentiate(op: Operation, dys: list[Any], gate: bool) -> Sequence[Any]:
