@@ -149,3 +149,96 @@ def test_raw_bytes_and_messages_that_are_none():
             _run(tf.parse_tensor("bogus", tf.float32))
         with pytest.raises(INVALID, match="not a valid float: x"):
             _run(tf.decode_csv("x", [[1.0]]))
+
+
+def _fails(message, make, error=INVALID):
+    with tf.Graph().as_default(), pytest.raises(error, match=message):
+        _run(make())
+
+
+def test_places_in_messages():
+    _fails(r"partitions\[0,1\] = 17 is not in \[0, 7\)", lambda: tf.dynamic_partition(
+        [[1.0, 2.0]], [[0, 17]], 7))  # fmt: skip
+    _fails(r"partitions = 17 is not in \[0, 7\)", lambda: tf.dynamic_partition(1.0, 17, 7))
+    _fails(r"segment_ids\[0,1\] = 2 is out of range \[0, 2\)", lambda: tf.unsorted_segment_sum(
+        [[1.0, 2.0]], [[0, 2]], 2))  # fmt: skip
+    _fails(r"indices\[1\] = \[1\] is repeated", lambda: tf.sparse_to_dense([1, 1], [5], 1.0))
+    _fails(r"indices\[1\] = \[0, 3\] is out of order", lambda: tf.sparse_to_dense(
+        [[2, 1], [0, 3]], [5, 5], 1.0))  # fmt: skip
+    _fails("params is empty", lambda: tf.gather_nd(tf.zeros([0, 3]), [[0, 0]]))
+    _fails(
+        "input must be 1-D or higher", lambda: tf.roll(tf.placeholder_with_default(1, None), 1, 0)
+    )
+
+
+def test_places_of_a_variable_in_messages():
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.Variable([[1.0] * 6])
+        session.run(v.initializer)
+        with pytest.raises(INVALID, match=r"indices\[1\] = \[0, -1\] does not index into shape"):
+            session.run(tf.scatter_nd_update(v, [[0, 0], [0, -1]], [1.0, 1.0]))
+        with pytest.raises(INVALID, match=r"indices\[0,1\] = 4 is not in \[0, 1\)"):
+            session.run(tf.scatter_update(v, [[0, 4]], [[[1.0] * 6] * 2]))
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([-1, 0, 0], r"Segment id -1 out of range \[0, 1\), possibly because"),
+        ([0, 1, 0], r"Segment id 1 out of range \[0, 1\), possibly because"),
+        ([2, 1, 5], "segment ids are not increasing"),
+        ([0, 0, -1], "segment ids must be >= 0"),
+    ],
+)
+def test_segments_that_are_none(ids, message):
+    _fails(message, lambda: tf.segment_sum([1.0, 2.0, 3.0], ids))
+
+
+def test_what_assertions_say_of_constants():
+    _fails("x < 0 did not hold element-wise", lambda: tf.assert_negative([0]))
+    _fails("x <= 0 did not hold", lambda: tf.assert_non_positive([0, 2]))
+    _fails(r"(?s)odd.*x == y did not hold.*\[3\]", lambda: tf.assert_equal([3], [2], message="odd"))
+
+
+def test_shared_axes_of_gather_nd():
+    with tf.Graph().as_default():
+        x = tf.constant([[1, 2, 3], [4, 5, 6]])
+        assert _run(tf.gather_nd(x, [[2], [0]], batch_dims=tf.constant(1))).tolist() == [3, 4]
+        for wrong in (-1, 2):
+            with pytest.raises(ValueError, match="batch_dims"):
+                tf.gather_nd(x, [[2], [0]], batch_dims=wrong)
+        with pytest.raises(TypeError, match="batch_dims"):
+            tf.gather_nd(x, [[2], [0]], batch_dims=tf.constant([0, 1]))
+
+
+def test_negative_paddings_of_batches():
+    for pad in (lambda p: tf.space_to_batch_nd(tf.zeros([1, 2, 2]), [2], p),
+                lambda p: tf.batch_to_space_nd(tf.zeros([2, 2, 2]), [2], p)):  # fmt: skip
+        with tf.Graph().as_default():
+            with pytest.raises(ValueError, match="cannot be negative"):
+                pad([[-1, 1]])
+            later = tf.placeholder(tf.int32, [1, 2])
+            with pytest.raises(INVALID, match="non-negative"):
+                _run(pad(later), {later: [[-1, 1]]})
+
+
+def test_the_gradient_of_a_slice_of_a_sparse_tensor_beyond_its_end():
+    places = np.array([[0, 2], [0, 4], [1, 3], [1, 5], [2, 0]], np.int64)
+    with tf.Graph().as_default():
+        values = tf.constant([1.0, 2.0, 3.0, 4.0, 5.0])
+        part = tf.sparse_slice(tf.SparseTensor(places, values, [3, 6]), [0, 4], [5, 3])
+        weights = tf.constant([10.0, 20.0])
+        found = _run([part.indices, *tf.gradients(part.values * weights, values)])
+    assert found[0].tolist() == [[0, 0], [1, 1]]
+    assert found[1].tolist() == [0.0, 10.0, 0.0, 20.0, 0.0]
+
+
+def test_parts_of_variables_and_shapes_of_sparse_values():
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.Variable([1, 2, 3])
+        session.run(v.initializer)
+        assert session.run(tf.assign(v[:2], [5, 6])).tolist() == [5, 6, 3]
+        value = tf.SparseTensorValue([[0, 1], [1, 0]], [42, 24], [2, 3])
+        found = session.run([tf.shape(value), tf.size(value), tf.rank(value)])
+        assert [np.array(x).tolist() for x in found] == [[2, 3], 6, 2]
+    assert tf.int32 not in [int] and tf.int32 == np.int32

@@ -256,8 +256,8 @@ def test_to_dense():
     for places, message in (
         ([[2, 1], [0, 1]], "out of order"),
         ([[0, 1], [0, 1]], "repeated"),
-        ([[0, 1], [0, 7]], "does not index into"),
-        ([[-1, 0], [0, 1]], "does not index into"),
+        ([[0, 1], [0, 7]], "is out of bounds"),
+        ([[-1, 0], [0, 1]], "is out of bounds"),
     ):
         with pytest.raises(ERROR, match=message):
             run(to_dense(places, [3, 2], [1.0, 2.0]))

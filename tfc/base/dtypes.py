@@ -147,7 +147,7 @@ class DType:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DType):
             return self._enum == other._enum
-        if other is None:
+        if other is None or other is int:  # no dtype is Python's int; as_dtype takes it for one
             return False
         try:
             return self._enum == as_dtype(other)._enum

@@ -37,7 +37,7 @@ def _binary(name: str, symbol: str, op: str, holds: Callable[..., Any]) -> Calla
             condition = reduction_ops.reduce_all(apply(op, a, b))
             known = constant_value(a), constant_value(b)
             if known[0] is not None and known[1] is not None:
-                _static(bool(np.all(holds(*known))), message, f"x {symbol} y", known)
+                _static(bool(np.all(holds(*known))), data)
             return control_ops.Assert(condition, data, summarize=summarize)
 
     default = name
@@ -46,12 +46,17 @@ def _binary(name: str, symbol: str, op: str, holds: Callable[..., Any]) -> Calla
     return check
 
 
-def _static(ok: bool, message: str | None, condition: str, values: Sequence[Any]) -> None:
-    """InvalidArgumentError now, where the values are constants and the condition fails."""
+def _static(ok: bool, data: Sequence[Any]) -> None:
+    """InvalidArgumentError with `data` now, where constants decide that the condition fails."""
     if not ok:
-        shown = "\n".join(f"{n} = {v}" for n, v in zip("xy", values, strict=False))
-        said = f"{message or ''}\nCondition {condition} did not hold.\n{shown}"
+        said = "\n".join(str(_known(part)) for part in data)
         raise errors.InvalidArgumentError(None, None, said)
+
+
+def _known(part: Any) -> Any:
+    """A tensor's value if it is constant; anything else itself."""
+    value = constant_value(part) if isinstance(part, Tensor) else None
+    return part if value is None else value
 
 
 assert_equal = _binary("assert_equal", "==", "Equal", np.equal)

@@ -17,9 +17,9 @@ from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.const_ops import ones, zeros
-from tfc.ops.gather_ops import check_rows
 from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
+from tfc.ops.places import check_rows
 from tfc.ops.shape_ops import shape, transpose
 
 _OF_DIAG = ("f16", "bf16", "f32", "f64", "i32", "i64", "c64", "c128")
@@ -222,7 +222,7 @@ def _tensor_scatter(name: str, kind: str, doc: str, grad: Any) -> None:
                     build,
                     f"updates must have shape {s.text(expected)}, not {s.text(updates.type.shape)}",
                 )
-            check_rows(build, indices, tensor.type.shape, "shape")
+            check_rows(build, indices, tensor.type.shape, "does not index into shape")
             if kind == "sub":
                 updates, how = p.neg(build, updates), "add"
             else:

@@ -14,34 +14,15 @@ from tfc.framework import opdef
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import ANY, OpDef
+from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
+from tfc.ops.places import check_indices, check_rows
 from tfc.ops.shape_ops import expand_dims, reshape, shape, size, squeeze
 from tfc.ops.shape_ops import rank as rank_of
-from tfc.prims.effects import MAX_PAYLOAD
-
-
-def check_indices(build: Any, indices: Value, count: int, what: str = "indices") -> None:
-    """Fail with TensorFlow's message at the first index outside [0, count)."""
-    zero, end = p.full_like(build, indices, 0), p.full_like(build, indices, count)
-    ok = p.and_(build, p.ge(build, indices, zero), p.lt(build, indices, end))
-    place, places = position(build, indices.type.shape, 1)
-    message = f"{what}{place} = {{0}} is not in [0, {count})"
-    build.assert_(ok, (indices, *places), message=message)
-
-
-def position(build: Any, dims: tuple[int, ...], used: int) -> tuple[str, list[Value]]:
-    """(message text, payload) that say where in an array of shape `dims` an element stands.
-
-    used: payload values that come first.
-    """
-    if not dims or used + len(dims) > MAX_PAYLOAD:
-        return ("[{i}]" if dims else ""), []
-    places = [p.iota(build, dtype="i64", shape=dims, dim=i) for i in range(len(dims))]
-    return "[" + ",".join(f"{{{used + i}}}" for i in range(len(dims))) + "]", places
 
 
 def _take(build: Any, params: Value, indices: Value, axis: int, batch_dims: int) -> Value:
@@ -232,38 +213,23 @@ class GatherNd(
         return [opdef.apply("ScatterNd", indices, dy, whole), None]
 
     def lower(build: Any, params: Value, indices: Value) -> Value:
+        if not params.type.size and int(np.prod(indices.type.shape[:-1])):
+            raise invalid(
+                build,
+                "Requested more than 0 entries, but params is empty.  Params shape: "
+                f"{s.text(params.type.shape)}",
+            )
         check_rows(
-            build, indices, params.type.shape, "param shape", f", node name: {build.op.name}"
+            build,
+            indices,
+            params.type.shape,
+            "does not index into param shape",
+            f", node name: {build.op.name}",
         )
         depth = indices.type.shape[-1]
         return p.gather(build, params, indices, dims=tuple(range(depth)))
 
     host = by_lowering(lower)
-
-
-def check_rows(
-    build: Any, indices: Value, dims: tuple[int, ...], what: str, ending: str = ""
-) -> None:
-    """Fail unless every row of `indices` is a place in a tensor of extents `dims`."""
-    depth, batch = indices.type.shape[-1], indices.type.shape[:-1]
-    if depth == 0:
-        return
-    ends = p.constant(build, np.asarray(dims[:depth], dtypes.numpy_dtype(indices.type.dtype)))
-    ends = p.broadcast(build, ends, dims=(len(batch),), shape=indices.type.shape)
-    above = p.ge(build, indices, p.full_like(build, indices, 0))
-    inside = p.and_(build, above, p.lt(build, indices, ends))
-    ok = p.reduce(build, inside, dims=(len(batch),), kind="and")
-    columns = []
-    for k in range(min(depth, MAX_PAYLOAD)):
-        start = (*(0 for _ in batch), k)
-        column = p.slice(
-            build, indices, start=start, limit=(*batch, k + 1), stride=(1,) * len(start)
-        )
-        columns.append(p.reshape(build, column, shape=batch))
-    row = ", ".join(f"{{{k}}}" for k in range(len(columns)))
-    place, places = position(build, batch, len(columns))
-    message = f"indices{place} = [{row}] does not index into {what} {s.text(dims)}{ending}"
-    build.assert_(ok, (*columns, *places), message=message)
 
 
 class ScatterNd(
@@ -299,7 +265,7 @@ class ScatterNd(
                 f", got updates.shape: {s.text(updates.type.shape)}, indices.shape: "
                 f"{s.text(indices.type.shape)}, shape: {s.text(dims)}",
             )
-        check_rows(build, indices, dims, "shape")
+        check_rows(build, indices, dims, "does not index into shape")
         zero = p.constant(build, np.zeros((), dtypes.numpy_dtype(updates.type.dtype)))
         zeros = p.broadcast(build, zero, dims=(), shape=dims)
         kind = "set" if updates.type.dtype == "i1" else "add"
@@ -383,14 +349,32 @@ def gather(
     )
 
 
-def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: int = 0) -> Tensor:
-    """For each row of `indices`, the slice of `params` at that place."""
-    if not batch_dims:
+def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: Any = 0) -> Tensor:
+    """For each row of `indices`, the slice of `params` at that place.
+
+    batch_dims: how many first axes the two share; a row is a place in its part of `params`.
+
+    Raises:
+      TypeError: `batch_dims` is no number that the graph knows.
+      ValueError: it is negative, or not below the ranks of both, which must be known.
+    """
+    if isinstance(batch_dims, Tensor):
+        known = constant_value(batch_dims)
+        if known is None or known.ndim:
+            raise TypeError(f"batch_dims must be a number that the graph knows, not {batch_dims}")
+        batch_dims = int(known)
+    if batch_dims == 0:
         return opdef.apply("GatherNd", params, indices, name=name)
+    if batch_dims < 0:
+        raise ValueError("tf.gather_nd does not allow negative batch_dims.")
     with name_scope(name, "GatherNd", [params, indices]) as scope:
-        indices = convert_to_tensor(indices)
+        params, indices = convert_to_tensor(params), convert_to_tensor(indices)
         if indices.get_shape().ndims is None:
             raise ValueError("gather_nd with batch_dims needs indices of known rank")
+        for what, tensor in (("indices", indices), ("params", params)):
+            ndims = tensor.get_shape().ndims
+            if ndims is not None and batch_dims >= ndims:
+                raise ValueError(f"batch_dims = {batch_dims} must be less than rank({what})")
         return opdef.apply("GatherNd", params, with_batch(indices, batch_dims), name=scope)
 
 

@@ -141,6 +141,8 @@ class Roll(
         return [apply("Roll", dy, -op.inputs[1], op.inputs[2]), None, None]
 
     def lower(build: Any, input: Value, shift: Value, axis: Value) -> Value:
+        if not input.type.rank:
+            raise invalid(build, "input must be 1-D or higher")
         shifts, axes = (build.static(v).ravel() for v in (shift, axis))
         for amount, at in zip(shifts, axes, strict=True):
             rank = input.type.rank

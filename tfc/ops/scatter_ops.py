@@ -18,6 +18,7 @@ from tfc.ops import shape_rules
 from tfc.ops.common import no_gradient
 from tfc.ops.gather_ops import with_batch
 from tfc.ops.lowering import invalid, reshape_value
+from tfc.ops.places import check_rows, position
 from tfc.ops.shape_ops import expand_dims
 from tfc.ops.state_ops import _reference as reference
 
@@ -26,8 +27,9 @@ def checked_rows(build: Any, indices: Value, rows: int) -> Value:
     """`indices` as a column [*shape, 1], each checked to name one of `rows` rows."""
     zero, end = p.full_like(build, indices, 0), p.full_like(build, indices, rows)
     ok = p.and_(build, p.ge(build, indices, zero), p.lt(build, indices, end))
-    message = f"indices[{{i}}] = {{0}} is not in [0, {rows})"
-    build.assert_(ok, (indices,), "InvalidArgumentError", message)
+    place, places = position(build, indices.type.shape, 1)
+    message = f"indices{place} = {{0}} is not in [0, {rows})"
+    build.assert_(ok, (indices, *places), "InvalidArgumentError", message)
     return reshape_value(build, indices, (*indices.type.shape, 1))
 
 
@@ -132,28 +134,13 @@ def _nd_op(name: str, allowed: tuple[str, ...], what: str, combine: Callable[...
                     f"updates must have shape {shape_text(wanted)} "
                     f"but has {shape_text(updates.type.shape)}",
                 )
-            _check_places(build, indices, old.type.shape[:depth])
+            check_rows(build, indices, old.type.shape, "does not index into shape")
             dims = tuple(range(depth))
             return build.write(ref, combine(build, old, indices, updates, dims))
 
     Elements.__doc__ = f"{what} the parts of a variable at the places that `indices` lists."
     Elements.__name__ = name
     return Elements
-
-
-def _check_places(build: Any, indices: Value, extents: tuple[int, ...]) -> None:
-    """Every row of `indices` names a place inside `extents`."""
-    rank = indices.type.rank
-    for column, extent in enumerate(extents):
-        start = (0,) * (rank - 1) + (column,)
-        limit = (*indices.type.shape[:-1], column + 1)
-        entry = p.slice_(build, indices, start=start, limit=limit, stride=(1,) * rank)
-        zero, end = p.full_like(build, entry, 0), p.full_like(build, entry, extent)
-        ok = p.and_(build, p.ge(build, entry, zero), p.lt(build, entry, end))
-        message = (
-            f"indices[{{i}}, {column}] = {{0}} does not index into shape {shape_text(extents)}"
-        )
-        build.assert_(ok, (entry,), "InvalidArgumentError", message)
 
 
 ScatterNdUpdate = _nd_op("ScatterNdUpdate", ANY, "Replace", _plain("set"))

@@ -16,6 +16,7 @@ from tfc.framework.opdef import OpDef, apply, public_name
 from tfc.ir.core import Type, Value
 from tfc.ops import cast_ops, const_ops, shape_ops, shape_rules
 from tfc.ops.lowering import invalid, reshape_value, to
+from tfc.ops.places import position
 
 # ---- unsorted: the number of segments is given
 
@@ -49,8 +50,9 @@ def _scattered(build: Any, data: Value, ids: Value, count: int, kind: str, initi
 
 def _check_ids(build: Any, ids: Value, count: int) -> None:
     ok = p.lt(build, ids, p.full_like(build, ids, count))
-    message = f"segment_ids[{{i}}] = {{0}} is out of range [0, {count})"
-    build.assert_(ok, (ids,), "InvalidArgumentError", message)
+    place, places = position(build, ids.type.shape, 1)
+    message = f"segment_ids{place} = {{0}} is out of range [0, {count})"
+    build.assert_(ok, (ids, *places), "InvalidArgumentError", message)
 
 
 def _unsorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
@@ -153,11 +155,18 @@ def _checked_count(build: Any, data: Value, ids: Value) -> int:
         raise invalid(build, "segment_ids should be the same size as dimension 0 of input.")
     if known.size == 0:
         return 0
-    if known[0] < 0:
+    count = int(known[-1]) + 1
+    if count <= 0:
         raise invalid(build, "segment ids must be >= 0")
-    if np.any(np.diff(known) < 0):
+    falls = np.flatnonzero(np.diff(known) < 0)
+    checked = int(falls[0]) + 1 if falls.size else known.size
+    outside = (known[:checked] < 0) | (known[:checked] >= count)
+    if outside.any():
+        said = f"Segment id {known[int(outside.argmax())]} out of range [0, {count})"
+        raise invalid(build, f"{said}, possibly because 'segment_ids' input is not sorted.")
+    if falls.size:
         raise invalid(build, "segment ids are not increasing")
-    return int(known[-1]) + 1
+    return count
 
 
 def _sorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:

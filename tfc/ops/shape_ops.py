@@ -14,7 +14,7 @@ from tfc.base.shapes import TensorShape
 from tfc.framework import opdef
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import ANY, OpDef
-from tfc.framework.sparse_tensor import SparseTensor
+from tfc.framework.sparse_tensor import SparseTensor, SparseTensorValue
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.const_ops import constant_of
@@ -350,7 +350,7 @@ def shape_internal(
 ) -> Tensor:
     """The shape of `input`, which is a Const op if `optimize` and the shape is fully known."""
     with name_scope(name, "Shape", [input]) as scope:
-        if isinstance(input, SparseTensor):
+        if isinstance(input, SparseTensor | SparseTensorValue):
             kind = dtypes.as_dtype(out_type)
             return opdef.apply("Cast", input.dense_shape, DstT=kind, name=scope)
         input = convert_to_tensor(input)
@@ -369,7 +369,7 @@ def shape_n(input: Sequence[Any], out_type: DType = dtypes.int32, name: str | No
 def size(input: Any, name: str | None = None, out_type: DType = dtypes.int32) -> Tensor:
     """The number of elements of `input`; a constant where it is known."""
     with name_scope(name, "Size", [input]) as scope:
-        if isinstance(input, SparseTensor):
+        if isinstance(input, SparseTensor | SparseTensorValue):
             extents = opdef.apply("Cast", input.dense_shape, DstT=dtypes.as_dtype(out_type))
             return opdef.apply("Prod", extents, 0, name=scope)
         input = convert_to_tensor(input)
@@ -382,7 +382,7 @@ def size(input: Any, name: str | None = None, out_type: DType = dtypes.int32) ->
 def rank(input: Any, name: str | None = None) -> Tensor:
     """The number of dimensions of `input`; a constant where it is known."""
     with name_scope(name, "Rank", [input]) as scope:
-        if isinstance(input, SparseTensor):
+        if isinstance(input, SparseTensor | SparseTensorValue):
             return opdef.apply("Size", input.dense_shape, out_type=dtypes.int32, name=scope)
         input = convert_to_tensor(input)
         known = input.get_shape().ndims

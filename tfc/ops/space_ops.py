@@ -102,7 +102,10 @@ def _static_blocks(build: Any, block: Value, pairs: Value) -> tuple[list[int], l
     sizes = [int(b) for b in build.static(block).ravel()]
     if any(b < 1 for b in sizes):
         raise invalid(build, "All values in block_shape must be positive")
-    return sizes, [(int(a), int(b)) for a, b in build.static(pairs)]
+    found = [(int(a), int(b)) for a, b in build.static(pairs)]
+    if any(n < 0 for pair in found for n in pair):
+        raise invalid(build, "All paddings and crops must be non-negative")
+    return sizes, found
 
 
 def _to_batch(build: Any, x: Value, block: Sequence[int], pads: Sequence[Any]) -> Value:
@@ -165,6 +168,8 @@ def _batch_shape(
         raise ValueError("block_shape must be positive")
     if pairs is not None:
         s.merge_dims(list(pairs.shape), [len(block), 2])
+        if (np.asarray(pairs) < 0).any():
+            raise ValueError(f"{'paddings' if to_batch else 'crops'} cannot be negative")
     if dims is None:
         return [s.unknown()]
     each = int(np.prod(block, dtype=np.int64))

@@ -15,9 +15,9 @@ from tfc.framework.opdef import OpDef, apply
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.ops import shape_ops, shape_rules
-from tfc.ops.gather_ops import check_indices
 from tfc.ops.loops import Calc
 from tfc.ops.lowering import invalid, to, typed
+from tfc.ops.places import check_indices
 
 
 def _shape(

@@ -9,6 +9,7 @@ from tfc import prims as p
 from tfc.base.dtypes import INDEX, NUMBERS
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.opdef import ANY, OpDef, apply
+from tfc.framework.operation import Tensor
 from tfc.ir.core import Value
 from tfc.ops import shape_rules
 from tfc.ops.common import no_gradient, scalar
@@ -166,11 +167,15 @@ def assign(
     use_locking: bool | None = None,
     name: str | None = None,
 ) -> Any:
-    """Make `value` the content of a variable; the result is the variable after that.
+    """Make `value` the content of a variable, or of the part of one that `variable[...]` is; the
+    result is the variable after that.
 
     Raises:
       ValueError: the shapes cannot be equal, and `validate_shape` is not False.
     """
+    own = getattr(ref, "assign", None)
+    if isinstance(ref, Tensor) and own is not None:
+        return own(value, name=name)
     return apply(
         "Assign",
         _reference(ref),

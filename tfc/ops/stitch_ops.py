@@ -116,8 +116,9 @@ class DynamicPartition(
         bad = (partitions < 0) | (partitions >= num_partitions)
         if bad.any():
             place = tuple(int(i) for i in np.argwhere(bad)[0])
+            shown = f"[{','.join(map(str, place))}]" if place else ""
             raise errors.InvalidArgumentError(
-                None, op, f"partitions{list(place)} = {partitions[place]} is not in "
+                None, op, f"partitions{shown} = {partitions[place]} is not in "
                 f"[0, {num_partitions})",
             )  # fmt: skip
         return [data[partitions == i] for i in range(num_partitions)]

@@ -17,8 +17,8 @@ from tfc.base.shapes import TensorShape
 from tfc.framework.sparse_tensor import SparseTensor, SparseTensorValue
 from tfc.ir.core import Type, Value
 from tfc.ops import shape_rules as s
-from tfc.ops.gather_ops import check_rows
 from tfc.ops.lowering import invalid, reshape_value, to
+from tfc.ops.places import check_rows
 
 
 def as_sparse(value: Any) -> SparseTensor:
@@ -100,6 +100,10 @@ def looked_up(build: Any, wanted: Value, places: Value, values: Value) -> Value:
         low = p.select(build, fits, tried, low)
         step //= 2
     there = p.eq(build, taken(build, found, low), queries)  # reads are clamped to the last key
+    valid = p.ge(
+        build, wanted, p.full_like(build, wanted, 0)
+    )  # the key of a negative one is another's
+    there = p.and_(build, there, p.reduce(build, valid, dims=(1,), kind="and"))
     value = taken(build, values, low)
     return p.select(build, there, value, p.full_like(build, value, 0))
 
@@ -119,7 +123,7 @@ def extents_of(build: Any, shape: Value, places: Value) -> tuple[int, ...]:
             f"indices have {places.type.shape[1]} entries each for a sparse tensor of "
             f"{len(dims)} dimensions",
         )
-    check_rows(build, places, dims, "the sparse tensor's shape")
+    check_rows(build, places, dims, "is out of bounds: need 0 <= index <")
     return dims
 
 

@@ -15,10 +15,11 @@ from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import reduction_ops
 from tfc.ops import shape_rules as s
-from tfc.ops.gather_ops import check_rows
 from tfc.ops.host_forms import by_lowering
 from tfc.ops.lowering import invalid
+from tfc.ops.places import check_rows
 from tfc.ops.sparse.common import check_parts, column, extents_of, keys, taken
+from tfc.prims.effects import MAX_PAYLOAD
 
 
 class SparseToDense(
@@ -73,7 +74,7 @@ class SparseToDense(
                 f"{len(dims)} should be: {matrix[1]}",
             )
         at = p.reshape(build, places, shape=matrix)
-        check_rows(build, at, dims, "output_shape")
+        check_rows(build, at, dims, "is out of bounds: need 0 <= index <")
         if validate_indices and matrix[0] > 1:
             _check_order(build, at, dims)
         if values.type.shape not in ((), matrix[:1]):
@@ -103,14 +104,21 @@ def _check_order(build: Any, places: Value, dims: tuple[int, ...]) -> None:
     numbers = keys(build, places, dims)
     before = p.slice(build, numbers, start=(0,), limit=(count - 1,), stride=(1,))
     after = p.slice(build, numbers, start=(1,), limit=(count,), stride=(1,))
-    build.assert_(
-        p.ne(build, before, after), message="indices[{i}] and the one after it: is repeated"
-    )
+    shown = min(places.type.shape[1], MAX_PAYLOAD - 1)
+    entries = [
+        p.slice(build, column(build, places, k), start=(1,), limit=(count,), stride=(1,))
+        for k in range(shown)
+    ]
+    number = p.iota(build, dtype="i64", shape=after.type.shape, dim=0)
+    number = p.add(build, number, p.full_like(build, number, 1))
+    row = f"indices[{{0}}] = [{', '.join(f'{{{k + 1}}}' for k in range(shown))}]"
+    payload = (number, *entries)
+    build.assert_(p.ne(build, before, after), payload, message=f"{row} is repeated")
     message = (
-        "indices[{i}] and the one after it: is out of order. Many sparse ops require sorted "
-        "indices.\n    Use `tf.sparse.reorder` to create a correctly ordered copy."
+        f"{row} is out of order. Many sparse ops require sorted indices.\n    Use "
+        "`tf.sparse.reorder` to create a correctly ordered copy."
     )
-    build.assert_(p.lt(build, before, after), message=message)
+    build.assert_(p.lt(build, before, after), payload, message=message)
 
 
 class SparseTensorDenseMatMul(
