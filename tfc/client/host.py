@@ -3,7 +3,7 @@
 Which ops may is a visible list: those whose definition has a `host` rule and no native form, and
 ops that move elements, on strings.
 String variables live here as well: their contents are object arrays in the Session's store, and
-ops with an `assigns` rule replace them.
+ops with an `assigns` or a `with_content` rule replace them.
 """
 
 from __future__ import annotations
@@ -39,6 +39,14 @@ def run_host_op(
         content = _as_array(op.defn.assigns(*arrays), op.outputs[0])
         store.put(key, content)
         return [content]
+    if op.defn.with_content is not None and any(refs):
+        key = variable_of(op.inputs[0]).name
+        held = store.get(key)
+        result, writes = op.defn.with_content(op, None if held is None else held.array, *arrays)
+        result = _as_array(result, op.outputs[0])
+        if writes:
+            store.put(key, result)
+        return [result]
     call = (Call(store.objects, op, deadline, functions),) if op.defn.takes_session else ()
     results = op.defn.run_host(op, arrays, *call)
     return [_as_array(r, t) for r, t in zip(results, op.outputs, strict=True)]

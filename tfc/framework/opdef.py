@@ -56,6 +56,9 @@ class OpDef:
     shape_holds_when_run: ClassVar[bool] = True  # false: TensorFlow's kernel takes more shapes
     host: ClassVar[Callable[..., Any] | None] = None
     assigns: ClassVar[Callable[..., Any] | None] = None  # new content of a string variable
+    # Of op, the content of a string variable (None: it has none) and the other inputs: the result,
+    # and whether that is the new content.
+    with_content: ClassVar[Callable[..., tuple[Any, bool]] | None] = None
     takes_session: ClassVar[bool] = False  # `host` takes a Call first: the objects of a Session
     takes_arrays: ClassVar[bool] = False  # `lower` takes TensorArrays that are no one value
     constant_strings: ClassVar[bool] = False  # constant string inputs are no operands of `lower`

@@ -22,7 +22,7 @@ from tfc.framework.literals import as_array
 from tfc.framework.opdef import ANY, OpDef
 from tfc.ir.core import Literal, Value
 from tfc.ops import shape_rules as s
-from tfc.ops.host_forms import by_entries
+from tfc.ops.host_forms import by_entries, by_lowering
 from tfc.passes import lower_arrays
 
 # tf.zeros and tf.ones of fewer elements are constants; larger ones are a Fill, as in TensorFlow.
@@ -168,6 +168,8 @@ class EnsureShape(OpDef, sig="EnsureShape(input: T, shape: shape) -> output: T",
                 f"compatible with expected shape {s.text(s.dims_of(shape))}.",
             )
         return input
+
+    host = by_lowering(lower)
 
 
 class CheckNumerics(

@@ -12,11 +12,12 @@ from tfc.base import dtypes
 from tfc.base.dtypes import INDEX
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
-from tfc.framework.opdef import OpDef, apply, make_function
+from tfc.framework.opdef import ANY, OpDef, apply, make_function
 from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.const_ops import ones, zeros
+from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import concat
 from tfc.ops.lowering import invalid
 from tfc.ops.places import check_rows
@@ -203,7 +204,7 @@ def _tensor_scatter(name: str, kind: str, doc: str, grad: Any) -> None:
     class TensorScatter(
         OpDef,
         sig=f"{name}(tensor: T, indices: Tindices, updates: T) -> output: T",
-        T=NUMBERS if kind != "set" else ELEMENTS,
+        T=NUMBERS if kind != "set" else ANY,
         Tindices=INDEX,
     ):
         __doc__ = doc
@@ -229,6 +230,8 @@ def _tensor_scatter(name: str, kind: str, doc: str, grad: Any) -> None:
                 how = kind
             dims = tuple(range(depth))
             return p.scatter(build, tensor, indices, updates, dims=dims, kind=how)
+
+        host = by_lowering(lower) if kind == "set" else None
 
     if grad is not None:
         TensorScatter.grad = grad

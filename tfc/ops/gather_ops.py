@@ -17,9 +17,9 @@ from tfc.framework.opdef import ANY, OpDef
 from tfc.framework.tensor_util import constant_value
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
-from tfc.ops.host_forms import by_lowering
+from tfc.ops.host_forms import by_lowering, joined_rows
 from tfc.ops.join_ops import concat
-from tfc.ops.lowering import invalid
+from tfc.ops.lowering import invalid, zero
 from tfc.ops.places import check_indices, check_rows
 from tfc.ops.shape_ops import expand_dims, reshape, shape, size, squeeze
 from tfc.ops.shape_ops import rank as rank_of
@@ -266,10 +266,13 @@ class ScatterNd(
                 f"{s.text(indices.type.shape)}, shape: {s.text(dims)}",
             )
         check_rows(build, indices, dims, "does not index into shape")
-        zero = p.constant(build, np.zeros((), dtypes.numpy_dtype(updates.type.dtype)))
-        zeros = p.broadcast(build, zero, dims=(), shape=dims)
-        kind = "set" if updates.type.dtype == "i1" else "add"
+        zeros = p.broadcast(build, zero(build, updates.type.dtype), dims=(), shape=dims)
+        kind = "set" if updates.type.dtype in ("i1", "str") else "add"
         return p.scatter(build, zeros, indices, updates, dims=tuple(range(depth)), kind=kind)
+
+    def host(indices: np.ndarray, updates: np.ndarray, shape: np.ndarray, *, op: Any) -> Any:
+        (found,) = by_lowering(ScatterNd.lower)(op, indices, updates, shape)
+        return joined_rows(found, indices, updates)
 
 
 class OneHot(

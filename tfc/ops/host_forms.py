@@ -29,17 +29,59 @@ def by_lowering(lower: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, ..
     """
 
     def host(op: Any, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        build = Lowering("host", {}, {})
-        build.op = op
-        values = [p.const(build, value=Literal(array)) for array in arrays]
-        results = call_rule(lower, op, values, build)
-        results = results if isinstance(results, tuple) else (results,)
-        try:
-            return run(build.finish(results), [])
-        except p.AssertionFailed as failed:
-            raise errors.by_name(failed.code)(None, op, failed.message) from None
+        return _run(Lowering("host", {}, {}), lower, op, arrays)
 
     return host
+
+
+def _run(
+    build: Lowering, lower: Callable[..., Any], op: Any, arrays: Sequence[np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    build.op = op
+    values = [p.const(build, value=Literal(array)) for array in arrays]
+    results = call_rule(lower, op, values, build)
+    results = results if isinstance(results, tuple) else (results,)
+    try:
+        return run(build.finish(results), [])
+    except p.AssertionFailed as failed:
+        raise errors.by_name(failed.code)(None, op, failed.message) from None
+
+
+class _OfVariable(Lowering):
+    """Builds what an op makes of a variable's content, which stands for the reference."""
+
+    def read(self, ref: Any) -> Any:
+        return ref
+
+    def write(self, ref: Any, value: Any) -> Any:
+        return value
+
+
+def of_content(lower: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, bool]]:
+    """A `with_content` rule that runs what `lower` builds to change a variable.
+
+    It raises what `by_lowering` raises, and FailedPreconditionError without content.
+    """
+
+    def changed(op: Any, content: Any, *arrays: np.ndarray) -> tuple[np.ndarray, bool]:
+        if content is None:
+            name = op.inputs[0].op.name
+            text = f"Attempting to use uninitialized value {name}"
+            raise errors.FailedPreconditionError(None, op, text)
+        return _run(_OfVariable("host", {}, {}), lower, op, (content, *arrays))[0], True
+
+    return changed
+
+
+def joined_rows(found: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
+    """Strings scattered into `found`; those that go to one place are joined, as numbers add up."""
+    places = [tuple(row) for row in indices.reshape(-1, indices.shape[-1]).tolist()]
+    if len(set(places)) < len(places):
+        found = np.full_like(found, b"")
+        rows = updates.reshape(-1, *updates.shape[indices.ndim - 1 :])
+        for place, row in zip(places, rows, strict=True):
+            found[place] = found[place] + row
+    return found
 
 
 def by_entries(function: Callable[..., Any], *ragged: np.ndarray) -> np.ndarray:

@@ -230,6 +230,8 @@ class ParallelConcat(OpDef, sig="ParallelConcat(values: N * T, shape: shape) -> 
     def lower(build: Any, *values: Value) -> Value:
         return values[0] if len(values) == 1 else p.concat(build, *values, dim=0)
 
+    host = by_lowering(lower)
+
 
 class Unpack(OpDef, sig="Unpack(value: T, num: int, axis: int = 0) -> output: num * T", T=ANY):
     """The slices of `value` along `axis`, without that axis."""

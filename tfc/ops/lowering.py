@@ -13,7 +13,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
-from tfc.base.dtypes import COMPLEX, DType
+from tfc.base.dtypes import COMPLEX, DType, numpy_dtype
 from tfc.base.shapes import shape_text
 from tfc.ir.core import Type, Value
 
@@ -26,6 +26,12 @@ def invalid(build: Any, message: str) -> errors.OpError:
 def constant_ints(build: Any, values: Sequence[int], dtype: DType) -> Value:
     """A constant vector of integers."""
     return p.constant(build, np.asarray(values, dtype.as_numpy_dtype))
+
+
+def zero(build: Any, dtype: str) -> Value:
+    """The zero of a dtype; of strings the empty one."""
+    value: Value = p.constant(build, np.array(b"" if dtype == "str" else 0, numpy_dtype(dtype)))
+    return value
 
 
 def broadcast_values(build: Any, x: Value, y: Value) -> tuple[Value, Value]:

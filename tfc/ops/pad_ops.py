@@ -18,7 +18,7 @@ from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import stack
-from tfc.ops.lowering import invalid
+from tfc.ops.lowering import invalid, zero
 from tfc.ops.shape_ops import rank, reshape, shape
 
 
@@ -90,8 +90,9 @@ class Pad(
         return [_pad_grad(op, dy), None]
 
     def lower(build: Any, input: Value, paddings: Value) -> Value:
-        zero = p.constant(build, np.zeros((), dtypes.numpy_dtype(input.type.dtype)))
-        return _lower_pad(build, input, paddings, zero)
+        return _lower_pad(build, input, paddings, zero(build, input.type.dtype))
+
+    host = by_lowering(lower)
 
 
 class PadV2(

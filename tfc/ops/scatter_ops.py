@@ -17,6 +17,7 @@ from tfc.ir.core import Value
 from tfc.ops import shape_rules
 from tfc.ops.common import no_gradient
 from tfc.ops.gather_ops import with_batch
+from tfc.ops.host_forms import of_content
 from tfc.ops.lowering import invalid, reshape_value
 from tfc.ops.places import check_rows, position
 from tfc.ops.shape_ops import expand_dims
@@ -91,6 +92,8 @@ def _rows_op(name: str, allowed: tuple[str, ...], what: str, combine: Callable[.
             at = checked_rows(build, indices, old.type.shape[0])
             return build.write(ref, combine(build, old, at, new, (0,)))
 
+        with_content = of_content(lower)
+
     Rows.__doc__ = f"{what} the rows of a variable that `indices` names."
     Rows.__name__ = name
     return Rows
@@ -137,6 +140,8 @@ def _nd_op(name: str, allowed: tuple[str, ...], what: str, combine: Callable[...
             check_rows(build, indices, old.type.shape, "does not index into shape")
             dims = tuple(range(depth))
             return build.write(ref, combine(build, old, indices, updates, dims))
+
+        with_content = of_content(lower)
 
     Elements.__doc__ = f"{what} the parts of a variable at the places that `indices` lists."
     Elements.__name__ = name

@@ -52,6 +52,8 @@ class ShapeN(
     def lower(build: Any, *input: Value, out_type: DType) -> tuple[Value, ...]:
         return tuple(constant_ints(build, x.type.shape, out_type) for x in input)
 
+    host = by_lowering(lower)
+
 
 class Size(OpDef, sig="Size(input: T, out_type: type = int32) -> output: out_type", T=ANY):
     """The number of elements of `input`."""

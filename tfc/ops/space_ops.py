@@ -18,6 +18,7 @@ from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops import windows as w
 from tfc.ops.const_ops import constant, zeros, zeros_like
+from tfc.ops.host_forms import by_lowering
 from tfc.ops.join_ops import stack
 from tfc.ops.lowering import invalid
 
@@ -63,6 +64,8 @@ class SpaceToDepth(
         x = p.reshape(build, x, shape=(n, split[1], split[3], block_size * block_size * c))
         return w.as_given(build, x, data_format)
 
+    host = by_lowering(lower)
+
 
 class DepthToSpace(
     OpDef,
@@ -96,6 +99,8 @@ class DepthToSpace(
         x = p.transpose(build, p.reshape(build, x, shape=split), perm=(0, 1, 3, 2, 4, 5))
         x = p.reshape(build, x, shape=(n, h * block_size, width * block_size, depth))
         return w.as_given(build, x, data_format)
+
+    host = by_lowering(lower)
 
 
 def _static_blocks(build: Any, block: Value, pairs: Value) -> tuple[list[int], list[Any]]:

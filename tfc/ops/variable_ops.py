@@ -14,6 +14,7 @@ from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.framework.variables import Variable
 from tfc.ir.core import Value
 from tfc.ops import slice_ops, slice_plan
+from tfc.ops.host_forms import of_content
 from tfc.ops.index_ops import getitem
 from tfc.ops.lowering import invalid
 
@@ -42,6 +43,9 @@ class InitializedValue(
             return initial_value
         content: Value = build.read(ref)
         return content
+
+    def with_content(op: Any, content: Any, initial_value: Any) -> tuple[Any, bool]:
+        return (initial_value if content is None else content), False
 
 
 class StridedSliceAssign(
@@ -80,6 +84,8 @@ class StridedSliceAssign(
             return build.write(ref, update)
         new = p.scatter(build, old, index, update, dims=tuple(range(len(dims))), kind="set")
         return build.write(ref, new)
+
+    with_content = of_content(lower)
 
 
 def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
