@@ -142,6 +142,18 @@ def test_lu(dtype: Any, batch: Any, n: int, seed: int) -> None:
     close(lower @ upper, np.take_along_axis(a, order[..., None].astype(int), -2))
 
 
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_pivots_are_the_greatest_in_magnitude(dtype: Any) -> None:
+    """The order that TensorFlow gives; by |re| + |im| it would be 0, 1, 2."""
+    a = np.array([[1 + 1j, 2, 3], [1.5, 4, 1], [0.9 + 1.1j, 1, 1]], dtype)
+    factors, order = run(tf.linalg.lu, a)
+    assert order.tolist() == [1, 2, 0]
+    close(factors[0], a[1])
+    close((np.tril(factors, -1) + np.eye(3, dtype=dtype)) @ np.triu(factors), a[order])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not invertible"):
+        run(tf.linalg.lu, np.ones((2, 2), dtype))
+
+
 @few
 @given(dtypes, batches, st.integers(1, 4), st.integers(1, 4), seeds, st.booleans())
 def test_least_squares(dtype: Any, batch: Any, m: int, n: int, seed: int, unknown: bool) -> None:

@@ -89,6 +89,22 @@ def lu(a: Array) -> tuple[Array, Array, bool]:
     return work, pivots - 1, bool((diagonal > 0).all())
 
 
+def lu_by_magnitude(a: Array) -> tuple[Array, Array, bool]:
+    """What `lu` gives for a complex matrix, with the entry of the greatest magnitude as pivot, as
+    TensorFlow's library chooses it; LAPACK goes by |re| + |im|, and exchanges other rows."""
+    work = _columns(a)
+    pivots = np.arange(len(a), dtype=np.int32)
+    for k in range(len(a)):
+        at = pivots[k] = k + int(np.argmax(np.abs(work[k:, k])))
+        if not abs(work[at, k]) > 0:
+            return work, pivots, False
+        work[[k, at]] = work[[at, k]]
+        below = work[k + 1 :, k]
+        below /= work[k, k]
+        work[k + 1 :, k + 1 :] -= np.outer(below, work[k, k + 1 :])
+    return work, pivots, True
+
+
 def solve_lu(factors: Array, pivots: Array, b: Array, adjoint: bool) -> Array:
     """X with A X = b, or A^H X = b, from what `lu(A)` gave."""
     x = _columns(b)

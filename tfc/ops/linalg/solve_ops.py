@@ -234,7 +234,8 @@ class Lu(
         check_square(op, input)
 
         def factor(a: Array) -> list[Array]:
-            factors, pivots, regular = lapack.lu(a)
+            by = lapack.lu_by_magnitude if np.iscomplexobj(a) else lapack.lu
+            factors, pivots, regular = by(a)
             if not regular:
                 raise lapack.Failed
             order = np.arange(len(a))
