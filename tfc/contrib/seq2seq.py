@@ -8,7 +8,14 @@ from tfc.seq2seq.attention import (
 )
 from tfc.seq2seq.attention_wrapper import AttentionWrapper, AttentionWrapperState
 from tfc.seq2seq.basic_decoder import BasicDecoder, BasicDecoderOutput
+from tfc.seq2seq.beam_search import (
+    BeamSearchDecoder,
+    BeamSearchDecoderOutput,
+    BeamSearchDecoderState,
+    FinalBeamSearchDecoderOutput,
+)
 from tfc.seq2seq.decoder import Decoder, dynamic_decode
+from tfc.seq2seq.gather_tree import gather_tree, gather_tree_from_array
 from tfc.seq2seq.helpers import (
     CustomHelper,
     GreedyEmbeddingHelper,
@@ -27,8 +34,12 @@ __all__ = [
     "BahdanauAttention",
     "BasicDecoder",
     "BasicDecoderOutput",
+    "BeamSearchDecoder",
+    "BeamSearchDecoderOutput",
+    "BeamSearchDecoderState",
     "CustomHelper",
     "Decoder",
+    "FinalBeamSearchDecoderOutput",
     "GreedyEmbeddingHelper",
     "Helper",
     "InferenceHelper",
@@ -36,6 +47,8 @@ __all__ = [
     "SampleEmbeddingHelper",
     "TrainingHelper",
     "dynamic_decode",
+    "gather_tree",
+    "gather_tree_from_array",
     "hardmax",
     "sequence_loss",
     "tile_batch",
