@@ -227,3 +227,32 @@ def test_a_sparse_tensor_shows_its_parts():
     with tf.Graph().as_default():
         shown = repr(tf.SparseTensor([[0]], [1.0], [2]))
     assert shown.startswith('SparseTensor(indices=Tensor("SparseTensor/indices:0"')
+
+
+def test_nan_in_orders_and_extrema():
+    """NaN stays in extrema, and counts as the greatest and as the least in orders. Where
+    TensorFlow's result does not depend on packets or on how its sort goes about it, it is this."""
+    nan = np.float32(np.nan)
+    x = np.array([1, nan, 2, nan, 0], np.float32)
+    columns = np.stack([x, np.arange(5, dtype=np.float32)], 1)
+    volume = np.array([[0, 1], [nan, 3], [4, 5], [6, 7]], np.float32).reshape(1, 2, 2, 2, 1)
+    fetches = [
+        tf.segment_max(x, [0, 0, 1, 1, 2]), tf.segment_min(columns, [0, 0, 1, 1, 2]),
+        tf.unsorted_segment_max(x, [0, 0, 1, 1, 2], 3),
+        tf.reduce_max(columns, 0), tf.reduce_min(columns, 0),
+        tf.nn.max_pool3d(volume, 2, 2, "VALID"), *tf.nn.top_k(x, 3),
+        tf.sort(x), tf.sort(x, direction="DESCENDING"), tf.argsort(x),
+    ]  # fmt: skip
+    with tf.Session() as session:
+        found = session.run(fetches)
+    np.testing.assert_array_equal(found[0], [nan, nan, 0])
+    np.testing.assert_array_equal(found[1], [[nan, 0], [nan, 2], [0, 4]])
+    np.testing.assert_array_equal(found[2], [nan, nan, 0])
+    np.testing.assert_array_equal(found[3], [nan, 4])
+    np.testing.assert_array_equal(found[4], [nan, 0])
+    assert found[5].ravel().tolist() == [7]  # of volumes, TensorFlow's kernel passes over NaN
+    np.testing.assert_array_equal(found[6], [nan, nan, 2])
+    assert found[7].tolist() == [1, 3, 2]
+    np.testing.assert_array_equal(found[8], [nan, nan, 0, 1, 2])
+    np.testing.assert_array_equal(found[9], [nan, nan, 2, 1, 0])
+    assert found[10].tolist() == [1, 3, 4, 0, 2]

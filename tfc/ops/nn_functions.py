@@ -359,7 +359,8 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
 def top_k(
     input: Any, k: Any = 1, sorted: bool = True, name: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The `k` largest elements along the last axis, largest first, and their indices."""
+    """The `k` largest elements along the last axis, largest first, and their indices; of equals the
+    first. NaN counts as the largest; TensorFlow's order with NaN depends on how its sort goes."""
     return apply("TopKV2", input, k, sorted=sorted, name=name)
 
 

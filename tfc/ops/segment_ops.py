@@ -1,4 +1,9 @@
-"""Reductions of the rows of a tensor by segment number: SegmentSum ..., UnsortedSegmentSum ..."""
+"""Reductions of the rows of a tensor by segment number: SegmentSum ..., UnsortedSegmentSum ...
+
+The maximum and the minimum of a segment with a NaN is NaN, for all shapes. TensorFlow's depends on
+how many columns a packet has: in whole packets a NaN is passed over; in single columns it stays if
+it comes last, and else takes with it what came before.
+"""
 
 from __future__ import annotations
 
