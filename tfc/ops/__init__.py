@@ -41,6 +41,7 @@ from tfc.ops import (
     pad_ops,
     pool_ops,
     print_ops,
+    quantize_ops,
     queues,
     random_ops,
     reduction_ops,
