@@ -14,10 +14,10 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tfc.base.options import options
+from tfc.base.records import dataclass
 from tfc.codegen.target import llvm_version
 from tfc.version import VERSION
 

@@ -10,7 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from tfc import recall
 from tfc.base import dtypes
 from tfc.base.collector import no_collections
+from tfc.base.records import dataclass
 from tfc.base.target import ALIGNMENT, Target
 from tfc.cache import DiskCache, default_cache
 from tfc.codegen import module, native_rt

@@ -13,13 +13,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from tfc.base import dtypes
 from tfc.base.options import options as process_options
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.cache import DiskCache
 from tfc.codegen import module

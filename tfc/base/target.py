@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tfc.base.records import dataclass
 
 ALIGNMENT = 64  # bytes, of every buffer and of every part of one: a cache line, the widest vector
 

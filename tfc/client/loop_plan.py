@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from tfc import compiler
 from tfc.base import dtypes, errors
 from tfc.base.collector import no_collections
+from tfc.base.records import dataclass
 from tfc.client.batches import Batches
 from tfc.client.plan import Plan
 from tfc.client.runtime import Runtime, WrongGuess

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from tfc import compiler
 from tfc.base import dtypes, errors
 from tfc.base.collector import no_collections
+from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
 from tfc.client.feeds import as_bytes, check_references, not_fed

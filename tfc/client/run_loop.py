@@ -13,13 +13,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import compiler
 from tfc.base import dtypes, errors
+from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
 from tfc.client.fetches import Fetches
 from tfc.client.loop_plan import CompiledLoop, LoopFeeds, LoopPlan, table_rows

@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tfc import compiler
 from tfc.base import errors
 from tfc.base.options import options as process_options
+from tfc.base.records import dataclass
 from tfc.client.interrupt import CallsInFlight, session_is_closed, time_is_over
 from tfc.client.state import VariableStore
 from tfc.framework.graph import Graph

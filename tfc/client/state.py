@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc.base import dtypes
 from tfc.base.cells import Cell
+from tfc.base.records import dataclass
 from tfc.base.target import ALIGNMENT
 from tfc.cache import default_cache
 from tfc.codegen import array_pool

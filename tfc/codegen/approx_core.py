@@ -4,8 +4,8 @@ parts, exact range reduction, conversion between float32 and float64 packets."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from tfc.base.records import dataclass
 from tfc.codegen.approx_tables import COEFFICIENTS
 from tfc.codegen.text import Text, V, const, element_of, lanes_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
 
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen import native
 from tfc.codegen.entry import Entry

@@ -11,11 +11,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tfc.base.records import dataclass
 from tfc.codegen.index import Index, as_index, index_key, row_major
 from tfc.codegen.indices import Indices
 from tfc.codegen.packets import Packet

@@ -21,13 +21,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfc.base.dtypes import SIGNED
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages

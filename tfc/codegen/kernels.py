@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen.emitter import Buffer, Element, Emitter
 from tfc.codegen.index import Index

@@ -11,12 +11,13 @@ import hashlib
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 
 from tfc.base.options import options
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen import native
 from tfc.codegen.entry import Assert, Entry

@@ -13,12 +13,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen.target import initialize, new_machine
 

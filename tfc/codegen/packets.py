@@ -8,10 +8,10 @@ give 0 or the sign, float to integer out of range gives INT_MIN of the target (i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.codegen.text import Text, V, const, element_of, lanes_of, suffix, vec
 
 REGISTER = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen.text import Text, V, i64
 from tfc.ir.core import Op

@@ -10,7 +10,8 @@ is added to the kernel's status if that is a failed assert's number; -1: the ker
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from tfc.base.records import dataclass
 
 FEW = 16  # calls: written out below this number, where nanoseconds may count
 NO_STATUS = -1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape, as_shape
 from tfc.data import nest, structure
 from tfc.data.functions import Traced

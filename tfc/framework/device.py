@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+
+from tfc.base.records import dataclass
 
 _PART = re.compile(
     r"(job):([A-Za-z][\w]*)|(replica):(\d+|\*)|(task):(\d+|\*)|device:(\w+|\*):(\d+|\*)"

@@ -8,7 +8,7 @@ made (`set_shape`, late control inputs) is counted by its Graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from tfc.base.dtypes import DType
 from tfc.base.errors import OperatorNotAllowedInGraphError
 from tfc.base.location import Location
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape, as_shape, shape_text
 from tfc.framework.literals import as_bytes
 from tfc.framework.node_text import node_text

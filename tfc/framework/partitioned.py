@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tfc.base import dtypes
 from tfc.base.dtypes import DType
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework.convert import (
     register_dense_tensor_like_type,

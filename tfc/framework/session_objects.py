@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from tfc.base import errors
+from tfc.base.records import dataclass
 
 _TURN = 0.05  # seconds between looks at the deadline and at whether the Session is closed
 

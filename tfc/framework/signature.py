@@ -15,11 +15,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tfc.base import dtypes
 from tfc.base.dtypes import DType
+from tfc.base.records import dataclass
 
 KINDS = ("int", "float", "bool", "str", "type", "dtype", "shape", "tensor", "func")
 REQUIRED = object()  # the default of an attribute that has none

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor

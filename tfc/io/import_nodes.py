@@ -5,10 +5,11 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework import opdef
 from tfc.io.tensor_proto import array_of, dtype_of

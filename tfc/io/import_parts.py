@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tfc.base.records import dataclass
 from tfc.io.import_nodes import Key, Node
 
 DEEPEST = 50  # how deep loops and conditions may be nested

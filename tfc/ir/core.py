@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

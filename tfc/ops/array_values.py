@@ -8,13 +8,14 @@ time, the elements become one value. Which elements were written is a second val
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value

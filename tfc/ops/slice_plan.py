@@ -8,10 +8,10 @@ lowering knows, says what is read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Value
 from tfc.ir.walk import made_by

@@ -7,12 +7,12 @@ there and back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework.operation import Tensor
 from tfc.ir.core import Value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass
+
+from tfc.base.records import dataclass
 
 # Below this many buffers the better of two assignments is taken; the second takes quadratic time.
 FEW = 400

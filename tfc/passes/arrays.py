@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tfc import prims as p
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.ir.core import Type, Value
 
 

@@ -25,9 +25,10 @@ later in the turn reads the old value, and the run cannot end later in the turn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tfc.base.records import dataclass
 from tfc.base.target import aligned
 from tfc.ir.builder import make_op, with_operands
 from tfc.ir.core import Function, Op, Value, sorted_attrs

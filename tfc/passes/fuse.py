@@ -18,8 +18,9 @@ several kernels read may join only the one with the smallest, so no cycle can ar
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tfc.base.records import dataclass
 from tfc.ir.builder import Builder, copied, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops

@@ -9,12 +9,13 @@ computation of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf, prod
 from typing import Any
 
 import numpy as np
 
+from tfc.base.records import dataclass
 from tfc.ir.builder import make_op
 from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.ir.walk import all_functions, has_effects

@@ -6,10 +6,11 @@ its own. A run whose guess was wrong has changed nothing: it is done again, lowe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tfc.base import errors
+from tfc.base.records import dataclass
 
 LEAST_CAPACITY = 8
 # Codes of asserts; the op is the one that guessed.

@@ -17,13 +17,14 @@ Random number generators are hidden variables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Function, Type, Value

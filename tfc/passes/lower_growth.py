@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.passes.arrays import Count

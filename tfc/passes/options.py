@@ -6,8 +6,9 @@ A module of its own so that every pass can import it, and pipeline.py can import
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tfc.base.records import dataclass
 from tfc.ir.core import Function
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from tfc.base.records import dataclass
 from tfc.ir.core import Function, Op
 from tfc.ir.verify import verify
 from tfc.passes.accumulate import accumulate

@@ -8,9 +8,9 @@ again when an iteration is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tfc.base.records import dataclass
 from tfc.ir.builder import make_op
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects

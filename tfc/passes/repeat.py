@@ -16,12 +16,13 @@ the row of the step in a table.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.ir.builder import Builder
 from tfc.ir.core import Function, Literal, Type, Value
 from tfc.passes.lower import Lowered

@@ -10,12 +10,12 @@ axis for the iterations; who cannot take that gets the array.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.ir.builder import make_op
 from tfc.ir.core import Function, Type, Value
 from tfc.passes.lower_errors import NeedsRoom, NotNative

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.ir.builder import Builder
 from tfc.ir.core import Op, Value
 from tfc.passes.matching import Ints

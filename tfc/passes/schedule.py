@@ -11,9 +11,10 @@ is copied at the end. What a loop carries is to its body as a variable is to a f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heapify, heappop, heappush
 
+from tfc.base.records import dataclass
 from tfc.ir.builder import make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects

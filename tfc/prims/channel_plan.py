@@ -9,10 +9,10 @@ input has one for each step of the stride.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.base.target import aligned
 from tfc.ir.core import Op
 from tfc.prims.contract_plan import (

@@ -7,10 +7,11 @@ same everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.base.target import aligned
 from tfc.ir.core import Op
 from tfc.prims.loop_nest import PACKET, Contraction, ceil_div, dot_contraction

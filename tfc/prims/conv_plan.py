@@ -9,10 +9,11 @@ round; the gradient for the filter sums over images and pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.base.target import aligned
 from tfc.ir.core import Op
 from tfc.prims.channel_plan import CHANNELS, channel_plan

@@ -6,9 +6,9 @@ ask here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tfc.base.records import dataclass
 from tfc.ir.core import Literal, Op, Type, attrs_key
 
 

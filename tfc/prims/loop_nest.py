@@ -14,10 +14,11 @@ merged with `row` into one loop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.ir.core import Type
 
 Ints = tuple[int, ...]

@@ -11,11 +11,12 @@ Every rule takes operands by position and attributes by keyword.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
+from tfc.base.records import dataclass
 from tfc.ir.core import Literal, Type, Value
 
 REGISTRY: dict[str, Prim] = {}

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tfc.base.records import dataclass
 from tfc.base.target import aligned
 from tfc.ir.core import Function, Op, Value
 from tfc.prims.indexmap import operand_maps

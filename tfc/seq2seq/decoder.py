@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tfc.base import dtypes, nest
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.tensor_util import constant_value

@@ -14,11 +14,12 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from tfc.base.dtypes import DType
+from tfc.base.records import dataclass
 
 SAME, DIFFERENT, MISSING = "same", "different", "missing"
 # Parameters of the recorded version that TensorFlow 1.15 has not, and one that it has alone: with

@@ -15,11 +15,12 @@ import runpy
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TextIO
 
 from tfc import compiler, prims
+from tfc.base.records import dataclass
 from tfc.codegen.costs import kernel_costs
 from tfc.framework import gradients
 from tfc.framework.graph import reset_default_graph

@@ -12,8 +12,9 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tfc.base.records import dataclass
 from tfc.train.tensor_file import SUFFIX
 
 _logger = logging.getLogger("tfc")

@@ -12,10 +12,10 @@ are added in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.channels import BLOCK, SIDE_BY_SIDE, group_packets
 from tfc.codegen.heroes.contract import STRAIGHT_FINISH

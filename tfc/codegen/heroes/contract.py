@@ -12,9 +12,9 @@ rows. The last columns have a narrower one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 
+from tfc.base.records import dataclass
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.heroes import turned
 from tfc.codegen.heroes.along import AlongKernel, LinePacker

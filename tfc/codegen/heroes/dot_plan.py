@@ -7,8 +7,7 @@ is one chain of fused multiply-adds in the order of the inner loops, whatever th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.prims.contract_plan import WIDEST_TILE, Split
 from tfc.prims.loop_nest import Contraction, ceil_div

@@ -8,9 +8,9 @@ step of the inner loops to the last.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.packets import MEMORY, REGISTER
 from tfc.codegen.text import Loop, V, const, i64, suffix, vec

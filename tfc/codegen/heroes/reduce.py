@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from tfc.base.records import dataclass
 from tfc.codegen.emitter import parts, with_parts
 from tfc.codegen.index import Index, row_major
 from tfc.codegen.kernels import Kernel

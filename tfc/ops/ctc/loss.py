@@ -8,11 +8,11 @@ what is emitted at t included; beta[t, u] that of all ways from there to the end
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.opdef import OpDef, apply

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc.base import errors
+from tfc.base.records import dataclass
 from tfc.framework.session_objects import Call
 from tfc.ops import shape_rules as s
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc.base.dtypes import DType
+from tfc.base.records import dataclass
 from tfc.framework.opdef import OpDef
 from tfc.ops.datasets.file_cache import FileCache
 from tfc.ops.datasets.nodes import (

@@ -7,10 +7,10 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from tfc.base.records import dataclass
 from tfc.ops.image.jpeg import MOST_PIXELS
 
 

@@ -6,11 +6,11 @@ import io
 import struct
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tfc.base.records import dataclass
 from tfc.ops.image import jpeg_colors as colors
 from tfc.ops.image import jpeg_header as header
 

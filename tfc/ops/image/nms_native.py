@@ -6,12 +6,12 @@ none kept before too much.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import OpDef
 from tfc.ir.core import Type, Value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
+
+from tfc.base.records import dataclass
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_OF_CHANNELS = {1: 0, 2: 4, 3: 2, 4: 6}

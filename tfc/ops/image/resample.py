@@ -8,13 +8,13 @@ strided slices, repeats are broadcasts, and their transposes are sums over block
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tfc import prims as p
 from tfc.base import dtypes
+from tfc.base.records import dataclass
 from tfc.ir.core import Value
 
 # Up to so many taps are written out: from 224 pixels to 50, six taps take 0.33 ms, and 6.2 as a
