@@ -208,6 +208,8 @@ def turned(e: Emitter, lines: Sequence[V]) -> list[V]:
     t, now = e.text, list(lines)
     lanes, half = lanes_of(now[0].type), len(lines) // 2
     while half:
+        if half == 2:
+            return [v for k in range(0, len(now), 4) for v in _fours_turned(e, now[k : k + 4])]
         low, high = [], []
         for lane in range(lanes):
             block = lane & half
@@ -219,3 +221,16 @@ def turned(e: Emitter, lines: Sequence[V]) -> list[V]:
                 now[k], now[k + half] = t.shuffle(a, b, low), t.shuffle(a, b, high)
         half //= 2
     return now
+
+
+def _fours_turned(e: Emitter, lines: Sequence[V]) -> list[V]:
+    """The last two rounds for four packets, as interleavings within 128 bits: these need no packets
+    of lane numbers, which LLVM would keep in registers all through the kernel."""
+    t, lanes = e.text, lanes_of(lines[0].type)
+
+    def both(a: V, b: V, places: Sequence[int]) -> V:
+        first = range(0, lanes, 4)
+        return t.shuffle(a, b, [k + (p if p < 4 else p - 4 + lanes) for k in first for p in places])
+
+    ones = [both(a, b, w) for w in ((0, 4, 1, 5), (2, 6, 3, 7)) for a, b in (lines[:2], lines[2:])]
+    return [both(a, b, w) for a, b in (ones[:2], ones[2:]) for w in ((0, 1, 4, 5), (2, 3, 6, 7))]
