@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
-from tfc.prims.contract_plan import WIDEST_TILE, Split
+from tfc.prims.contract_plan import LINE, NEAREST, WIDEST_TILE, Split
 from tfc.prims.loop_nest import Contraction, ceil_div
 
 FMA_LATENCY = 4  # cycles; with two units, 8 chains keep both busy
 FINISH = 1.5  # cycles to finish and store one packet, roughly; 20 to start a tile
 START = 20
+FAR_PACKET = 0.15  # cycles that a packet of b takes more if its panel is in the L2 cache
 # 8 columns at the same time give a vector 54 GFLOP/s on a 1024 x 1024 matrix, 16 give 42.
 STREAMS = 8
 # [128,784] x [784,10] in us: 1 row 9.5, 2 rows 8.7; 5 rows by 5 columns, twice, 10.7.
@@ -83,15 +84,17 @@ def _along_tile(c: Contraction, target: Target, lanes: int) -> Tile:
 def _cost(tile: Tile, c: Contraction, rows: int, cols: int) -> float:
     """Estimated cycles for a part of `rows` x `cols`."""
     whole, rest = divmod(cols, tile.cols)
-    time = whole * _tile_cost(tile.rows, tile.packets, c.depth)
+    time = whole * _tile_cost(tile.rows, tile.packets, c)
     if rest:
-        time += _tile_cost(tile.rows, ceil_div(rest, tile.lanes), c.depth) + START
+        time += _tile_cost(tile.rows, ceil_div(rest, tile.lanes), c) + START
     return time * ceil_div(rows, tile.rows)
 
 
-def _tile_cost(rows: int, packets: int, depth: int) -> float:
+def _tile_cost(rows: int, packets: int, c: Contraction) -> float:
     chains = rows * packets
     step = max(chains / 2, (rows + packets) / 2, FMA_LATENCY if chains < 8 else 0)
     # Small tiles move more of a and b per multiply-add; the caches notice.
     traffic = 0.1 * (rows + packets)
-    return depth * (step + traffic) + START + FINISH * chains
+    if c.depth * packets * LINE > NEAREST:
+        traffic += FAR_PACKET * packets
+    return c.depth * (step + traffic) + START + FINISH * chains
