@@ -117,7 +117,7 @@ def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split
         copying = _split_copying(c, wanted)
         if copying.scratch <= MOST_COPIED:
             return copying
-    extents = _part_extents(c, _packs(c), wanted)
+    extents = _part_extents(c, packs(c), wanted)
     return tile_split(c, extents, parts_of(c, extents))
 
 
@@ -135,7 +135,7 @@ def parts_of(c: Contraction, extents: Extents) -> Extents:
 def tile_split(c: Contraction, extents: Extents, parts: Extents) -> Split:
     """The split into given parts: whether b is copied, in what blocks, and the scratch for it."""
     wide = max(dtypes.by_short(c.dtype).size, 4 if c.dtype in dtypes.FLOATS else 1)
-    pack, block = _packs(c), _block(c)
+    pack, block = packs(c), _block(c)
     blocks = ceil_div(c.inner[0].extent, block) if block else 1
     depth = block * prod(d.extent for d in c.inner[1:])
     panel = depth * WIDEST_TILE * wide if pack else 0
@@ -236,7 +236,7 @@ def _split_copying(c: Contraction, wanted: int) -> Split:
     return replace(whole, strip=strip, copied=aligned(strip * c.depth * size))
 
 
-def _packs(c: Contraction) -> bool:
+def packs(c: Contraction) -> bool:
     """Whether b is copied: always if its columns are not neighbours; else if rows are many enough
     to pay for it and b is far apart, has a ragged edge or needs conversion."""
     if c.col.extent > 1 and c.col.b != 1:

@@ -24,6 +24,7 @@ from tfc.prims.contract_plan import (
     SPLIT_FLOPS,
     Split,
     hero_of,
+    packs,
     split_scratch,
     tile_split,
 )
@@ -33,6 +34,7 @@ from tfc.prims.loop_nest import Contraction, Dim, Ints, ceil_div, merged, static
 BLOCK_BYTES = 256 * 1024  # padded images made at a time, if there is more than one
 # Of a filter that does not stay in the L2 cache each chunk has columns of about so many bytes, and
 # uses panels of them on more images: 3x3 of 256 at 14x14 reads 2.4 MB of the filter for each image.
+WORTH_COPYING = 128  # rows that a part has for the panels that it copies
 FILTER_BYTES, BLOCK_BYTES_FAR = 600 * 1024, 512 * 1024
 
 
@@ -217,8 +219,9 @@ def _window_plan(
 
 
 def _cut(c: Contraction, image: Padded, count: int, filter_start: int) -> WindowPlan:
-    """Parts: of columns if the filter is large; images; lines of an image if there are too few; at
-    last columns."""
+    """Parts: of columns if the filter is large; images; if these are too few, lines of an image,
+    and at last columns. Where panels of the filter are copied, columns come before lines: each part
+    copies its own, and lines would all copy the same."""
     wanted = min(MOST_CHUNKS, c.flops // CHUNK_FLOPS) if c.flops >= SPLIT_FLOPS else 1
     size = dtypes.by_short(c.dtype).size
     far = round(c.depth * c.col.extent * size / FILTER_BYTES)
@@ -229,10 +232,16 @@ def _cut(c: Contraction, image: Padded, count: int, filter_start: int) -> Window
     wanted //= max(ceil_div(count, images), 1)
     strips = prod(d.extent for d in c.bands[1:])
     lines = strips
+    copied = packs(c)
+    if copied and not apart:
+        cols = _columns(c, wanted)
+        wanted //= max(ceil_div(c.col.extent, max(cols, 1)), 1)
+    if copied:
+        wanted = min(wanted, strips * c.row.extent // WORTH_COPYING)
     if images == 1 and wanted > 1:
         lines = ceil_div(strips, max(1, min(wanted, strips)))
         wanted //= max(ceil_div(strips, lines), 1)
-    if not apart:
+    if not copied and not apart:
         cols = _columns(c, wanted)
     block = images
     if image.copies:
