@@ -273,10 +273,6 @@ class Text:
     def store(self, value: V, ptr: V, align: int) -> None:
         self.line(f"store {value.type} {value.ref}, ptr {ptr.ref}, align {align}")
 
-    def fence(self) -> None:
-        """Keeps LLVM from moving loads across here; no instruction."""
-        self.line('call void asm sideeffect "", ""()')
-
     def stream(self, value: V, ptr: V, align: int) -> None:
         """A store that leaves no line in the caches."""
         at = f"ptr {ptr.ref}, align {align}"

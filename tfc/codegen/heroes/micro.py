@@ -114,8 +114,6 @@ class Microkernel:
         """`count` steps without a loop."""
         t, now = self.t, list(sums)
         for k in range(count):
-            if k:
-                t.fence()  # loads of all steps at once would leave no registers for the sums
             packets = [self._packet(b, k * step.b, p) for p in range(self.packets)]
             for row in range(self.rows):
                 at = t.gep(a, k * step.a + row * self.a.stride, self.a.element)
