@@ -47,7 +47,7 @@ def filter_split(c: Contraction) -> Split:
     cuts = ceil_div(c.inner[cut].extent, block) if block else 1
     blocks = cuts * prod(d.extent for d in c.inner[:cut])
     slices = _slices(c, wanted, blocks)
-    extents = _extents(c, wanted // slices)
+    extents = _extents(c, wanted // slices, even=slices % 2 == 0)
     pack = _packs(c)
     depth = block * prod(d.extent for d in c.inner[cut + 1 :])
     panel = depth * WIDEST_TILE * wide if pack else 0
@@ -92,16 +92,22 @@ def _packs(c: Contraction) -> bool:
     return c.lines >= WORTH_COPYING and c.depth >= 8 and (ragged or apart >= FAR_BYTES)
 
 
-def _extents(c: Contraction, wanted: int) -> Extents:
-    """Of a part of the filter, of `wanted` parts: groups, columns, then rows."""
+def _extents(c: Contraction, wanted: int, even: bool) -> Extents:
+    """Of a part of the filter, of about `wanted` parts: groups, columns, then rows; of an even
+    number, unless chunks are even without."""
     outer = ceil_div(max(c.batches, 1), max(1, min(wanted, c.batches)))
-    left = wanted // ceil_div(max(c.batches, 1), outer)
+    groups = ceil_div(max(c.batches, 1), outer)
+    left = wanted // groups
     cols, bands, rows = max(c.col.extent, 1), max(c.strips, 1), max(c.row.extent, 1)
     units = ceil_div(cols, COLUMN_GRAIN)
     cols = min(cols, ceil_div(units, max(1, min(left, cols // PART_COLUMNS))) * COLUMN_GRAIN)
-    left = min(left // ceil_div(max(c.col.extent, 1), cols), c.lines // PART_LINES)
+    columns = ceil_div(max(c.col.extent, 1), cols)
+    left = min(left // columns, c.lines // PART_LINES)
     if left > 1:
         bands = ceil_div(c.strips, min(left, c.strips))
-        left //= ceil_div(c.strips, bands)
-        rows = ceil_div(c.row.extent, max(left, 1))
+        strips = ceil_div(c.strips, bands)
+        left = ceil_div(left, strips)
+        if not even and groups * columns * strips * left % 2:
+            left += 1
+        rows = ceil_div(c.row.extent, min(left, c.row.extent))
     return outer, bands, rows, cols
