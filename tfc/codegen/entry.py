@@ -34,11 +34,11 @@ from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
 from tfc.codegen.packets import MEMORY
 from tfc.codegen.profile import Profile
-from tfc.codegen.steps import FEW, NO_STATUS, WALK, Step, table_text
+from tfc.codegen.steps import FEW, NO_STATUS, WALK, Step, chain_text, chains, table_text
 from tfc.codegen.text import Text, V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.prims.control import CONTROL, commits, invariants
-from tfc.prims.kernel_info import pieces_of, source_of_memory
+from tfc.prims.kernel_info import buffer_of, pieces_of, source_of_memory
 
 Copy = tuple[V, V, int]  # to, from, bytes
 MOST_INLINE_COPIES = 64
@@ -64,12 +64,14 @@ class _Call(NamedTuple):
     arguments: tuple[V, ...]
     base: int
     polled: bool
+    light: bool
+    joined: bool  # follows the call before chunk by chunk
 
     @property
     def chunks(self) -> int:
         """What the fork takes: a light job has a negative number."""
         number = self.stage.chunks
-        return -number if number != 1 and self.kernel.kwargs.get("light", False) else number
+        return -number if number != 1 and self.light else number
 
 
 @dataclass
@@ -133,6 +135,7 @@ class Entry:
         self._computed: dict[V, V] = {}  # and those of them that have been computed
         self._waiting: list[_Call] = []  # calls not yet written, of one frame and in a row
         self._tables: list[str] = []
+        self._chains: list[str] = []
         self._most_args = 1
         self._may_stop = True  # as long as no parameter of a whole frame has been written
         self._settle: Callable[[], None] = lambda: None  # writes what must be done before it ends
@@ -178,8 +181,9 @@ class Entry:
         """Where the elements that a slice takes begin."""
         t, (x, *starts) = self.t, op.operands
         at, step, offset = frame.places[x], x.type.nbytes, 0
-        if starts:
-            self._write_calls()  # one of them may make a start
+        makers = {buffer_of(start).op for start in starts}
+        if any(call.kernel in makers for call in self._waiting):
+            self._write_calls()
         begins = starts or op.attr("start")
         for start, n, size in zip(begins, x.type.shape, op.result.type.shape, strict=True):
             step //= max(n, 1)
@@ -348,10 +352,12 @@ class Entry:
         base = len(self.asserts) if stops else NO_STATUS
         self.asserts.update((base + n, _assert_of(check)) for n, check in enumerate(checks, 1))
         polled = not self._copy_updated(frame, op, polled) and polled
+        light, joined = (bool(op.kwargs.get(name)) for name in ("light", "joined"))
         for stage in kernel_stages(op, self.target):
             self.stages[stage.symbol] = stage
             self.order.append(stage.symbol)
-            self._waiting.append(_Call(op, stage, tuple(arguments), base, polled))
+            call = _Call(op, stage, tuple(arguments), base, polled, light, joined)
+            self._waiting.append(call)
             polled = False
 
     def _copy_updated(self, frame: _Frame, op: Op, polled: bool) -> bool:
@@ -375,6 +381,8 @@ class Entry:
     def _write_calls(self) -> None:
         """Write the calls that wait: many in a row whose arguments all have names as a table."""
         calls, self._waiting = self._waiting, []
+        if self.profile is None:
+            calls = [self._chain(run) for run in chains(calls, lambda call: call.joined)]
         for named, group in groupby(calls, lambda c: all(v in self._names for v in c.arguments)):
             run = list(group)
             if named and len(run) >= FEW and self.profile is None:
@@ -382,6 +390,20 @@ class Entry:
                 continue
             for call in run:
                 self._write_call(call)
+
+    def _chain(self, calls: Sequence[_Call]) -> _Call:
+        """One call that does each chunk of all `calls` in turn."""
+        head = calls[0]
+        if len(calls) == 1:
+            return head
+        name = f"{self.symbol}.chain{len(self._chains)}"
+        counts = [(call.stage.symbol, len(call.arguments)) for call in calls]
+        self._chains.append(chain_text(name, counts))
+        arguments = tuple(a for call in calls for a in call.arguments)
+        self._most_args = max(self._most_args, len(arguments))
+        stage = Stage(name, "", frozenset(), head.stage.chunks)
+        light = all(call.light for call in calls)
+        return head._replace(stage=stage, arguments=arguments, light=light)
 
     def _write_table(self, calls: Sequence[_Call]) -> None:
         steps = [
@@ -450,7 +472,7 @@ class Entry:
         )
         counters = [self.profile.counters()] if self.profile else []
         walk = [WALK, *self._tables] if self._tables else []
-        return self._text(new, declares, [*counters, *walk, entry]), new
+        return self._text(new, declares, [*counters, *self._chains, *walk, entry]), new
 
     def kernels(self, names: Sequence[str]) -> str:
         """The text of a module of nothing but kernels of this entry."""

@@ -246,7 +246,7 @@ _written: dict[Hashable, list[Stage]] = {}
 have few kernels that differ, and writing one costs a hundred times as much as its key."""
 
 MOST_WRITTEN = 256
-PLACES = ("out", "scratch", "light")  # attributes that are the entry's concern
+PLACES = ("out", "scratch", "light", "joined")  # attributes that are the entry's concern
 
 
 def kernel_stages(op: Op, target: Target) -> list[Stage]:

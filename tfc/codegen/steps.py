@@ -9,9 +9,12 @@ is added to the kernel's status if that is a failed assert's number; -1: the ker
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from tfc.base.records import dataclass
+
+T = TypeVar("T")
 
 FEW = 16  # calls: written out below this number, where nanoseconds may count
 NO_STATUS = -1
@@ -41,6 +44,46 @@ def table_text(name: str, steps: Sequence[Step]) -> str:
         f"@{name}.steps = private unnamed_addr constant [{len(steps)} x %step] [{rows}]\n"
         f"@{name}.arguments = private unnamed_addr constant [{len(codes)} x i64] [{listed}]\n"
     )
+
+
+def chains(calls: Sequence[T], joined: Callable[[T], bool]) -> list[list[T]]:
+    """The calls in runs: one that is `joined` belongs to the run of the one before."""
+    found: list[list[T]] = []
+    for call in calls:
+        if found and joined(call):
+            found[-1].append(call)
+        else:
+            found.append([call])
+    return found
+
+
+def chain_text(name: str, kernels: Sequence[tuple[str, int]]) -> str:
+    """The function `@name` that does each chunk of several kernels in turn, which have no status
+    and whose arguments follow each other: (symbol, number of arguments) of each."""
+    calls: list[str] = []
+    first = 0
+    for symbol, count in kernels:
+        at = f"%args.{len(calls)}"
+        calls.append(
+            f"{at} = getelementptr ptr, ptr %args, i64 {first}\n"
+            f"%status.{len(calls)} = call i32 @{symbol}(ptr %ctx, ptr {at}, i64 %chunk, i64 %next)"
+        )
+        first += count
+    lines = "\n".join(calls)
+    return f"""\
+define internal i32 @{name}(ptr %ctx, ptr %args, i64 %lo, i64 %hi) nounwind {{
+entry:
+br label %each
+each:
+%chunk = phi i64 [%lo, %entry], [%next, %each]
+%next = add i64 %chunk, 1
+{lines}
+%more = icmp slt i64 %next, %hi
+br i1 %more, label %each, label %done
+done:
+ret i32 0
+}}
+"""
 
 
 def _code(kind: str, number: int) -> int:

@@ -15,10 +15,11 @@ from math import prod
 from typing import Any
 
 from tfc.ir.core import Function, Op, Value
+from tfc.passes.by_rows import rows_split
 from tfc.passes.kernels import CONTROL, HEROES, is_free, with_kernel_attrs
 from tfc.passes.options import PassOptions
 from tfc.prims.contract_plan import op_flops, op_is_light
-from tfc.prims.kernel_info import kernel_chunks, pieces_of
+from tfc.prims.kernel_info import buffer_of, kernel_chunks, pieces_of
 
 # A fork and join takes 0.4 to 1 us on two cores that are awake, 2 to 5 us where one has to be
 # woken: a kernel with less work than this stays whole.
@@ -60,14 +61,47 @@ _SPLIT += ("sort", "rng_bits", "rng_truncated_normal")
 def parallel(fn: Function, options: PassOptions) -> Function:
     """`fn` with `chunks` set on every fusion."""
 
-    alone = _light_flops(fn) < WAKING_FLOPS
+    own = _Own()
+    alone = _light_flops(fn, own) < WAKING_FLOPS
+    neighbours = _chunks_of_neighbours(fn, own)
 
     def attrs(op: Op) -> dict[str, Any]:
-        chunks = chunks_of(op)
+        chunks = neighbours.get(op) or own[op]
         light = chunks > 1 and (_is_short(op) or (alone and _is_light(op)))
         return {"chunks": chunks, "light": True} if light else {"chunks": chunks}
 
     return with_kernel_attrs(fn, attrs)
+
+
+class _Own(dict[Op, int]):
+    """The chunks of each kernel by itself, found once."""
+
+    def __missing__(self, kernel: Op) -> int:
+        self[kernel] = chunks_of(kernel)
+        return self[kernel]
+
+
+def _chunks_of_neighbours(fn: Function, own: _Own) -> dict[Op, int]:
+    """Of loops that hand rows to a product or take them from one: the chunks of that product, if
+    both go by the same rows then, and these are not far fewer than the loop would have. No thread
+    need wait for another between the two (see the pass `chain`)."""
+    found: dict[Op, int] = {}
+    for op in fn.ops:
+        for region in op.regions if op.defn.name in CONTROL else ():
+            found.update(_chunks_of_neighbours(region, own))
+        if op.defn.name != "fusion":
+            continue
+        for maker in dict.fromkeys(buffer_of(v).op for v in op.operands):
+            if maker is None or maker.defn.name != "fusion":
+                continue
+            heroes = [kernel.attr("hero") for kernel in (maker, op)]
+            if sorted(heroes) == ["dot", "loop"]:
+                loop, product = (maker, op) if heroes[0] == "loop" else (op, maker)
+                many = own[product]
+                rows = rows_split(product, many) if 1 < own[loop] <= 4 * many else None
+                if rows is not None and rows == rows_split(loop, many):
+                    found[loop] = many
+    return found
 
 
 def _is_light(kernel: Op) -> bool:
@@ -80,15 +114,15 @@ def _is_short(kernel: Op) -> bool:
     return kernel_chunks(kernel) is None and estimated_ns(kernel) < LEAST_NS
 
 
-def _light_flops(fn: Function) -> int:
+def _light_flops(fn: Function, own: _Own) -> int:
     """What the kernels of a run that are light have to do together."""
     total = 0
     for op in fn.ops:
         if op.defn.name == "fusion":
-            total += op_flops(op) if _is_light(op) and chunks_of(op) > 1 else 0
+            total += op_flops(op) if _is_light(op) and own[op] > 1 else 0
         elif op.defn.name in CONTROL:
             turns = LOOP_TURNS if op.defn.name == "while" else 1
-            total += turns * sum(_light_flops(region) for region in op.regions)
+            total += turns * sum(_light_flops(region, own) for region in op.regions)
     return total
 
 

@@ -17,6 +17,7 @@ from tfc.ir.verify import verify
 from tfc.passes.accumulate import accumulate
 from tfc.passes.arrange import arrange
 from tfc.passes.buffers import buffers
+from tfc.passes.chain import chain
 from tfc.passes.cse import cse
 from tfc.passes.dce import dce
 from tfc.passes.fold import fold
@@ -63,6 +64,7 @@ PIPELINE = (
     Pass(parallel, "kernels are what is split among cores"),
     Pass(schedule, "kernels are what is ordered"),
     Pass(buffers, "the order is final: liveness is known"),
+    Pass(chain, "where values lie tells which kernels need not wait for each other"),
 )
 REQUIRED = frozenset({"fuse", "schedule", "buffers"})
 ORDER = (
@@ -87,6 +89,7 @@ ORDER = (
     ("fuse", "parallel", "kernels are what is split; their scratch depends on the split"),
     ("parallel", "schedule", "only kernels have an order that matters"),
     ("schedule", "buffers", "liveness needs the final order"),
+    ("buffers", "chain", "what shares memory is known once it is placed"),
 )
 BY_NAME = {p.name: p for p in PIPELINE}
 

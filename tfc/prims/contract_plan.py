@@ -8,6 +8,7 @@ same everywhere.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from math import prod
 
 from tfc.base import dtypes
@@ -101,6 +102,7 @@ class Split:
         return self.panel + self.partial + self.copied
 
 
+@lru_cache(256)
 def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split:
     """How the work of `c` is cut into at most about `most` chunks, and what scratch it takes. An
     empty contraction is one chunk. `light`: what is not worth waking a thread is cut as well."""
