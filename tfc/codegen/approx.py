@@ -94,8 +94,10 @@ def log1p(x: X) -> X:
 
 
 def tanh(x: X) -> X:
-    """At most 2 ULP: t / (t + 2) with t = expm1(2|x|)."""
-    t = expm1(abs(x).atmost(22.0) * 2.0)
+    """At most 2 ULP: t / (t + 2) with t = expm1(2|x|), which neither overflows nor is -0."""
+    p, whole, _ = exp_parts(abs(x).atmost(22.0) * 2.0)
+    power = power_of_two(whole)
+    t = p.fma(power, power - 1.0)
     return (t / (t + 2.0)).signed_as(x)
 
 
