@@ -23,10 +23,10 @@ Extents = tuple[int, int, int, int]  # of outer axes, bands, rows and columns
 # (about 20 us) is not split.
 CHUNK_FLOPS = 700_000
 SPLIT_FLOPS = 3_000_000
-# Products from LIGHT_FLOPS on (2 to 4 us) are shared with threads that are awake anyway: that costs
-# 0.3 to 0.6 us.
+# Products from LIGHT_FLOPS on (1.5 us) are shared with threads that are awake anyway: that costs
+# 0.3 to 0.6 us, once for all that follow each other chunk by chunk.
 LIGHT_CHUNK = 150_000
-LIGHT_FLOPS = 700_000
+LIGHT_FLOPS = 400_000
 MOST_LIGHT = 4
 FEW_COLUMNS = 4  # parts of columns, of a product that is cut into rows as well
 MOST_CHUNKS = 32
@@ -281,7 +281,7 @@ def _part_extents(c: Contraction, pack: bool, wanted: int) -> Extents:
         # Parts of columns pack their own columns; parts of rows would all pack the same.
         cols, wanted = _columns(c, wanted)
         wanted = min(wanted, c.lines // 256)
-    elif c.strips == 1:
+    elif c.strips == 1 and not _goes_by_rows(c, wanted):
         # Columns first: they are what threads keep (see heroes/contract.py), and what their tiles
         # read of b stays in the L1 cache.
         cols, _ = _columns(c, min(wanted, FEW_COLUMNS))
@@ -292,6 +292,14 @@ def _part_extents(c: Contraction, pack: bool, wanted: int) -> Extents:
     if not pack and c.strips > 1:
         cols, wanted = _columns(c, wanted)
     return outer, bands, rows, cols
+
+
+def _goes_by_rows(c: Contraction, wanted: int) -> bool:
+    """Whether chunks are rows alone, as they are in what comes before and after: all columns of b
+    stay in the L1 cache anyway, and there are enough rows."""
+    if c.depth * c.col.extent * dtypes.by_short(c.dtype).size > NEAREST:
+        return False
+    return 2 * ceil_div(c.row.extent, _rows(c.row.extent, wanted)) > wanted
 
 
 def _even(extent: int, wanted: int) -> tuple[int, int]:
