@@ -180,6 +180,19 @@ def test_normalisation_of_halves_with_statistics_of_floats() -> None:
         np.testing.assert_allclose(run(y), expected, rtol=1e-2)
 
 
+def test_functions_of_python_are_given_scalars() -> None:
+    given = []
+    inputs = [tf.constant(7), tf.constant("a"), tf.constant(2.5), tf.constant([1])]
+    table = {7: 49}
+
+    def function(key, text, number, row):
+        given.extend(type(x) for x in (key, text, number, row))
+        return np.int64(table[key])
+
+    assert run(tf.py_func(function, inputs, tf.int64)) == 49
+    assert given == [np.int32, bytes, np.float32, np.ndarray]
+
+
 def test_messages_of_crossentropies() -> None:
     with pytest.raises(ValueError, match="broadcasted with rank 2, but is rank 3"):
         tf.raw_ops.SoftmaxCrossEntropyWithLogits(

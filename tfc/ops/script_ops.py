@@ -58,7 +58,8 @@ _ERRORS: tuple[tuple[type[BaseException], type[errors.OpError]], ...] = (
 
 
 def _call(op: Any, token: str, arrays: Sequence[np.ndarray], types: Sequence[Any]) -> list[Any]:
-    """The results of the function under `token`, checked against `types`.
+    """The results of the function under `token`, checked against `types`. It is given numpy's
+    scalars, and bytes, where tensors are scalars.
 
     Raises:
       OpError: the function raised, or returned another number of values or other dtypes.
@@ -67,7 +68,7 @@ def _call(op: Any, token: str, arrays: Sequence[np.ndarray], types: Sequence[Any
     if function is None:
         raise errors.InvalidArgumentError(None, op, f"callback {token} is not found")
     try:
-        result = function.call(*arrays)
+        result = function.call(*(a if a.ndim else a[()] for a in arrays))
     except Exception as error:
         kinds = (cls for base, cls in _ERRORS if isinstance(error, base))
         cls = next(kinds, errors.UnknownError)
