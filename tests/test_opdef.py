@@ -193,8 +193,10 @@ def test_lists_with_tensors_are_packed() -> None:
     a = tf.constant(1.0, name="a")
     packed = tf.convert_to_tensor([[a, 2.0], [3.0, a]])
     assert packed.op.type == "Pack" and packed.shape == [2, 2]
+    cast = tf.convert_to_tensor([a, 2], dtype=tf.int32)
+    assert cast.dtype == tf.int32 and cast.op.inputs[0].op.type == "Cast"
     with pytest.raises(TypeError, match="Cannot convert a list containing a tensor of dtype"):
-        tf.convert_to_tensor([a], dtype=tf.int32)
+        tf.convert_to_tensor([a, tf.constant(1.0, tf.float64)])
     with pytest.raises(ValueError, match="Cannot convert a partially known TensorShape"):
         tf.convert_to_tensor(tf.TensorShape([None]))
     assert tf.convert_to_tensor(tf.TensorShape([2, 3])).dtype == tf.int32

@@ -242,3 +242,29 @@ def test_parts_of_variables_and_shapes_of_sparse_values():
         found = session.run([tf.shape(value), tf.size(value), tf.rank(value)])
         assert [np.array(x).tolist() for x in found] == [[2, 3], 6, 2]
     assert tf.int32 not in [int] and tf.int32 == np.int32
+
+
+def test_numbers_become_what_an_op_prefers():
+    with tf.Graph().as_default():
+        assert tf.signal.fft([1.0, 2.0]).dtype == tf.complex64
+        packed = tf.convert_to_tensor([[0.0, 1.0], tf.constant([2.0, 3.0], tf.float64)], tf.float32)
+        spaced = tf.space_to_batch_nd(np.ones([1, 2]), np.array([]), np.zeros([0, 2]))
+        sums = tf.reduce_sum(np.ones([2, 3]), np.array([1.0]))
+        seeded = [
+            tf.random.stateless_uniform([3], np.array([7, 17], dtype))
+            for dtype in (np.uint64, np.int32)
+        ]
+        none = tf.random_uniform([0], 4, 4, tf.int32)
+        found = _run([packed, spaced, sums, none, *seeded])
+        with pytest.raises(TypeError, match="dtype"):
+            tf.convert_to_tensor([tf.constant(1.0), tf.constant(1.0, tf.float64)])
+    assert packed.dtype == tf.float32 and found[0].tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    assert found[1].tolist() == [[1.0, 1.0]] and found[2].tolist() == [3.0, 3.0]
+    assert found[3].size == 0 and found[4].tolist() == found[5].tolist()
+
+
+def test_shapes_that_a_sparse_tensor_cannot_have():
+    with tf.Graph().as_default():
+        x = tf.SparseTensor([[0, 1]], [1.0], [2, 3])
+        with pytest.raises(ValueError, match="At most one dimension can be inferred"):
+            tf.sparse_reshape(x, [-1, -1])

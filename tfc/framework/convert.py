@@ -168,17 +168,28 @@ def _holds_tensor(values: Iterable[Any]) -> Any:
 def _pack_list(
     value: Any, dtype: DType | None = None, name: str | None = None, as_ref: bool = False
 ) -> Any:
-    """A list with tensors in it, as a Pack of its elements."""
+    """A list with tensors in it, as a Pack of its elements; those of another dtype than asked for
+    are cast."""
     first = _holds_tensor(value)
     if first is None or as_ref:
         return NotImplemented
     found = first.dtype.base_dtype
     if dtype is not None and dtype != found:
-        raise TypeError(
-            f"Cannot convert a list containing a tensor of dtype {found!r} to {dtype!r} "
-            f"(Tensor is: {first!r})"
-        )
+        value, found = _cast_tensors(value, dtype), dtype
     return _pack(value, found, name or "packed")
+
+
+def _cast_tensors(value: Any, dtype: DType) -> Any:
+    """Nested lists with their tensors cast."""
+    if isinstance(value, list | tuple):
+        return [_cast_tensors(v, dtype) for v in value]
+    if not is_dense_tensor_like(value):
+        return value
+    part = convert_to_tensor(value)
+    if part.dtype.base_dtype == dtype:
+        return part
+    graph = get_default_graph()
+    return graph.create_op("Cast", [part], attrs={"DstT": dtype}).outputs[0]
 
 
 def _pack(values: Any, dtype: DType, name: str) -> Tensor:

@@ -144,7 +144,7 @@ def _along(build: Any, x: Value, axis: int, begin: int, end: int) -> Value:
 
 class MirrorPad(
     OpDef,
-    sig="MirrorPad(input: T, paddings: Tpaddings, mode: str) -> output: T",
+    sig="MirrorPad(input: T, paddings: Tpaddings, mode: str, Tpaddings: type = int32) -> output: T",
     T=ANY,
     Tpaddings=INDEX,
 ):
@@ -180,7 +180,8 @@ class MirrorPad(
 
 class MirrorPadGrad(
     OpDef,
-    sig="MirrorPadGrad(input: T, paddings: Tpaddings, mode: str) -> output: T",
+    sig="MirrorPadGrad(input: T, paddings: Tpaddings, mode: str, Tpaddings: type = int32)"
+    " -> output: T",
     T=dtypes.NUMBERS,
     Tpaddings=INDEX,
 ):

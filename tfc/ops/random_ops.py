@@ -75,11 +75,14 @@ TruncatedNormal = _distribution(
 )
 
 
-def check_bounds(build: Any, minval: Value, maxval: Value) -> None:
-    """Fail unless the bounds of random integers are scalars and the first is less."""
+def check_bounds(build: Any, minval: Value, maxval: Value, dims: tuple[int, ...]) -> None:
+    """Fail unless the bounds of random integers are scalars and the first is less; where no number
+    is asked for, it need not be."""
     for name, bound in (("minval", minval), ("maxval", maxval)):
         if bound.type.shape != ():
             raise invalid(build, f"{name} must be 0-D, got shape {shape_text(bound.type.shape)}")
+    if not math.prod(dims):
+        return
     message = "Need minval < maxval, got {0} >= {1}"
     ok = p.lt(build, minval, maxval)
     build.assert_(ok, (minval, maxval), "InvalidArgumentError", message)
@@ -110,7 +113,7 @@ class RandomUniformInt(
         build: Any, shape: Value, minval: Value, maxval: Value, *, seed: int, seed2: int, **_: Any
     ) -> Value:
         dims = static_shape(build, shape)
-        check_bounds(build, minval, maxval)
+        check_bounds(build, minval, maxval, dims)
         count = math.prod(dims)
         key, counter = values.take(build, seed, seed2, count * RESERVED)
         drawn = values.uniform_ints(build, key, counter, count, minval, maxval)

@@ -222,7 +222,8 @@ def _define(
     types_of = {"Tidx": INDEX} if allowed == ("i1",) else {"T": allowed, "Tidx": INDEX}
     operand, result = ("bool", "bool") if allowed == ("i1",) else ("T", result)
     signature = (
-        f"(input: {operand}, reduction_indices: Tidx, keep_dims: bool = False) -> output: {result}"
+        f"(input: {operand}, reduction_indices: Tidx, keep_dims: bool = False, "
+        f"Tidx: type = int32) -> output: {result}"
     )
     return define(
         name, signature, what, shape=reduction_shape, types_of=types_of, lower=lower, grad=grad

@@ -192,9 +192,10 @@ def _batch_shape(
 
 class SpaceToBatchND(
     OpDef,
-    sig="SpaceToBatchND(input: T, block_shape: Tblock, paddings: Tpaddings) -> output: T",
+    sig="SpaceToBatchND(input: T, block_shape: Tblock_shape, paddings: Tpaddings, "
+    "Tblock_shape: type = int32, Tpaddings: type = int32) -> output: T",
     T=dtypes.NUMBERS + ("i1",),
-    Tblock=INDEX,
+    Tblock_shape=INDEX,
     Tpaddings=INDEX,
 ):
     """Blocks of the spatial axes, after padding with zeros, as further batches."""
@@ -213,9 +214,10 @@ class SpaceToBatchND(
 
 class BatchToSpaceND(
     OpDef,
-    sig="BatchToSpaceND(input: T, block_shape: Tblock, crops: Tcrops) -> output: T",
+    sig="BatchToSpaceND(input: T, block_shape: Tblock_shape, crops: Tcrops, "
+    "Tblock_shape: type = int32, Tcrops: type = int32) -> output: T",
     T=dtypes.NUMBERS + ("i1",),
-    Tblock=INDEX,
+    Tblock_shape=INDEX,
     Tcrops=INDEX,
 ):
     """Batches as blocks of the spatial axes, which are then cropped."""

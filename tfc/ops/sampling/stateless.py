@@ -62,7 +62,8 @@ def _seeded_shape(
 def _distribution(name: str, what: str, draw: Callable[..., Value]) -> type[OpDef]:
     class Stateless(
         OpDef,
-        sig=f"{name}(shape: T, seed: Tseed, dtype: type = float32) -> output: dtype",
+        sig=f"{name}(shape: T, seed: Tseed, dtype: type = float32, "
+        "Tseed: type = int64) -> output: dtype",
         T=INDEX,
         Tseed=INDEX,
         dtype=FLOATS,
@@ -94,7 +95,8 @@ StatelessTruncatedNormal = _distribution(
 
 class StatelessRandomUniformInt(
     OpDef,
-    sig="StatelessRandomUniformInt(shape: T, seed: Tseed, minval: dtype, maxval: dtype)"
+    sig="StatelessRandomUniformInt(shape: T, seed: Tseed, minval: dtype, maxval: dtype, "
+    "Tseed: type = int64)"
     " -> output: dtype",
     T=INDEX,
     Tseed=INDEX,
@@ -107,7 +109,7 @@ class StatelessRandomUniformInt(
 
     def lower(build: Any, shape: Value, seed: Value, minval: Value, maxval: Value) -> Value:
         dims = static_shape(build, shape)
-        check_bounds(build, minval, maxval)
+        check_bounds(build, minval, maxval, dims)
         key, counter = generator(build, seed)
         drawn = values.uniform_ints(build, key, counter, math.prod(dims), minval, maxval)
         return p.reshape(build, drawn, shape=dims)
@@ -115,7 +117,8 @@ class StatelessRandomUniformInt(
 
 class StatelessRandomUniformFullInt(
     OpDef,
-    sig="StatelessRandomUniformFullInt(shape: T, seed: Tseed, dtype: type = uint64)"
+    sig="StatelessRandomUniformFullInt(shape: T, seed: Tseed, dtype: type = uint64, "
+    "Tseed: type = int64)"
     " -> output: dtype",
     T=INDEX,
     Tseed=INDEX,
@@ -176,7 +179,8 @@ def _samples_of(build: Any, shape: Value, parameter: Value) -> tuple[tuple[int, 
 
 class StatelessRandomGammaV2(
     OpDef,
-    sig="StatelessRandomGammaV2(shape: T, seed: Tseed, alpha: dtype) -> output: dtype",
+    sig="StatelessRandomGammaV2(shape: T, seed: Tseed, alpha: dtype, Tseed: type = int64)"
+    " -> output: dtype",
     T=INDEX,
     Tseed=INDEX,
     dtype=("f16", "f32", "f64"),
@@ -209,7 +213,8 @@ def _summed_to(x: Any, like: Any) -> Any:
 
 class StatelessRandomPoisson(
     OpDef,
-    sig="StatelessRandomPoisson(shape: T, seed: Tseed, lam: Rtype, dtype: type = int64)"
+    sig="StatelessRandomPoisson(shape: T, seed: Tseed, lam: Rtype, dtype: type = int64, "
+    "Tseed: type = int64)"
     " -> output: dtype",
     T=INDEX,
     Tseed=INDEX,

@@ -47,7 +47,11 @@ def _complex_transform(name: str, rank: int, forward: bool) -> None:
     function = np.fft.fftn if forward else np.fft.ifftn
     axes = tuple(range(-rank, 0))
 
-    class Transform(OpDef, sig=f"{name}(input: Tcomplex) -> output: Tcomplex", Tcomplex=COMPLEX):
+    class Transform(
+        OpDef,
+        sig=f"{name}(input: Tcomplex, Tcomplex: type = complex64) -> output: Tcomplex",
+        Tcomplex=COMPLEX,
+    ):
         __doc__ = (
             f"The {'' if forward else 'inverse '}discrete Fourier transform over the last "
             f"{rank} axes."

@@ -113,6 +113,8 @@ def _known_reshape(old: TensorShape, wanted: Any) -> TensorShape:
     if wanted is None:
         return TensorShape(None)
     dims = [None if d == -1 else int(d) for d in np.ravel(wanted)]
+    if dims.count(None) > 1:
+        raise ValueError(f"At most one dimension can be inferred (-1). Found: {np.ravel(wanted)}")
     if not old.is_fully_defined() or dims.count(None) > 1 or min(d or 0 for d in [*dims, 0]) < 0:
         return TensorShape(None)  # whatever is wrong is found when it runs
     total = rest = 1

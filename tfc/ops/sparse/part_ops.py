@@ -201,6 +201,7 @@ class SparseFillEmptyRowsGrad(
     """What filled rows pass back: to the values theirs, to the default all that is left."""
 
     def shape(back: TensorShape, dy: TensorShape) -> list[TensorShape]:
+        s.with_rank(dy, 1)
         return [s.shape_of(s.with_rank(back, 1)), s.shape_of([])]
 
     def grad(op: Any, of_values: Tensor, of_default: Tensor) -> list[Any]:
