@@ -45,7 +45,7 @@ UNKNOWN = [  # of a placeholder [?, 4]
     ("tf.reshape(a, [tf.shape(a)[0], 2, 2])", [None, 2, 2]),
     ("tf.reshape(a, tf.concat([tf.shape(a)[:1], [2, 2]], 0))", [None, 2, 2]),
     ("tf.reshape(a, [-1, tf.shape(a)[1] * 2])", [None, 8]),
-    ("tf.pad(a, [[0, 5 - tf.shape(a)[0]], [0, 0]])", [None, None]),
+    ("tf.pad(a, [[0, 5 - tf.shape(a)[0]], [0, 0]])", [None, 4]),
     ("tf.zeros([tf.shape(a)[0], tf.shape(a)[1]])", [None, 4]),
     ("tf.zeros(tf.random_uniform([2], 3, 4, tf.int32))", [None, None]),
     ("tf.zeros(tf.placeholder_with_default([2, 3], [2]))", [None, None]),

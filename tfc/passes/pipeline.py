@@ -147,7 +147,7 @@ def _run(passes: Sequence[Pass], fn: Function, options: PassOptions) -> Function
         start = time.perf_counter()
         fn = at.run(fn, options)
         ms = (time.perf_counter() - start) * 1e3
-        if options.shuffle is not None and at.name not in ("schedule", "buffers"):
+        if options.shuffle is not None and at.name not in ("schedule", "buffers", "chain"):
             fn = shuffled(fn, options.shuffle)
         if options.check:
             verify(fn)
