@@ -40,7 +40,5 @@ def test_run_metadata_is_written(tmp_path):
 def test_initializers_that_take_nothing():
     v = tf.get_variable("v", initializer=lambda: tf.ones([2], tf.float64))
     assert v.shape.as_list() == [2] and v.dtype.base_dtype == tf.float64
-    with pytest.raises(
-        ValueError, match="initializer passed is not valid.*w has no shape"
-    ):
+    with pytest.raises(ValueError, match="initializer passed is not valid.*w has no shape"):
         tf.get_variable("w", initializer=lambda shape, dtype=None: tf.ones(shape))
