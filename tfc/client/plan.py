@@ -8,7 +8,6 @@ is a place where lowering goes on; a `Stage` is what it became for one signature
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from tfc import compiler
 from tfc.base import dtypes, errors
 from tfc.base.collector import no_collections
+from tfc.base.order import in_order
 from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
@@ -389,25 +389,10 @@ def _creation(op: Operation) -> int:
 
 def _topological(ops: Sequence[Operation], fed: Set[Tensor]) -> list[Operation]:
     """The ops with every input before its users; among the ready ones, the oldest first."""
-    users: dict[Operation, list[Operation]] = {op: [] for op in ops}
-    missing = {}
-    for op in ops:
-        sources = {t.op for t in op.inputs if t not in fed}.union(_controls(op, fed))
-        missing[op] = len(sources)
-        for source in sources:
-            users[source].append(op)
-    ready = [(op._id, op) for op in ops if not missing[op]]
-    heapq.heapify(ready)
-    ordered = []
-    while ready:
-        _, op = heapq.heappop(ready)
-        ordered.append(op)
-        for user in users[op]:
-            missing[user] -= 1
-            if not missing[user]:
-                heapq.heappush(ready, (user._id, user))
+    needs = {op: {t.op for t in op.inputs if t not in fed}.union(_controls(op, fed)) for op in ops}
+    ordered = in_order(ops, needs)
     if len(ordered) != len(ops):
-        cycle = next(op for op in ops if missing[op])
+        cycle = next(op for op in ops if op not in set(ordered))
         raise errors.InvalidArgumentError(
             None, cycle, f"The graph has a cycle of control edges through {cycle.name!r}."
         )

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfc.base.order import in_order
 from tfc.io.import_nodes import Key, Node, plain
 from tfc.io.import_parts import DEEPEST, Condition, Context, members_of, needs_of, owners_of
 
@@ -25,23 +26,9 @@ def block(members: Sequence[Any], nodes: Mapping[str, Node]) -> list[Any]:
 
 
 def _sorted(members: Sequence[Any], needs: Mapping[Any, set[Any]]) -> list[Any]:
-    left = {m: len(needs[m]) for m in members}
-    users: dict[Any, list[Any]] = {m: [] for m in members}
-    for member in members:
-        for need in needs[member]:
-            users[need].append(member)
-    place = {m: k for k, m in enumerate(members)}
-    ready = [place[m] for m in members if not left[m]]
-    order = []
-    while ready:
-        member = members[heapq.heappop(ready)]
-        order.append(member)
-        for user in users[member]:
-            left[user] -= 1
-            if not left[user]:
-                heapq.heappush(ready, place[user])
-    if len(order) < len(left):
-        stuck = next(m.name for m in members if left[m])
+    order = in_order(members, needs)
+    if len(order) < len(members):
+        stuck = next(m.name for m in members if m not in set(order))
         raise ValueError(f"Node {stuck!r} is part of a cycle through a loop")
     return order
 

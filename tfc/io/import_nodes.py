@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
 from tfc.base import dtypes
+from tfc.base.order import in_order
 from tfc.base.records import dataclass
 from tfc.base.shapes import TensorShape
 from tfc.framework import opdef
@@ -176,30 +176,15 @@ def ordered(nodes: Mapping[str, Node], mapped: Collection[Key] = ()) -> list[str
     Raises:
       ValueError: there is a cycle.
     """
-    position = {key: k for k, key in enumerate(nodes)}
-    names = list(nodes)
-    left: dict[str, int] = {}
-    users: dict[str, list[str]] = {key: [] for key in nodes}
+    needs: dict[str, set[str]] = {}
     for key, node in nodes.items():
-        needs = {n for n, k in node.inputs if (n, k) not in mapped}
+        sources = {n for n, k in node.inputs if (n, k) not in mapped}
         if plain(node.op) == "Merge":
-            needs = {n for n in needs if n in nodes and plain(nodes[n].op) != "NextIteration"}
-        needs = {n for n in needs | set(node.controls) if n in nodes}
-        left[key] = len(needs)
-        for need in needs:
-            users[need].append(key)
-    ready = [position[key] for key, count in left.items() if not count]
-    heapq.heapify(ready)
-    order = []
-    while ready:
-        key = names[heapq.heappop(ready)]
-        order.append(key)
-        for user in users[key]:
-            left[user] -= 1
-            if not left[user]:
-                heapq.heappush(ready, position[user])
+            sources = {n for n in sources if n in nodes and plain(nodes[n].op) != "NextIteration"}
+        needs[key] = {n for n in sources | set(node.controls) if n in nodes}
+    order = in_order(list(nodes), needs)
     if len(order) < len(nodes):
-        stuck = next(key for key, count in left.items() if count)
+        stuck = next(key for key in nodes if key not in set(order))
         raise ValueError(f"Node {stuck!r} is part of a cycle, or waits for one")
     return order
 
