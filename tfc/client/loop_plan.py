@@ -176,6 +176,7 @@ class LoopPlan:
                 statics,
                 runtime.store.types(self.plan.variables),
                 lessons=self.plan.lessons,
+                distinct=self.plan.distinct,
             )
             more = [t for t in step.fed_statics if t not in statics]
             if not more:

@@ -32,6 +32,7 @@ from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
 from tfc.passes.arrays import Elements
+from tfc.passes.distinct import distinct_among
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
@@ -93,7 +94,8 @@ class Stage:
             else:
                 functions = Functions(runtime, Plan) if op.defn.takes_session else None
                 results = run_host_op(op, values, runtime.store, runtime.deadline, functions)
-            values.update(zip(op.outputs, results, strict=True))
+            for tensor, result in zip(op.outputs, results, strict=True):
+                values.setdefault(tensor, result)  # what is fed stays
 
     def _call(self, runtime: Runtime, values: Environment) -> None:
         store = runtime.store
@@ -207,6 +209,7 @@ class Branch:
                 {t for t in self.tensors if t not in available},
                 self.plan.lessons,
                 self.arrays,
+                self.plan.distinct,
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -244,6 +247,7 @@ class Branch:
         exists.update(dict.fromkeys(o.what for o in outputs if not o.is_variable))
         exists.update(dict.fromkeys(lowered.arrays))
         by_python = lowered.hosted.union(lowered.driven)
+        by_python.update(op for op in lowered.waiting if self.plan.is_host(op))
         host_ops, rest = _runnable_host_ops(lowered.waiting, exists, by_python)
         wanted = residuals_among(self.ops)
         driven = {
@@ -287,6 +291,7 @@ class Plan:
             if not self.fed.isdisjoint(op.inputs):
                 check_references(op, self.fed)
         self.variables = [op.name for op in self.ops if is_variable(op)]
+        self.distinct = distinct_among(self.ops, self.tensors, self.fed)
         names = [e.name for e in elements]
         self.lessons = Lessons()
         self.states: dict[str, np.ndarray] = {}  # hidden variables of its stages, at first
@@ -306,6 +311,10 @@ class Plan:
         plan = Plan([*region.results, *kept], fed, region_ops(region, kept, reads))
         plan.string_feeds, plan.states = [], self.states
         return plan
+
+    def is_host(self, op: Operation) -> bool:
+        """Whether Python runs `op` whatever it is given."""
+        return op.defn.is_host(op) and op not in self.distinct
 
     def compile(self, runtime: Runtime, values: Environment) -> bool:
         """Compile the first stage for these values; false if it is there."""
@@ -407,7 +416,7 @@ def _runnable_host_ops(
     host_ops: list[Operation] = []
     rest: dict[Operation, None] = {}
     for op in waiting:
-        if (op.defn.is_host(op) or op in by_python) and _is_ready(op, known, rest):
+        if op in by_python and _is_ready(op, known, rest):
             host_ops.append(op)
             known.update(dict.fromkeys(op.outputs))
         else:

@@ -10,11 +10,19 @@ from tfc import prims as p
 from tfc.base import dtypes
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
+from tfc.ops.distinct_values import check_distinct
 from tfc.prims.effects import MAX_PAYLOAD
 
 
 def check_indices(build: Any, indices: Value, count: int, what: str = "indices") -> None:
-    """Fail with TensorFlow's message at the first index outside [0, count)."""
+    """Fail with TensorFlow's message at the first index outside [0, count).
+
+    Where indices are the different elements of a vector, left in their places, those that name
+    nothing are passed over.
+    """
+    if any(tensor.op in build.distinct for tensor in build.op.inputs):
+        check_distinct(build, indices, count)
+        return
     zero, end = p.full_like(build, indices, 0), p.full_like(build, indices, count)
     ok = p.and_(build, p.ge(build, indices, zero), p.lt(build, indices, end))
     place, places = position(build, indices.type.shape, 1)

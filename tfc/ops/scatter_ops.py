@@ -19,18 +19,14 @@ from tfc.ops.common import no_gradient
 from tfc.ops.gather_ops import with_batch
 from tfc.ops.host_forms import of_content
 from tfc.ops.lowering import invalid, reshape_value
-from tfc.ops.places import check_rows, position
+from tfc.ops.places import check_indices, check_rows
 from tfc.ops.shape_ops import expand_dims
 from tfc.ops.state_ops import _reference as reference
 
 
 def checked_rows(build: Any, indices: Value, rows: int) -> Value:
     """`indices` as a column [*shape, 1], each checked to name one of `rows` rows."""
-    zero, end = p.full_like(build, indices, 0), p.full_like(build, indices, rows)
-    ok = p.and_(build, p.ge(build, indices, zero), p.lt(build, indices, end))
-    place, places = position(build, indices.type.shape, 1)
-    message = f"indices{place} = {{0}} is not in [0, {rows})"
-    build.assert_(ok, (indices, *places), "InvalidArgumentError", message)
+    check_indices(build, indices, rows)
     return reshape_value(build, indices, (*indices.type.shape, 1))
 
 

@@ -14,6 +14,7 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Type, Value
 from tfc.ops import reduction_ops, scan_ops, shape_ops, shape_rules
+from tfc.ops.distinct_values import distinct_values
 from tfc.ops.lowering import invalid
 
 
@@ -143,11 +144,21 @@ class Unique(
     out_idx=INDEX,
 ):
     """The different elements of a vector in the order in which they come, and for each element the
-    place of its like among them. A host op: how many there are is data."""
+    place of its like among them. A host op: how many there are is data. Where it only makes the
+    rows of an update distinct (`passes/distinct.py`), elements stay in their places."""
+
+    @classmethod
+    def is_host(cls, op: Any) -> bool:
+        return True
 
     def shape(x: TensorShape, **_: Any) -> list[TensorShape]:
         shape_rules.with_rank(x, 1)
         return [TensorShape([None]), x]
+
+    def lower(build: Any, x: Value, *, out_idx: DType) -> tuple[Value, Value]:
+        if x.type.rank != 1:
+            raise invalid(build, "unique expects a 1D vector.")
+        return distinct_values(build, x, out_idx.short)
 
     def host(x: np.ndarray, *, out_idx: DType, **_: Any) -> tuple[np.ndarray, np.ndarray]:
         return _distinct(x, out_idx)

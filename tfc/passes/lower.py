@@ -109,6 +109,7 @@ class Lowering(Builder):
         self.counted: set[Any] = set()  # loops whose number of iterations is asked for
         self.counts: dict[Any, int] = {}  # loops that always run that often
         self.lessons = Lessons()
+        self.distinct: Set[Any] = frozenset()  # Unique ops whose elements stay in their places
 
     def static(self, value: Value) -> np.ndarray:
         """The array `value` stands for; raises NeedsValue if it is not known yet."""
@@ -206,6 +207,7 @@ def lower(
     ragged: Set[Any] = frozenset(),
     lessons: Lessons | None = None,
     arrays: Mapping[Any, Elements | NotTaken] | None = None,
+    distinct: Set[Any] = frozenset(),
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -218,6 +220,7 @@ def lower(
     ragged: tensors that are Python objects, such as arrays of several shapes.
     lessons: which guesses were wrong before.
     arrays: TensorArrays that exist and are empty, and what is never taken.
+    distinct: `Unique` ops that serve updates of rows alone (`passes/distinct.py`).
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -227,7 +230,7 @@ def lower(
     while True:
         build = Lowering(name, variables, written)
         build.versions, build.values = dict(versions or {}), dict(arrays or {})
-        build.ragged, build.lessons = ragged, lessons
+        build.ragged, build.lessons, build.distinct = ragged, lessons, distinct
         try:
             return _lowered(build, ops, fetches, available, statics)
         except NeedsRoom as need:
@@ -297,7 +300,8 @@ def _still_needed(waiting: list[Any], fetches: Sequence[Any]) -> list[Any]:
 
 
 def _must_wait(build: Lowering, op: Any, waiting: Mapping[Any, None], held: set[str]) -> bool:
-    if op.defn.is_host(op) or any(c in waiting for c in op.control_inputs):
+    hosted = op.defn.is_host(op) and op not in build.distinct
+    if hosted or any(c in waiting for c in op.control_inputs):
         return True
     inputs = [t for t in op.inputs if not op.defn.leaves_out(t)]
     if any(t.op in waiting and t not in build.values for t in inputs):
