@@ -231,6 +231,49 @@ def test_loops_run_the_steps() -> None:
             np.testing.assert_array_equal(a, b)
 
 
+def test_rows_that_the_graph_knows() -> None:
+    """The graph knows how many there are; the values on the way have a place for each index."""
+    v = tf.get_variable("v", initializer=tf.ones([5, 2]))
+    train = t.AdagradOptimizer(0.5, 0.25).minimize(tf.reduce_sum(tf.gather(v, [0, 2, 0, 0])))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(train)
+        moved = 1 - 0.5 * np.array([3 / np.sqrt(9.25), 0, 1 / np.sqrt(1.25), 0, 0])
+        np.testing.assert_allclose(sess.run(v), np.stack([moved, moved], 1), rtol=1e-6)
+        assert sess.statistics.host_stages == 0
+
+
+def test_two_readers_of_one_table() -> None:
+    ids = tf.placeholder(tf.int32, [None])
+    v = tf.get_variable("v", initializer=tf.random_uniform([ROWS, 2], seed=1))
+    looked = tf.gather(v, ids) * tf.nn.embedding_lookup(v, tf.maximum(ids - 3, 0))
+    assert_same_bits(
+        ids, t.AdagradOptimizer(0.1).minimize(tf.reduce_sum(looked)), batches(np.int32)
+    )
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_steps_inside_a_condition(conditional: bool) -> None:
+    ids = tf.placeholder(tf.int32, [None])
+    go = tf.placeholder(tf.bool, [])
+    v = tf.get_variable("v", initializer=tf.ones([ROWS, 2]))
+    optimizer = t.AdagradOptimizer(0.5, 0.25)
+    pairs = optimizer.compute_gradients(tf.reduce_sum(tf.gather(v, ids)))
+
+    def step() -> Any:
+        with tf.control_dependencies([optimizer.apply_gradients(pairs)]):
+            return tf.constant(1)
+
+    result = tf.cond(go, step, lambda: tf.constant(0)) if conditional else step()
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for rows in ([4, 4, 1], [2, 2, 2]):
+            assert sess.run(result, {ids: rows, go: True}) == 1
+        first, second, third = (1 - 0.5 * n / np.sqrt(n * n + 0.25) for n in (1, 2, 3))
+        moved = np.array([1, first, third, 1, second])
+        np.testing.assert_allclose(sess.run(v)[:5, 0], moved, rtol=1e-6)
+
+
 def test_partitioned_and_resource_variables() -> None:
     ids = tf.placeholder(tf.int64, [None])
     initial = tf.constant_initializer(0.5)
@@ -282,6 +325,9 @@ def test_indices_that_come_from_python_keep_the_place_of_the_rows() -> None:
         ),
         lambda y, rows: tf.cond(tf.reduce_all(y > 0), lambda: rows * 2, lambda: rows),
         lambda y, rows: tf.gather(tf.ones([2, 9]), y, axis=1),
+        lambda y, rows: tf.unique(y)[1],
+        lambda y, rows: tf.squeeze(tf.shape(y)),
+        lambda y, rows: rows * tf.placeholder_with_default([2.0, 3.0], None),
     ],
 )
 def test_other_uses_see_the_lists(use: Callable[[Any, Any], Any]) -> None:
