@@ -20,6 +20,7 @@ import tfc as tf
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 t = tf.train
 ROWS = 23
+SIZES = [15, 40]  # of batches: fewer than there are rows, and more
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "adadelta": lambda: t.AdadeltaOptimizer(0.5),
     "adagrad": lambda: t.AdagradOptimizer(0.1),
@@ -85,19 +86,21 @@ def assert_same_bits(ids: Any, train: Any, feeds: Sequence[np.ndarray]) -> None:
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_updates_have_the_bits_that_lists_of_rows_give(name: str) -> None:
+def test_updates_have_the_bits_that_lists_of_rows_give(name: str, size: int) -> None:
     ids, train = training(OPTIMIZERS[name])
-    assert_same_bits(ids, train, batches(np.int32))
+    assert_same_bits(ids, train, batches(np.int32, 4, size))
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_one_function_serves_any_number_of_different_rows(name: str) -> None:
+def test_one_function_serves_any_number_of_different_rows(name: str, size: int) -> None:
     ids, train = training(OPTIMIZERS[name])
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         before = sess.statistics.misses
-        for fed in batches(np.int32, 8):
+        for fed in batches(np.int32, 8, size):
             sess.run(train, {ids: fed})
         assert sess.statistics.misses == before + 1
         assert sess.statistics.host_stages == 0
@@ -105,13 +108,13 @@ def test_one_function_serves_any_number_of_different_rows(name: str) -> None:
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("width", [None, 0, 1, 17])
-def test_dtypes_and_widths(index: Any, dtype: Any, width: int | None) -> None:
+@pytest.mark.parametrize(("width", "size"), [(None, 15), (None, 40), (0, 15), (1, 40), (17, 15)])
+def test_dtypes_and_widths(index: Any, dtype: Any, width: int | None, size: int) -> None:
     ids, train = training(OPTIMIZERS["adam"], index, dtype, width)
-    assert_same_bits(ids, train, batches(index, 3))
+    assert_same_bits(ids, train, batches(index, 3, size))
 
 
-@pytest.mark.parametrize("size", [0, 1, 2])
+@pytest.mark.parametrize("size", [0, 1, ROWS])
 @pytest.mark.parametrize("name", ["adagrad", "adam", "lazy"])
 def test_few_rows(name: str, size: int) -> None:
     ids, train = training(OPTIMIZERS[name])
@@ -194,18 +197,19 @@ def test_what_is_fed_stands_for_the_lists() -> None:
 
 
 @pytest.mark.parametrize("bad", [-1, ROWS, np.iinfo(np.int32).min, np.iinfo(np.int32).max])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["adagrad", "adam"])
-def test_rows_that_the_variable_does_not_have(name: str, bad: int) -> None:
+def test_rows_that_the_variable_does_not_have(name: str, size: int, bad: int) -> None:
     v = tf.get_variable("v", initializer=tf.ones([ROWS, 2]))
     ids = tf.placeholder(tf.int32, [None])
-    grad = tf.IndexedSlices(tf.ones([4, 2]), ids, tf.constant([ROWS, 2]))
+    grad = tf.IndexedSlices(tf.ones([size, 2]), ids, tf.constant([ROWS, 2]))
     train = OPTIMIZERS[name]().apply_gradients([(grad, v)])
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"= {bad} is not in") as caught:
-            sess.run(train, {ids: [3, 3, 3, bad]})
-        if bad != np.iinfo(np.int32).min:  # the message counts different rows
-            assert rf"indices[1] = {bad} is not in [0, {ROWS})" in str(caught.value)
+            sess.run(train, {ids: [3, 0, 3, bad] + [-7] * (size - 4)})
+        if size > ROWS or bad != np.iinfo(np.int32).min:  # the message counts different rows
+            assert rf"indices[2] = {bad} is not in [0, {ROWS})" in str(caught.value)
         np.testing.assert_array_equal(sess.run(v), np.ones((ROWS, 2)))
 
 
@@ -229,6 +233,27 @@ def test_loops_run_the_steps() -> None:
         sess.run_loop(train, len(feeds), per_step={ids: np.stack(feeds)})
         for a, b in zip(sess.run(tf.global_variables()), wanted, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("rows", [2, 9])
+def test_a_variable_may_have_other_rows_than_the_graph_says(rows: int) -> None:
+    ids = tf.placeholder(tf.int32, [None])
+    v = tf.get_variable("v", initializer=tf.zeros([5, 1]))
+    y, idx = tf.unique(ids)
+    update = tf.scatter_add(v, y, tf.unsorted_segment_sum(tf.ones([6, 1]), idx, tf.size(y)))
+    with tf.control_dependencies([tf.assign(v, tf.zeros([rows, 1]), validate_shape=False)]):
+        at_once = tf.scatter_add(v, y, tf.unsorted_segment_sum(tf.ones([6, 1]), idx, tf.size(y)))
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        for step in (at_once, update):
+            sess.run(step, {ids: [1, 0, 1, 1, 0, rows - 1]})
+        wanted = np.bincount([1, 0, 1, 1, 0, rows - 1], minlength=rows) * 2.0
+        np.testing.assert_array_equal(sess.run(v.value())[:, 0], wanted)
+        assert sess.statistics.host_stages == 0
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=rf"= {rows} is not in \[0, {rows}"
+        ):
+            sess.run(update, {ids: [1, 0, 1, 1, 0, rows]})
 
 
 def test_rows_that_the_graph_knows() -> None:

@@ -4,11 +4,12 @@ How many different elements a vector has is data, and would end a stage, and joi
 the next one. Optimizers ask for them only to add up the rows of a sparse gradient that go to one
 row of a variable. That can be done in place: an element stands for all that are like it where it
 comes first, and where it comes again there is no row (`ops/distinct_values.py`). All shapes are
-those of the input then, and rows that stand for nothing are dropped by the op that updates.
+those of the input then, and rows that stand for nothing are dropped by the op that updates. Where
+the variable has fewer rows than there are indices, each of its rows stands for itself.
 
 The argument that nothing else changes: what is made of such a `Unique` goes to no fetch, and only
 to ops that keep rows apart, up to updates by these very indices. So the rows that are kept are
-those that TensorFlow computes, in their order, with rows between them that nothing takes.
+those that TensorFlow computes, with rows between them that nothing takes; their order is free.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
+from tfc.passes.lower import variable_of
+
 # What a tensor is to its `Unique`: the different elements, the places of all among them, the shape
 # of the different ones, their number, or something that has one row for each of them.
 INDICES, PLACES, SHAPE, COUNT, ROWS = "indices", "places", "shape", "count", "rows"
+UPDATE = "update"  # an op that puts such rows where they belong
 
 _INTEGERS = ("i32", "i64")
 _UPDATED = ("ScatterAdd", "ScatterDiv", "ScatterMax", "ScatterMin", "ScatterMul", "ScatterSub")
@@ -35,25 +39,34 @@ _ROW_BY_ROW = frozenset(
 Role = tuple[str, Any]  # and the Unique
 
 
-def distinct_among(ops: Sequence[Any], fetches: Iterable[Any], fed: Set[Any]) -> frozenset[Any]:
-    """The `Unique` ops among `ops`, which are in order, that serve updates of rows alone."""
+def distinct_among(
+    ops: Sequence[Any], fetches: Iterable[Any], fed: Set[Any]
+) -> dict[Any, tuple[str, ...]]:
+    """The `Unique` ops among `ops`, which are in order, that serve updates of rows alone, with the
+    variables whose rows these are; no variables if their shapes may change on the way."""
     candidates = {op for op in ops if op.type == "Unique" and _may_stay(op, fed)}
     if not candidates:
-        return frozenset()
+        return {}
     roles: dict[Any, Role] = {}
+    updated: dict[Any, list[str]] = {op: [] for op in candidates}
     for op in ops:
         taken = [roles.get(t) for t in op.inputs]
         if any(taken):
             kind = _result(op, taken)
             if kind is None or not fed.isdisjoint(op.outputs):
                 candidates.difference_update(role[1] for role in taken if role)
-            elif kind in (SHAPE, COUNT, ROWS):
+            else:
                 unique = next(role[1] for role in taken if role)
-                roles[op.outputs[0]] = kind, unique
+                if kind == UPDATE:
+                    updated[unique].append(variable_of(op.inputs[0]).name)
+                else:
+                    roles[op.outputs[0]] = kind, unique
         if op in candidates:
             roles.update(zip(op.outputs, ((INDICES, op), (PLACES, op)), strict=True))
     candidates.difference_update(roles[t][1] for t in fetches if t in roles)
-    return frozenset(candidates)
+    if any(op.type == "Assign" and not op.attr("validate_shape") for op in ops):
+        return dict.fromkeys(candidates, ())
+    return {op: tuple(updated[op]) for op in ops if op in candidates}
 
 
 def _may_stay(op: Any, fed: Set[Any]) -> bool:
@@ -61,7 +74,7 @@ def _may_stay(op: Any, fed: Set[Any]) -> bool:
 
 
 def _result(op: Any, taken: Sequence[Role | None]) -> str | None:
-    """What `op`, whose inputs have the roles `taken`, makes: a role, or "" if it is an update.
+    """What `op`, whose inputs have the roles `taken`, makes: a role, or UPDATE.
     None: what it does with them is not known to be harmless."""
     kinds = [role[0] if role else "" for role in taken]
     if len({role[1] for role in taken if role}) != 1:
@@ -79,7 +92,7 @@ def _result(op: Any, taken: Sequence[Role | None]) -> str | None:
     if op.type in _ROW_BY_ROW:
         return ROWS if _keeps_rows(op, kinds) else None
     if op.type in _UPDATES or op.type.startswith("SparseApply"):
-        return "" if _updates(op, kinds) else None
+        return UPDATE if _updates(op, kinds) else None
     return None
 
 

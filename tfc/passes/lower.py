@@ -109,7 +109,7 @@ class Lowering(Builder):
         self.counted: set[Any] = set()  # loops whose number of iterations is asked for
         self.counts: dict[Any, int] = {}  # loops that always run that often
         self.lessons = Lessons()
-        self.distinct: Set[Any] = frozenset()  # Unique ops whose elements stay in their places
+        self.distinct: Mapping[Any, Sequence[str]] = {}  # Unique ops that serve updates of these
 
     def static(self, value: Value) -> np.ndarray:
         """The array `value` stands for; raises NeedsValue if it is not known yet."""
@@ -207,7 +207,7 @@ def lower(
     ragged: Set[Any] = frozenset(),
     lessons: Lessons | None = None,
     arrays: Mapping[Any, Elements | NotTaken] | None = None,
-    distinct: Set[Any] = frozenset(),
+    distinct: Mapping[Any, Sequence[str]] | None = None,
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -220,7 +220,8 @@ def lower(
     ragged: tensors that are Python objects, such as arrays of several shapes.
     lessons: which guesses were wrong before.
     arrays: TensorArrays that exist and are empty, and what is never taken.
-    distinct: `Unique` ops that serve updates of rows alone (`passes/distinct.py`).
+    distinct: `Unique` ops that serve updates of rows alone, with the variables
+        (`passes/distinct.py`).
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -230,7 +231,7 @@ def lower(
     while True:
         build = Lowering(name, variables, written)
         build.versions, build.values = dict(versions or {}), dict(arrays or {})
-        build.ragged, build.lessons, build.distinct = ragged, lessons, distinct
+        build.ragged, build.lessons, build.distinct = ragged, lessons, distinct or {}
         try:
             return _lowered(build, ops, fetches, available, statics)
         except NeedsRoom as need:
