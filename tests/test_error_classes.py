@@ -27,7 +27,7 @@ BUILD = {
         lambda: tf.nn.max_pool(np.ones((1, 4, 4, 1)), [[1], [2, 3]], 1, "SAME"),
     ),
     "an axis that is a tensor": (TypeError, lambda: tf.squeeze(F[:1], tf.placeholder(tf.int32))),
-    "contracted axes that are not there": (ValueError, lambda: tf.tensordot(F, F, [[2], [0]])),
+    "contracted axes that are not there": (IndexError, lambda: tf.tensordot(F, F, [[2], [0]])),
     "contracted axes that are None": (ValueError, lambda: tf.tensordot(F, F, None)),
     "contracted axes that are a fraction": (TypeError, lambda: tf.tensordot(F, F, 1.5)),
     "contracted axes that are a word": (TypeError, lambda: tf.tensordot(F, F, "ab")),

@@ -260,6 +260,35 @@ def test_tensor_protos() -> None:
         tf.make_ndarray(proto)
 
 
+@pytest.mark.parametrize(
+    "values, dtype, shape, field, want",
+    [
+        (7, None, None, "int_val", [7]),
+        ([-7], tf.int8, None, "int_val", [-7]),
+        (1.5, None, [3], "float_val", [1.5]),
+        ([1, 2], None, [2, 2], "int_val", [1, 2]),
+        ([True, False], None, None, "bool_val", [True, False]),
+        ([1.0, 2.0], tf.float16, None, "half_val", [0x3C00, 0x4000]),
+        ([1 + 2j, 3], tf.complex64, None, "scomplex_val", [1, 2, 3, 0]),
+        ([1, 2], tf.int16, None, "tensor_content", b"\1\0\2\0"),
+        ([], tf.int64, None, "int64_val", []),
+    ],
+)
+def test_fields_of_tensor_protos(values, dtype, shape, field, want) -> None:
+    """One number, and those of some dtypes, stand in fields; as TensorFlow writes them."""
+    proto = tf.make_tensor_proto(values, dtype, shape)
+    found = getattr(proto, field)
+    assert (found if isinstance(want, bytes) else list(found)) == want
+    assert proto.HasField("tensor_shape")
+    assert bool(proto.tensor_content) == (field == "tensor_content")
+    array = np.array(values, None if dtype is None else dtype.as_numpy_dtype)
+    last = array.ravel()[-1:]
+    if shape is not None:
+        more = int(np.prod(shape)) - array.size
+        array = np.concatenate([array.ravel(), np.repeat(last, more)]).reshape(shape)
+    np.testing.assert_array_equal(tf.make_ndarray(proto), array)
+
+
 # ---- graphs
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tfc as tf
+from tfc.framework.opdef import apply
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 
@@ -48,11 +49,37 @@ def test_tensors_stacked():
     y = tf.io.serialize_sparse(x)
     one = tf.serialize_sparse(sparse([9.0], [[4]], [6]))
     both = tf.io.deserialize_many_sparse(tf.stack([y, one]), tf.float32)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Inconsistent rank"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="rank prior to SparseTensor"):
         run(both, {x: (INDICES, [1, 2, 3], SHAPE)})
     value = run(both, {x: (INDICES[:1, :1], [1], [2])})
     assert value.indices.tolist() == [[0, 0], [1, 4]] and value.dense_shape.tolist() == [2, 6]
     assert run(tf.size(tf.serialize_sparse(sparse([1, 2, 3]), out_type=tf.variant))) == 3
+
+
+def test_variants_stacked():
+    x = tf.sparse_placeholder(tf.int64)
+    rows = [
+        tf.serialize_sparse(sparse([1, 2, 3]), out_type=tf.variant),
+        tf.serialize_sparse(x, out_type=tf.variant),
+    ]
+    constants = tf.stack([rows[0], rows[0]])
+    back = apply("DeserializeSparse", constants, dtype=tf.int32)
+    assert run(back)[1].tolist() == [1, 2, 3, 1, 2, 3]
+    indices, values, shape = apply("DeserializeSparse", tf.stack(rows[1:]), dtype=tf.int64)
+    feeds = {x: (INDICES[:2], [5, 6], [7, 8])}
+    assert run(indices, feeds).tolist() == [[0, 0, 1], [0, 0, 3]]
+    assert run([values, shape], feeds)[1].tolist() == [1, 7, 8]
+    for bad, message in (
+        (tf.stack(rows), "type int64 but SparseTensor.0..values.dtype.. == int32"),
+        (rows[1:], "rank prior to SparseTensor.1. was: 2 but rank of SparseTensor.1. is: 1"),
+    ):
+        if isinstance(bad, list):
+            other = tf.serialize_sparse(
+                sparse(np.array([4], np.int64), [[0]], [3]), out_type=tf.variant
+            )
+            bad = tf.stack([*bad, other])
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            run(apply("DeserializeSparse", bad, dtype=tf.int64).sparse_shape, feeds)
 
 
 def test_refused():

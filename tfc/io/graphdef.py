@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfc.base.shapes import TensorShape
 from tfc.io.export_lists import LIST_OPS, write_op
 from tfc.io.export_regions import Nodes, Place, Regions
 from tfc.io.protos import message
+from tfc.io.tensor_proto import LISTED, put_values
 from tfc.ir.core import Literal
 from tfc.version import GRAPH_DEF_VERSION
 
@@ -66,17 +68,21 @@ def _set_attrs(node: Any, attrs: dict[str, Any], shaped: Any) -> None:
         _set_attr(node.attr["_output_shapes"], shapes, "_output_shapes")
 
 
-def tensor_to_proto(array: np.ndarray) -> Any:
-    """The TensorProto of an array; numbers as raw little-endian bytes, strings as bytes."""
+def tensor_to_proto(array: np.ndarray, shape: Sequence[int] | None = None) -> Any:
+    """The TensorProto of an array, as TensorFlow writes it: two numbers or more as raw
+    little-endian bytes; one number, and those of some dtypes, in the field of the dtype.
+
+    shape: another than the array's, with room for more elements: the last one again and again.
+    """
     dtype = as_dtype(array.dtype)
     proto = message("TensorProto")(dtype=dtype.as_datatype_enum)
-    for extent in array.shape:
+    proto.tensor_shape.SetInParent()
+    for extent in array.shape if shape is None else shape:
         proto.tensor_shape.dim.add(size=extent)
-    if dtype.name == "string":
-        strings = (s.encode() if isinstance(s, str) else bytes(s) for s in array.ravel().tolist())
-        proto.string_val.extend(strings)
-    else:
+    if shape is None and array.size > 1 and dtype.name not in LISTED:
         proto.tensor_content = np.ascontiguousarray(array).tobytes()
+    else:
+        put_values(proto, array)
     return proto
 
 

@@ -16,6 +16,23 @@ _FIELDS = {
     "complex64": "scomplex_val", "complex128": "dcomplex_val", "string": "string_val",
 }  # fmt: skip
 
+# Of these dtypes TensorFlow lists numbers, however many.
+LISTED = ("float16", "bfloat16", "bool", "complex64", "complex128", "string")
+
+
+def put_values(proto: Any, array: np.ndarray) -> None:
+    """Add the elements of `array` to the field of its dtype."""
+    name, flat = as_dtype(array.dtype).name, array.ravel()
+    if name == "string":
+        values: list[Any] = [s.encode() if isinstance(s, str) else bytes(s) for s in flat.tolist()]
+    elif name in ("float16", "bfloat16"):
+        values = flat.view(np.uint16).tolist()
+    elif name.startswith("complex"):
+        values = flat.view(flat.real.dtype).tolist()
+    else:
+        values = flat.tolist()
+    getattr(proto, _FIELDS.get(name, "int_val")).extend(values)
+
 
 def dtype_of(enum: int) -> Any:
     """The DType with that number. Raises ValueError: there is none."""

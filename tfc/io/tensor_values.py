@@ -38,6 +38,10 @@ def make_tensor_proto(
     array = as_array(
         values, kind, None if shape is None else as_shape(shape).as_list(), verify_shape
     )
+    if shape is not None:
+        given = as_array(values, kind)
+        if given.size != array.size:
+            return tensor_to_proto(given, array.shape)
     return tensor_to_proto(array)
 
 

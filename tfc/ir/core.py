@@ -66,7 +66,7 @@ class Literal:
     def key(self) -> tuple[Any, ...]:
         if self._key is None:
             body = (
-                tuple(self.array.ravel().tolist())
+                tuple([_element_key(v) for v in self.array.ravel().tolist()])
                 if self.array.dtype == object
                 else self.array.tobytes()
             )
@@ -85,6 +85,11 @@ class Literal:
 
     def __repr__(self) -> str:
         return f"Literal({self.array!r})"
+
+
+def _element_key(value: Any) -> Hashable:
+    """What an element of an array of objects is equal by; an array (a variant) by its content."""
+    return Literal(value).key if isinstance(value, np.ndarray) else value
 
 
 def attr_key(value: Any) -> Hashable:

@@ -147,12 +147,17 @@ def _joined(op: Any, serialized: np.ndarray, dtype: DType) -> tuple[np.ndarray, 
             f"{s.text(serialized.shape)}",
         )
     outer = serialized.shape[:-1]
-    rows = [_arrays(op, row, dtype) for row in serialized.reshape(-1, 3)]
+    rows = [_arrays(op, k, row, dtype) for k, row in enumerate(serialized.reshape(-1, 3))]
     if not len(rows):
         raise invalid(op, "Serialized sparse should have a non-zero number of elements.")
-    ranks = {row[2].size for row in rows}
-    if len(ranks) != 1:
-        raise invalid(op, f"Inconsistent rank across SparseTensors: {sorted(ranks)}")
+    rank = rows[0][2].size
+    for k, row in enumerate(rows):
+        if row[2].size != rank:
+            raise invalid(
+                op,
+                "Inconsistent shape across SparseTensors: rank prior to "
+                f"SparseTensor[{k}] was: {rank} but rank of SparseTensor[{k}] is: {row[2].size}",
+            )
     indices = []
     for place, row in zip(np.ndindex(outer), rows, strict=True):
         front = np.broadcast_to(np.array(place, np.int64), (len(row[0]), len(outer)))
@@ -162,23 +167,28 @@ def _joined(op: Any, serialized: np.ndarray, dtype: DType) -> tuple[np.ndarray, 
     return np.concatenate(indices), np.concatenate([row[1] for row in rows]), shape
 
 
-def _arrays(op: Any, row: np.ndarray, dtype: DType) -> list[np.ndarray]:
-    """The three arrays of a row."""
-    if op.inputs[0].dtype == dtypes.variant:
-        return [row[0], row[1].astype(dtype.as_numpy_dtype, copy=False), row[2]]
-    arrays = []
-    for text, kind in zip(row, (dtypes.int64, dtype, dtypes.int64), strict=True):
+def _arrays(op: Any, k: int, row: np.ndarray, dtype: DType) -> list[np.ndarray]:
+    """The three arrays of row `k`."""
+    arrays = list(row)
+    if op.inputs[0].dtype != dtypes.variant:
         try:
-            array = array_of(text)
+            arrays = [array_of(text) for text in row]
         except (ValueError, TypeError, OverflowError, struct.error) as error:
-            raise invalid(op, f"Could not parse serialized sparse tensor: {error}") from None
-        if as_dtype(array.dtype) != kind:
+            raise invalid(op, f"Could not parse serialized proto: {error}") from None
+    for part, array, kind in zip(
+        ("indices", "values", "shape"), arrays, (dtypes.int64, dtype, dtypes.int64), strict=True
+    ):
+        if not isinstance(array, np.ndarray):
+            raise invalid(op, f"SparseTensor[{k}].{part} is no tensor")
+        found = as_dtype(array.dtype)
+        if found != kind:
             raise invalid(
                 op,
-                f"Requested SparseTensor of type {dtype.name} but a part is "
-                f"{as_dtype(array.dtype).name}, not {kind.name}",
+                f"Requested SparseTensor of type {dtype.name} but "
+                f"SparseTensor[{k}].{part}.dtype() == {found.name}"
+                if part == "values"
+                else f"SparseTensor[{k}].{part} must be of int64, not of {found.name}",
             )
-        arrays.append(array)
     _check_sparse(op, *arrays)
     return arrays
 

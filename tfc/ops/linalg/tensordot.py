@@ -109,7 +109,8 @@ def _as_matrix(
 def _checked(axes: Sequence[int], rank: int) -> list[int]:
     for axis in axes:
         if not -rank <= axis < rank:
-            raise ValueError(f"axis {axis} is out of range for a tensor of rank {rank}")
+            kind = ValueError if axis < 0 else IndexError  # as a list of extents is indexed
+            raise kind(f"axis {axis} is out of range for a tensor of rank {rank}")
     found = [axis % rank for axis in axes]
     if len(set(found)) != len(found):
         raise ValueError(f"`axes` must not repeat an axis. Received {list(axes)}.")
