@@ -268,3 +268,36 @@ def test_shapes_that_a_sparse_tensor_cannot_have():
         x = tf.SparseTensor([[0, 1]], [1.0], [2, 3])
         with pytest.raises(ValueError, match="At most one dimension can be inferred"):
             tf.sparse_reshape(x, [-1, -1])
+
+
+ROWS = np.arange(12.0).reshape(1, 2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "make, at, want",
+    [
+        (lambda: tf.nn.lrn(ROWS), 0, "float32"),
+        (lambda: tf.nn.leaky_relu(ROWS), 0, "float64"),
+        (lambda: tf.image.rgb_to_hsv([[[0, 1, 1]]]), 0, "float32"),
+        (lambda: tf.image.rgb_to_hsv(ROWS / 12), 0, "float64"),
+        (lambda: tf.image.hsv_to_rgb((ROWS / 12).astype(np.float16)), 0, "float16"),
+        (lambda: tf.signal.fft(np.ones(4, np.complex128)), 0, "complex128"),
+        (lambda: tf.signal.fft(np.ones(4)), 0, "complex64"),
+        (lambda: tf.one_hot(np.array([0.0, 2.0]), 3), 0, "int64"),
+        (lambda: tf.nn.in_top_k(np.array([[1.0, 2.0]]), np.array([1.0]), 1), 1, "int32"),
+        (lambda: tf.reverse_sequence([[1, 2]], np.array([2.0]), 1, batch_axis=0), 1, "int64"),
+        (lambda: tf.cumsum([1, 2], np.int64(0)), 1, "int32"),
+        (lambda: tf.math.cumulative_logsumexp([1.0, 2.0], np.int64(0)), 1, "int32"),
+        (lambda: tf.argmax(ROWS, np.int64(1)), 1, "int32"),
+        (lambda: tf.nn.in_top_k([[1.0, 2.0]], np.array([1 << 32]), 1), 1, "int64"),
+        (lambda: tf.unsorted_segment_sum([1.0, 2.0], [0, 1], np.int64(2)), 2, "int32"),
+        (lambda: tf.sparse_segment_mean([1.0, 2.0], np.array([0.0, 1]), [0, 0]), 1, "int32"),
+    ],
+)
+def test_arrays_take_the_dtype_that_an_op_has_by_default(make, at, want):
+    """Numbers that an op only reads become of its default; what it computes with keeps its dtype
+    where the op takes that."""
+    with tf.Graph().as_default():
+        y = make()
+        assert y.op.inputs[at].dtype.base_dtype.name == want
+        assert np.isfinite(_run([y])[0]).all()

@@ -90,7 +90,7 @@ def convert_inputs(sig: Signature, values: dict[str, Any]) -> list[Tensor]:
             continue
         wish = None
         if arg.type_attr is not None and arg.type_attr not in known:
-            wish = _default_type(sig, arg)
+            wish = _default_type(sig, arg, value)
         tensor = _convert_one(sig, arg, value, known, wish)
         _learn(sig, arg, tensor.dtype.base_dtype, known)
         if arg.is_ref and not tensor.dtype.is_ref_dtype:
@@ -133,11 +133,24 @@ def list_attrs(sig: Signature, values: dict[str, Any], inputs: Sequence[Tensor])
     return found
 
 
-def _default_type(sig: Signature, arg: Arg) -> DType | None:
-    """The dtype that a Python value should have if it can: the type attribute's default."""
+def _default_type(sig: Signature, arg: Arg, value: Any) -> DType | None:
+    """The dtype that a Python value should have if it can: the type attribute's default. An array
+    that the op computes with keeps its own precision if the op takes that."""
     assert arg.type_attr is not None
-    default = sig.attrs[arg.type_attr].default
-    return default if isinstance(default, DType) else None
+    attr = sig.attrs[arg.type_attr]
+    default = attr.default
+    if not isinstance(default, DType):
+        return None
+    if not isinstance(value, np.ndarray | np.generic):
+        return default
+    if default.is_integer:  # which a larger integer must not be wrapped into
+        fits = value.dtype.kind not in "iu" or np.array_equal(
+            value, value.astype(default.as_numpy_dtype)
+        )
+        return default if fits else None
+    own = value.dtype
+    keeps = any(own == dtypes.by_short(short).as_numpy_dtype for short in attr.allowed or ())
+    return None if keeps else default
 
 
 def _learn(sig: Signature, arg: Arg, dtype: DType, known: dict[str, tuple[DType, str]]) -> None:

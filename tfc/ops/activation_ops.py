@@ -91,7 +91,9 @@ class Relu6Grad(OpDef, sig="Relu6Grad(gradients: T, features: T) -> backprops: T
 
 
 class LeakyRelu(
-    OpDef, sig="LeakyRelu(features: T, alpha: float = 0.2) -> activations: T", T=FLOATS
+    OpDef,
+    sig="LeakyRelu(features: T, alpha: float = 0.2, T: type = float32) -> activations: T",
+    T=FLOATS,
 ):
     """`features` where they are above 0, else alpha times them."""
 
@@ -108,7 +110,8 @@ class LeakyRelu(
 
 class LeakyReluGrad(
     OpDef,
-    sig="LeakyReluGrad(gradients: T, features: T, alpha: float = 0.2) -> backprops: T",
+    sig="LeakyReluGrad(gradients: T, features: T, alpha: float = 0.2,"
+    " T: type = float32) -> backprops: T",
     T=FLOATS,
 ):
     """`gradients` where `features` are above 0, else alpha times them."""

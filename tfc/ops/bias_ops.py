@@ -150,7 +150,11 @@ def _norm_base(build: Any, x: Value, radius: int, bias: float, alpha: float) -> 
 _LRN_ATTRS = "depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5"
 
 
-class LRN(OpDef, sig=f"LRN(input: T, {_LRN_ATTRS}) -> output: T", T=("f16", "bf16", "f32")):
+class LRN(
+    OpDef,
+    sig=f"LRN(input: T, {_LRN_ATTRS}, T: type = float32) -> output: T",
+    T=("f16", "bf16", "f32"),
+):
     """Local response normalisation: each channel over a power of its neighbours' squares."""
 
     def shape(input: TensorShape) -> list[TensorShape]:
@@ -170,7 +174,8 @@ class LRN(OpDef, sig=f"LRN(input: T, {_LRN_ATTRS}) -> output: T", T=("f16", "bf1
 
 class LRNGrad(
     OpDef,
-    sig=f"LRNGrad(input_grads: T, input_image: T, output_image: T, {_LRN_ATTRS}) -> output: T",
+    sig=f"LRNGrad(input_grads: T, input_image: T, output_image: T, {_LRN_ATTRS},"
+    " T: type = float32) -> output: T",
     T=("f16", "bf16", "f32"),
 ):
     """The gradient of LRN."""
@@ -308,7 +313,7 @@ def _in_top_shape(predictions: TensorShape, targets: TensorShape) -> list[Tensor
 
 class InTopK(
     OpDef,
-    sig="InTopK(predictions: float32, targets: T, k: int) -> precision: bool",
+    sig="InTopK(predictions: float32, targets: T, k: int, T: type = int32) -> precision: bool",
     T=INDEX,
 ):
     """Whether the target of each row is among its `k` largest predictions."""
@@ -321,7 +326,7 @@ class InTopK(
 
 class InTopKV2(
     OpDef,
-    sig="InTopKV2(predictions: float32, targets: T, k: T) -> precision: bool",
+    sig="InTopKV2(predictions: float32, targets: T, k: T, T: type = int32) -> precision: bool",
     T=INDEX,
 ):
     """Whether the target of each row is among its `k` largest predictions."""

@@ -277,7 +277,8 @@ class ScatterNd(
 
 class OneHot(
     OpDef,
-    sig="OneHot(indices: TI, depth: int32, on_value: T, off_value: T, axis: int = -1) -> output: T",
+    sig="OneHot(indices: TI, depth: int32, on_value: T, off_value: T, axis: int = -1,"
+    " TI: type = int64) -> output: T",
     T=ANY,
     TI=("u8", "i8", "i32", "i64"),
 ):

@@ -64,7 +64,8 @@ def _checked_axes(axes: Sequence[int], rank: int) -> list[int]:
 
 class ReverseSequence(
     OpDef,
-    sig="ReverseSequence(input: T, seq_lengths: Tlen, seq_dim: int, batch_dim: int = 0)"
+    sig="ReverseSequence(input: T, seq_lengths: Tlen, seq_dim: int, batch_dim: int = 0,"
+    " Tlen: type = int64)"
     " -> output: T",
     T=ANY,
     Tlen=INDEX,

@@ -63,7 +63,8 @@ def _define_arg(name: str, kind: str, what: str) -> Any:
 
     return define(
         name,
-        "(input: T, dimension: Tidx, output_type: type = int64) -> output: output_type",
+        "(input: T, dimension: Tidx, output_type: type = int64, Tidx: type = int32)"
+        " -> output: output_type",
         what,
         shape=_arg_shape,
         types_of={"T": (*REALS, "i1"), "Tidx": INDEX, "output_type": INDEX},
@@ -158,7 +159,10 @@ def _cumprod_grad(op: Any, dy: Any) -> list[Any]:
     return [apply("DivNoNan", out, x), None]  # 0 where x is 0, as TensorFlow
 
 
-_SCAN = "(x: T, axis: Tidx, exclusive: bool = False, reverse: bool = False) -> out: T"
+_SCAN = (
+    "(x: T, axis: Tidx, exclusive: bool = False, reverse: bool = False, Tidx: type = int32)"
+    " -> out: T"
+)
 _SCAN_TYPES = {"T": NUMBERS, "Tidx": INDEX}
 Cumsum = define(
     "Cumsum", _SCAN, "Sums of the elements up to each one along an axis.", shape=unchanged,
@@ -262,7 +266,7 @@ def _sequence(build: Any, dtype: str, size: int, first: Any, step: Any) -> Value
 
 class LinSpace(
     OpDef,
-    sig="LinSpace(start: T, stop: T, num: Tidx) -> output: T",
+    sig="LinSpace(start: T, stop: T, num: Tidx, Tidx: type = int32) -> output: T",
     T=FLOATS,
     Tidx=INDEX,
 ):

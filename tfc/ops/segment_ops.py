@@ -65,7 +65,8 @@ def _unsorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
 
     class Unsorted(
         OpDef,
-        sig=f"{name}(data: T, segment_ids: Tindices, num_segments: Tnumsegments) -> output: T",
+        sig=f"{name}(data: T, segment_ids: Tindices, num_segments: Tnumsegments, "
+        "Tnumsegments: type = int32) -> output: T",
         T=allowed,
         Tindices=INDEX,
         Tnumsegments=INDEX,

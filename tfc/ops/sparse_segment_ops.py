@@ -127,12 +127,13 @@ def _gradient(kind: str) -> Callable[..., Any]:
 
 
 _DATA = "data: T, indices: Tidx, segment_ids: Tsegmentids"
+_TYPES = "Tidx: type = int32, Tsegmentids: type = int32"
 
 
 def _define(kind: str, what: str) -> None:
     kinds = {"T": REALS if kind == "Sum" else FLOATS, "Tidx": INDEX, "Tsegmentids": INDEX}
 
-    class SparseSegment(OpDef, sig=f"SparseSegment{kind}({_DATA}) -> output: T", **kinds):
+    class SparseSegment(OpDef, sig=f"SparseSegment{kind}({_DATA}, {_TYPES}) -> output: T", **kinds):
         shape = _shape
 
         def lower(build: Any, data: Value, indices: Value, ids: Value) -> Value:
@@ -140,7 +141,8 @@ def _define(kind: str, what: str) -> None:
 
     class WithNumSegments(
         OpDef,
-        sig=f"SparseSegment{kind}WithNumSegments({_DATA}, num_segments: Tnumsegments) -> output: T",
+        sig=f"SparseSegment{kind}WithNumSegments({_DATA}, num_segments: Tnumsegments, "
+        f"{_TYPES}, Tnumsegments: type = int32) -> output: T",
         Tnumsegments=INDEX,
         **kinds,
     ):

@@ -71,7 +71,8 @@ class Split(
 
 class SplitV(
     OpDef,
-    sig="SplitV(value: T, size_splits: Tlen, split_dim: int32, num_split: int)"
+    sig="SplitV(value: T, size_splits: Tlen, split_dim: int32, num_split: int,"
+    " Tlen: type = int64)"
     " -> output: num_split * T",
     T=ANY,
     Tlen=INDEX,

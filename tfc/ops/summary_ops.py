@@ -142,7 +142,8 @@ def as_pixels(image: np.ndarray, bad_color: np.ndarray) -> np.ndarray:
 
 class ImageSummary(
     OpDef,
-    sig="ImageSummary(tag: string, tensor: T, max_images: int = 3, bad_color: tensor = None)"
+    sig="ImageSummary(tag: string, tensor: T, max_images: int = 3, bad_color: tensor = None,"
+    " T: type = float32)"
     " -> summary: string",
     T=("u8", "f32", "f16", "f64"),
 ):

@@ -89,7 +89,8 @@ class SoftmaxCrossEntropyWithLogits(
 
 class SparseSoftmaxCrossEntropyWithLogits(
     OpDef,
-    sig="SparseSoftmaxCrossEntropyWithLogits(features: T, labels: Tlabels) -> loss: T, backprop: T",
+    sig="SparseSoftmaxCrossEntropyWithLogits(features: T, labels: Tlabels,"
+    " Tlabels: type = int64) -> loss: T, backprop: T",
     T=FLOATS,
     Tlabels=INDEX,
 ):

@@ -60,7 +60,8 @@ def _stored(paths: list[list[list[int]]]) -> list[np.ndarray]:
 class CTCGreedyDecoder(
     OpDef,
     sig="CTCGreedyDecoder(inputs: T, sequence_length: int32, merge_repeated: bool = False,"
-    " blank_index: int = -1) -> decoded_indices: int64, decoded_values: int64,"
+    " blank_index: int = -1,"
+    " T: type = float32) -> decoded_indices: int64, decoded_values: int64,"
     " decoded_shape: int64, log_probability: T",
     T=("f32", "f64"),
 ):
@@ -176,7 +177,8 @@ def _insert(kept: list[_Beam], beam: _Beam) -> None:
 class CTCBeamSearchDecoder(
     OpDef,
     sig="CTCBeamSearchDecoder(inputs: T, sequence_length: int32, beam_width: int, top_paths: int,"
-    " merge_repeated: bool = True) -> decoded_indices: top_paths * int64,"
+    " merge_repeated: bool = True,"
+    " T: type = float32) -> decoded_indices: top_paths * int64,"
     " decoded_values: top_paths * int64, decoded_shape: top_paths * int64, log_probability: T",
     T=("f32", "f64"),
 ):

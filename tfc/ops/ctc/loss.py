@@ -30,7 +30,8 @@ class CTCLoss(
     OpDef,
     sig="CTCLoss(inputs: T, labels_indices: int64, labels_values: int32, sequence_length: int32,"
     " preprocess_collapse_repeated: bool = False, ctc_merge_repeated: bool = True,"
-    " ignore_longer_outputs_than_inputs: bool = False) -> loss: T, gradient: T",
+    " ignore_longer_outputs_than_inputs: bool = False,"
+    " T: type = float32) -> loss: T, gradient: T",
     T=("f32", "f64"),
 ):
     """The negative log probability of each row's labels under logits [time, batch, classes], of

@@ -102,7 +102,8 @@ class SerializeManySparse(
 
 class DeserializeSparse(
     OpDef,
-    sig="DeserializeSparse(serialized_sparse: Tserialized, dtype: type)"
+    sig="DeserializeSparse(serialized_sparse: Tserialized, dtype: type,"
+    " Tserialized: type = string)"
     " -> sparse_indices: int64, sparse_values: dtype, sparse_shape: int64",
     Tserialized=_OUT,
 ):

@@ -90,7 +90,7 @@ def _to_hsv(build: Any, rgb: Colors, folded: bool = False) -> Colors:
     return m.select(m.lt(hue, 0), m.add(hue, 1), hue), saturation, value
 
 
-class RGBToHSV(OpDef, sig="RGBToHSV(images: T) -> output: T", T=FLOATS):
+class RGBToHSV(OpDef, sig="RGBToHSV(images: T, T: type = float32) -> output: T", T=FLOATS):
     """Hue, saturation and value, all in [0, 1], of red, green and blue in [0, 1]."""
 
     shape = _of_three
@@ -102,7 +102,7 @@ class RGBToHSV(OpDef, sig="RGBToHSV(images: T) -> output: T", T=FLOATS):
         return _joined(build, _to_hsv(build, _channels(build, images)), images)
 
 
-class HSVToRGB(OpDef, sig="HSVToRGB(images: T) -> output: T", T=FLOATS):
+class HSVToRGB(OpDef, sig="HSVToRGB(images: T, T: type = float32) -> output: T", T=FLOATS):
     """Red, green and blue of hue, saturation and value."""
 
     shape = _of_three
@@ -166,7 +166,7 @@ def _over(x: Tensor) -> Tensor:
 
 class AdjustContrastv2(
     OpDef,
-    sig="AdjustContrastv2(images: T, contrast_factor: float32) -> output: T",
+    sig="AdjustContrastv2(images: T, contrast_factor: float32, T: type = float32) -> output: T",
     T=("f16", "f32"),
 ):
     """The distance of each pixel from the mean of its channel in its image, times a factor."""
@@ -194,7 +194,9 @@ def _check_scalar(build: Any, name: str, x: Value) -> None:
 
 
 class AdjustSaturation(
-    OpDef, sig="AdjustSaturation(images: T, scale: float32) -> output: T", T=("f16", "f32")
+    OpDef,
+    sig="AdjustSaturation(images: T, scale: float32, T: type = float32) -> output: T",
+    T=("f16", "f32"),
 ):
     """The saturation of RGB images, times `scale` and kept in [0, 1]."""
 
@@ -231,7 +233,11 @@ def _by_sixth(m: Math, sixth: Value, choices: list[Any]) -> Value:
     return chosen
 
 
-class AdjustHue(OpDef, sig="AdjustHue(images: T, delta: float32) -> output: T", T=("f16", "f32")):
+class AdjustHue(
+    OpDef,
+    sig="AdjustHue(images: T, delta: float32, T: type = float32) -> output: T",
+    T=("f16", "f32"),
+):
     """The hue of RGB images, turned by `delta` of the circle."""
 
     shape = _adjusted

@@ -63,7 +63,7 @@ def _distribution(name: str, what: str, draw: Callable[..., Value]) -> type[OpDe
     class Stateless(
         OpDef,
         sig=f"{name}(shape: T, seed: Tseed, dtype: type = float32, "
-        "Tseed: type = int64) -> output: dtype",
+        "Tseed: type = int64, T: type = int32) -> output: dtype",
         T=INDEX,
         Tseed=INDEX,
         dtype=FLOATS,
@@ -118,7 +118,7 @@ class StatelessRandomUniformInt(
 class StatelessRandomUniformFullInt(
     OpDef,
     sig="StatelessRandomUniformFullInt(shape: T, seed: Tseed, dtype: type = uint64, "
-    "Tseed: type = int64)"
+    "Tseed: type = int64, T: type = int32)"
     " -> output: dtype",
     T=INDEX,
     Tseed=INDEX,
@@ -140,7 +140,8 @@ class StatelessRandomUniformFullInt(
 class StatelessMultinomial(
     OpDef,
     sig="StatelessMultinomial(logits: T, num_samples: int32, seed: Tseed,"
-    " output_dtype: type = int64) -> output: output_dtype",
+    " output_dtype: type = int64,"
+    " Tseed: type = int64) -> output: output_dtype",
     T=REALS,
     Tseed=INDEX,
     output_dtype=INDEX,

@@ -124,7 +124,8 @@ def _check_order(build: Any, places: Value, dims: tuple[int, ...]) -> None:
 class SparseTensorDenseMatMul(
     OpDef,
     sig="SparseTensorDenseMatMul(a_indices: Tindices, a_values: T, a_shape: int64, b: T, "
-    "adjoint_a: bool = False, adjoint_b: bool = False) -> product: T",
+    "adjoint_a: bool = False, adjoint_b: bool = False,"
+    " Tindices: type = int64) -> product: T",
     T=NUMBERS,
     Tindices=INDEX,
 ):

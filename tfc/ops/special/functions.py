@@ -130,7 +130,8 @@ def _log_add(build: Any, a: Value, b: Value) -> Value:
 
 class CumulativeLogsumexp(
     OpDef,
-    sig="CumulativeLogsumexp(x: T, axis: Tidx, exclusive: bool = False, reverse: bool = False)"
+    sig="CumulativeLogsumexp(x: T, axis: Tidx, exclusive: bool = False, reverse: bool = False,"
+    " Tidx: type = int32)"
     " -> out: T",
     T=FLOATS,
     Tidx=INDEX,

@@ -145,7 +145,7 @@ class UnicodeEncode(
     OpDef,
     sig=f"UnicodeEncode(input_values: int32, input_splits: Tsplits, output_encoding: {_FORMS}, "
     + _ERRORS.rstrip(", ")
-    + ") -> output: string",
+    + ", Tsplits: type = int64) -> output: string",
     Tsplits=("i32", "i64"),
 ):
     """The string of each row of code points."""

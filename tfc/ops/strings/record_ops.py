@@ -135,7 +135,8 @@ def _quoted(op: Any, record: bytes, at: int) -> tuple[bytes, int]:
 class UnsortedSegmentJoin(
     OpDef,
     sig="UnsortedSegmentJoin(inputs: string, segment_ids: Tindices, num_segments: Tnumsegments, "
-    "separator: str = '') -> output: string",
+    "separator: str = '',"
+    " Tnumsegments: type = int32) -> output: string",
     Tindices=INDEX,
     Tnumsegments=INDEX,
 ):
