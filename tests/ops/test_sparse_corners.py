@@ -97,3 +97,36 @@ def test_several_outputs_have_names(session):
     assert tf.nn.max_pool_with_argmax(
         np.ones((1, 2, 2, 1), np.float32), [1, 2, 2, 1], [1, 2, 2, 1], "SAME"
     )._fields == ("output", "argmax")
+
+
+def test_eye_of_sides_that_the_run_tells():
+    with tf.Graph().as_default(), tf.Session() as session:
+        n = tf.placeholder(tf.int32, [])
+        for x, want in (
+            (tf.sparse.eye(n), np.eye(3)),
+            (tf.sparse.eye(n, 2, tf.float64), np.eye(3, 2)),
+            (tf.sparse.eye(2, n), np.eye(2, 3)),
+        ):
+            value = session.run(tf.sparse.to_dense(x), {n: 3})
+            assert value.dtype == x.dtype.as_numpy_dtype
+            np.testing.assert_array_equal(value, want)
+        with pytest.raises(ValueError, match="rank"):
+            tf.sparse.eye(tf.constant([1, 2]))
+
+
+@pytest.mark.parametrize("axis", [-3, -1, 0, 1, 2])
+def test_axes_and_ranks_that_the_run_tells(axis):
+    indices, values, dims = np.array([[0, 0], [1, 2]]), np.array([1.0, 2.0], np.float32), [2, 3]
+    with tf.Graph().as_default(), tf.Session() as session:
+        x, fed = tf.SparseTensor(indices, values, dims), tf.sparse_placeholder(tf.float32)
+        at = tf.placeholder(tf.int32, [])
+        for of in (x, fed):
+            for place in (axis, at, tf.constant(axis)):
+                y = tf.sparse.expand_dims(of, place)
+                value = session.run(y, {at: axis, fed: (indices, values, dims)})
+                k = axis % 3
+                np.testing.assert_array_equal(value.indices, np.insert(indices, k, 0, axis=1))
+                assert value.dense_shape.tolist() == [*dims[:k], 1, *dims[k:]]
+                assert value.values.tolist() == [1.0, 2.0]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="out of range"):
+            session.run(tf.sparse.expand_dims(x, at).indices, {at: 3})

@@ -212,8 +212,10 @@ def sparse_expand_dims(sp_input: Any, axis: Any = None, name: str | None = None)
     axis = -1 if axis is None else axis
     with name_scope(name, "expand_dims", [sp_input.values]):
         rank = sp_input.dense_shape.get_shape()[0].value
-        if not isinstance(axis, int) or rank is None:
-            raise ValueError("sparse expand_dims takes a static axis and a known rank")
+        known = constant_value(axis) if isinstance(axis, Tensor) else None
+        axis = axis if known is None else int(known)
+        if rank is None or not isinstance(axis, int | np.integer):
+            return _expanded_when_run(sp_input, axis)
         if not -rank - 1 <= axis <= rank:
             raise ValueError(f"axis {axis} is out of range for rank {rank}")
         at = axis % (rank + 1)
@@ -232,19 +234,50 @@ def sparse_expand_dims(sp_input: Any, axis: Any = None, name: str | None = None)
         return result
 
 
+def _expanded_when_run(sp_input: SparseTensor, axis: Any) -> SparseTensor:
+    """`sparse_expand_dims` where only the run tells the axis or the rank."""
+    axis = cast_ops.cast(convert_to_tensor(axis), dtypes.int64)
+    extents, indices = sp_input.dense_shape, sp_input.indices
+    rank = cast_ops.cast(shape_ops.size(extents), dtypes.int64)
+    low = apply("GreaterEqual", axis, -rank - 1)
+    fits = apply("LogicalAnd", low, apply("LessEqual", axis, rank))
+    said = convert_to_tensor("axis is out of range for the rank")
+    with sp_input.graph.control_dependencies([apply("Assert", fits, [said, axis, rank])]):
+        at = shape_ops.reshape(apply("FloorMod", axis, rank + 1), [1])
+    one = const_ops.constant([1], dtypes.int64)
+    shape = apply("ConcatV2", [extents[: at[0]], one, extents[at[0] :]], 0)
+    zeros = apply("Fill", apply("Pack", [shape_ops.shape(indices)[0], 1]), np.int64(0))
+    columns = apply("ConcatV2", [indices[:, : at[0]], zeros, indices[:, at[0] :]], 1)
+    return SparseTensor(columns, sp_input.values, shape)
+
+
 def sparse_eye(
-    num_rows: int,
-    num_columns: int | None = None,
+    num_rows: Any,
+    num_columns: Any = None,
     dtype: DType = dtypes.float32,
     name: str | None = None,
 ) -> SparseTensor:
-    """Ones on the diagonal of a matrix."""
+    """Ones on the diagonal of a matrix; how many rows and columns it has may be tensors."""
+    columns = num_rows if num_columns is None else num_columns
+    if isinstance(num_rows, Tensor) or isinstance(columns, Tensor):
+        return _eye_when_run(num_rows, columns, dtype, name)
     with name_scope(name, "eye"):
-        columns = num_rows if num_columns is None else num_columns
         count = min(num_rows, columns)
         places = np.repeat(np.arange(count, dtype=np.int64)[:, None], 2, axis=1)
         ones = const_ops.ones([count], dtype)
         return SparseTensor(places, ones, np.array([num_rows, columns], np.int64))
+
+
+def _eye_when_run(rows: Any, columns: Any, dtype: DType, name: str | None) -> SparseTensor:
+    with name_scope(name, "eye", [rows, columns]):
+        sides = [cast_ops.cast(convert_to_tensor(n), dtypes.int64) for n in (rows, columns)]
+        for side in sides:
+            side.get_shape().assert_has_rank(0)
+        zero, one = (const_ops.constant(n, dtypes.int64) for n in (0, 1))
+        diagonal = apply("Range", zero, apply("Minimum", *sides), one)
+        ones = const_ops.ones(shape_ops.shape(diagonal), dtype)
+        places = apply("Pack", [diagonal, diagonal], axis=1)
+        return SparseTensor(places, ones, apply("Pack", sides))
 
 
 def sparse_fill_empty_rows(
