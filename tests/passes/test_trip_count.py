@@ -59,16 +59,27 @@ def test_a_counter_that_would_wrap_is_not_known_in_closed_form():
 def test_room_for_iterations_is_learned_once():
     with tf.Graph().as_default(), tf.Session() as session:
         x = tf.placeholder(tf.float64, [])
-        y = tf.while_loop(lambda v: v < 1e3, lambda v: v + 1e-1 + v * 1e-6, [x])
+        y = tf.while_loop(lambda v: v < 1e3, lambda v: v + 1e-1 + v * v * 1e-9, [x])
         gradient = tf.gradients(y, x)[0]
         for start in (0.0, 400.0, 0.5, 990.0):
             got = session.run(gradient, {x: start})
-            count, at = 0, start
+            slope, at = 1.0, start
             while at < 1e3:
-                at, count = at + 1e-1 + at * 1e-6, count + 1
-            np.testing.assert_allclose(got, (1 + 1e-6) ** count, rtol=1e-9)
+                at, slope = at + 1e-1 + at * at * 1e-9, slope * (1 + at * 2e-9)
+            np.testing.assert_allclose(got, slope, rtol=1e-9)
         statistics = session.statistics
         assert (statistics.native_calls, statistics.misses) == (5, 2)
+
+
+def test_a_gradient_that_takes_nothing_kept_needs_no_room():
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float64, [])
+        y = tf.while_loop(lambda v: v < 1e3, lambda v: v + 1e-1 + v * 1e-6, [x])
+        gradient = tf.gradients(y, x)[0]
+        for start, count in ((0.0, 9951), (990.0, 100)):
+            got = session.run(gradient, {x: start})
+            np.testing.assert_allclose(got, (1 + 1e-6) ** count, rtol=1e-9)
+        assert (session.statistics.native_calls, session.statistics.misses) == (2, 1)
 
 
 def test_room_grows_by_an_eighth_at_most():

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfc.base import errors
 from tfc.framework.operation import Operation, Tensor
-from tfc.framework.regions import Region
+from tfc.passes.live import params_of, results_of
 from tfc.passes.lower import variable_of
 from tfc.passes.versions import is_snapshot
 
@@ -75,8 +75,8 @@ def _reads_of_written(op: Operation) -> set[Tensor]:
 class DrivenOp:
     """One such op, with the plans of its regions.
 
-    wanted: tensors of its regions that gradients want kept. make_plan(region, fed, kept, reads)
-    plans a region, which makes the tensors `reads` itself.
+    wanted: tensors of its regions that gradients want kept. make_plan(region, results, fed,
+    kept, reads) plans a region, which makes the tensors `reads` itself.
     """
 
     def __init__(self, op: Operation, reason: str, wanted: Sequence[Tensor], make_plan: Any):
@@ -86,9 +86,13 @@ class DrivenOp:
         self.given, self.captured = op.inputs[:count], op.inputs[count:]
         self._reads = _reads_of_written(op)
         self._wanted = [[t for t in wanted if t.op._region is region] for region in op.regions]
+        self._results = [results_of(op, region) for region in op.regions]
+        self._params = [params_of(op, region) for region in op.regions]
         self._plans = [
-            make_plan(region, [*region.params, *self._fed()], kept, self._reads)
-            for region, kept in zip(op.regions, self._wanted, strict=True)
+            make_plan(region, results, [*params, *self._fed()], kept, self._reads)
+            for region, results, params, kept in zip(
+                op.regions, self._results, self._params, self._wanted, strict=True
+            )
         ]
 
     def _fed(self) -> list[Tensor]:
@@ -120,10 +124,9 @@ class DrivenOp:
         captured: Mapping[Tensor, np.ndarray],
         tape: Tape,
     ) -> Sequence[np.ndarray]:
-        region: Region = self.op.regions[number]
-        values = dict(zip(region.params, given, strict=True))
+        values = dict(zip(self._params[number], given, strict=True))
         values.update(captured)
         found: Sequence[np.ndarray] = self._plans[number].run(runtime, values)
-        results = len(region.results)
+        results = len(self._results[number])
         tape.add(self._wanted[number], found[results:])
         return found[:results]

@@ -114,7 +114,7 @@ class Functions:
         region = op._functions[number]
         captured = [t for t in region.captures() if not t.dtype.is_ref_dtype]
         fed = [*region.params, *captured]
-        plan = self._make_plan(region.results, fed, region_ops(region))
+        plan = self._make_plan(region.results, fed, region_ops(region, region.results))
         plan.string_feeds = []
         return plan, fed
 

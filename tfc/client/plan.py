@@ -34,6 +34,7 @@ from tfc.ir.core import Type
 from tfc.passes.arrays import Elements
 from tfc.passes.distinct import distinct_among
 from tfc.passes.lessons import Lessons
+from tfc.passes.live import Needs
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
 from tfc.passes.residuals import NotTaken, residuals_among
@@ -303,12 +304,18 @@ class Plan:
         self.direct = not self.string_feeds  # native dispatch may know how to run it
 
     def of_region(
-        self, region: Region, fed: Sequence[Tensor], kept: Sequence[Tensor], reads: Set[Tensor]
+        self,
+        region: Region,
+        results: Sequence[Tensor],
+        fed: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        reads: Set[Tensor],
     ) -> Plan:
-        """The plan of a region of one of the ops: its results, and the tensors `kept`. It makes
+        """The plan of a region of one of the ops: some results, and the tensors `kept`. It makes
         the `reads` of variables outside itself. What it is fed is no user's: strings are bytes
         already, or TensorArrays of them."""
-        plan = Plan([*region.results, *kept], fed, region_ops(region, kept, reads))
+        wanted = [*results, *kept]
+        plan = Plan(wanted, fed, region_ops(region, wanted, reads))
         plan.string_feeds, plan.states = [], self.states
         return plan
 
@@ -381,6 +388,10 @@ def needed_ops(elements: Sequence[Any], fed: Set[Tensor]) -> list[Operation]:
         needed.add(op)
         stack.extend(t.op for t in op.inputs if t not in fed)
         stack.extend(_controls(op, fed))
+    if any("_regions" in op._attrs for op in needed):
+        needs = Needs(lambda op: True, fed, texts=True)
+        needs.take(e for e in elements if e not in fed)
+        needed = needs.ops()
     ordered = sorted(needed, key=_creation)
     position = {op: i for i, op in enumerate(ordered)}
     late = any(position.get(c, -1) >= i for i, op in enumerate(ordered) for c in op.control_inputs)

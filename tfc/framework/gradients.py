@@ -209,7 +209,7 @@ def _differentiate(op: Operation, dys: list[Any], gate: bool) -> Sequence[Any]:
         return ()
     for i, (dy, output) in enumerate(zip(dys, op.outputs, strict=True)):
         dtype = output.dtype
-        if dy is None and (dtype.is_floating or dtype.is_complex):
+        if dy is None and not op.regions and (dtype.is_floating or dtype.is_complex):
             dys[i] = _zeros_like(output)
     graph = op.graph
     before, graph._original_op = graph._original_op, op

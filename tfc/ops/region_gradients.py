@@ -8,15 +8,18 @@ of what was kept, entry by entry. It joins in the iteration that the entry is of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
+
+import numpy as np
 
 from tfc.base.shapes import TensorShape
-from tfc.framework.convert import convert_to_tensor
+from tfc.framework.convert import constant_tensor, convert_to_tensor
 from tfc.framework.gradients import gradients
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region, TapeGradient, made_in, make_region_op, tape_of
+from tfc.passes.live import Needs
 
 
 def while_gradient(
@@ -24,16 +27,18 @@ def while_gradient(
 ) -> list[Tensor | None]:
     """Gradients of a While's inputs.
 
-    The loop carries the gradients of the loop's variables, and the sums of those of the captures.
+    The loop carries the gradients of the loop's variables, and the sums of those of the captures;
+    only of those that go into an output whose gradient is given.
     """
     graph, count = op.graph, len(op.outputs) - 1
     test, body = op.regions
     kept = {} if tape is None else tape.entries
-    inexact = [i for i in range(count) if _flows(op.inputs[i])]
-    captured = [t for t in op.inputs[count:] if _flows(t)]
+    reached, outside = _reached(op, [i for i in range(count) if dys[i] is not None], kept)
+    inexact = [i for i in reached if _flows(op.inputs[i])]
+    captured = [t for t in op.inputs[count:] if _flows(t) and t in outside]
     counter = made_in(graph, op._region, "LoopCount", [tape_of(op)], {"_owner": op})
     first = [apply("Sub", counter.outputs[0], 1)]
-    first += [convert_to_tensor(dys[i]) for i in inexact]
+    first += [_seed(op.outputs[i], dys[i]) for i in inexact]
     first += [apply("ZerosLike", t) for t in captured]
     # what flows in may be known by a shape that only the last turn gave its variable
     shapes = [t.get_shape() for t in (first[0], *(body.params[i] for i in inexact), *captured)]
@@ -74,27 +79,64 @@ def if_gradient(
     graph = op.graph
     kept = {} if tape is None else tape.entries
     captured = [t for t in op.inputs[1:] if _flows(t)]
-    inexact = [i for i, t in enumerate(op.outputs[:-1]) if _flows(t)]
-    if not captured:
+    given_dys = {i: dys[i] for i, t in enumerate(op.outputs[:-1]) if _flows(t)}
+    seeds = {i: convert_to_tensor(dy) for i, dy in given_dys.items() if dy is not None}
+    if not captured or not (seeds or kept):
         return [None] * len(op.inputs)
-    seeds = [convert_to_tensor(dys[i]) for i in inexact]
-    regions = []
+    regions, parts = [], []
     for number, source in enumerate(op.regions):
         region = Region(graph, f"{graph.get_name_scope()}/branch_{number}")
         region.source, region.forward = source, op
         with region:
             ours = [t for t in kept if t.op._region is source]
-            ys = [*(source.results[i] for i in inexact), *ours]
-            dys_here = [*seeds, *(kept[t] for t in ours)]
-            found = gradients(ys, captured, grad_ys=dys_here, stop_gradients=captured)
-            region.results = [
-                apply("ZerosLike", t) if g is None else convert_to_tensor(g)
-                for g, t in zip(found, captured, strict=True)
-            ]
+            ys = [*(source.results[i] for i in seeds), *ours]
+            dys_here = [*seeds.values(), *(kept[t] for t in ours)]
+            parts.append(gradients(ys, captured, grad_ys=dys_here, stop_gradients=captured))
         regions.append(region)
+    places = [
+        k for k, found in enumerate(zip(*parts, strict=True)) if any(g is not None for g in found)
+    ]
+    captured = [captured[k] for k in places]
+    for region, found in zip(regions, parts, strict=True):
+        with region:
+            region.results = [
+                apply("ZerosLike", t) if (g := found[k]) is None else convert_to_tensor(g)
+                for k, t in zip(places, captured, strict=True)
+            ]
+    if not captured:
+        return [None] * len(op.inputs)
     decided = make_region_op(graph, "If", "If", [op.inputs[0]], regions)
     given = dict(zip(captured, decided.outputs, strict=False))
     return [None, *(given.get(t) for t in op.inputs[1:])]
+
+
+def _reached(
+    op: Operation, places: Sequence[int], kept: Iterable[Tensor]
+) -> tuple[list[int], Set[Tensor]]:
+    """The variables of a While that go into these of its results, and into tensors of its body
+    that are kept; and what else does, from outside."""
+    body = op.regions[1]
+    at = {t: k for k, t in enumerate(body.params)}
+    needs, found = Needs(lambda o: o._region is body, at.keys()), set(places)
+    needs.take(kept)
+    count = -1
+    while count < len(found):
+        count = len(found)
+        needs.take(body.results[k] for k in sorted(found))
+        found.update(at[t] for t in needs.stopped)
+    return sorted(found), needs.outside.keys()
+
+
+def _seed(output: Tensor, dy: Tensor | None) -> Tensor:
+    """The gradient of a loop's result; zeros, which need no run of the loop if the shape is
+    known, where there is none."""
+    shape = output.get_shape()
+    if dy is not None or not shape.is_fully_defined():
+        return apply("ZerosLike", output) if dy is None else convert_to_tensor(dy)
+    zero = constant_tensor(np.zeros((), output.dtype.as_numpy_dtype), "Const")
+    dims = constant_tensor(np.array(shape.as_list(), np.int32), "Const")
+    zeros: Tensor = apply("Fill", dims, zero)
+    return zeros
 
 
 def _flows(tensor: Tensor) -> bool:

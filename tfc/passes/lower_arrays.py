@@ -129,7 +129,7 @@ def learned(
     while True:
         regions = lower([v.type if isinstance(v, Value) else v for v in first])
         body = regions[1]
-        results = [dense(body, body.result(t)) for t in op.regions[1].results]
+        results = [dense(body, body.result(t)) for t in body.wanted]
         known = [_like(build, v, result) for v, result in zip(first, results, strict=True)]
         if all(a is b for a, b in zip(first, known, strict=True)):
             return first, regions, [_like(body, r, v) for r, v in zip(results, first, strict=True)]

@@ -22,6 +22,7 @@ from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.passes import lower_arrays, lower_growth
 from tfc.passes.arrays import Elements
+from tfc.passes.live import Needs, params_of, results_of
 from tfc.passes.lower import (
     Lowering,
     Ref,
@@ -50,39 +51,32 @@ class _Touched(Exception):
         self.key = key
 
 
-def region_ops(region: Any, more: Sequence[Any] = (), reads: Set[Any] = frozenset()) -> list[Any]:
-    """The ops of a region that its results (and the tensors `more`) need, in the order in which
-    they were made.
+def region_ops(region: Any, wanted: Sequence[Any], reads: Set[Any] = frozenset()) -> list[Any]:
+    """The ops of a region that the tensors `wanted`, some of its results and what gradients want
+    kept, need, in the order in which they were made.
 
     Ops of regions inside are their owners' matter; of what is outside only variables appear, since
     references are looked up by them, and those ops that make the tensors `reads`.
     """
-    needed: set[Any] = set()
-    stack = [t.op for t in (*region.results, *more)]
-    while stack:
-        op = stack.pop()
-        if op in needed:
-            continue
-        if op._region is not region:
-            if op.outputs and op.outputs[0].dtype.is_ref_dtype:
-                needed.add(variable_of(op.outputs[0]))
-            elif not reads.isdisjoint(op.outputs):
-                needed.update((op, variable_of(op.inputs[0])))
-            continue
-        needed.add(op)
-        stack.extend(t.op for t in op.inputs if not op.defn.leaves_out(t))
-        stack.extend(op.control_inputs)
-    params = {t.op for t in region.params}
-    return sorted(needed - params, key=lambda op: op._id)
+    needs = Needs(lambda op: op._region is region, set(region.params))
+    needs.take(wanted)
+    needed = needs.ops()
+    for tensor in needs.outside:
+        if tensor.dtype.is_ref_dtype:
+            needed.add(variable_of(tensor))
+        elif tensor in reads:
+            needed.update((tensor.op, variable_of(tensor.op.inputs[0])))
+    return sorted(needed, key=lambda op: op._id)
 
 
 class RegionLowering(Lowering):
     """The Lowering of one region, inside that of the op that owns it."""
 
-    def __init__(self, outer: Lowering, region: Any, keys: Sequence[str], live: Set[str]):
+    def __init__(self, outer: Lowering, op: Any, region: Any, keys: Sequence[str], live: Set[str]):
         types = {key: outer.variables.get(key) for key in outer.variables}
         super().__init__(region.name.rpartition("/")[2] or "region", types, {})
         self.outer, self.region, self.keys = outer, region, list(keys)
+        self.wanted, self.given = results_of(op, region), params_of(op, region)
         self.live, self.captured_reads = live, set[str]()
         self.counts, self.lessons = outer.counts, outer.lessons
         self.region_depth = outer.region_depth + 1
@@ -95,7 +89,7 @@ class RegionLowering(Lowering):
     ) -> None:
         """Make the parameters, of the region, the variables and the captures. Empty TensorArrays
         are what they are outside."""
-        for tensor, type in zip(self.region.params, types, strict=True):
+        for tensor, type in zip(self.given, types, strict=True):
             self.values[tensor] = type if isinstance(type, Elements) else self.param(type)
         for key, type in zip(self.keys, key_types, strict=True):
             self.contents[key, 0] = self.variable_params[key] = self.param(type)
@@ -156,7 +150,7 @@ class RegionLowering(Lowering):
 
     def run(self, kept: Sequence[Any]) -> None:
         """Lower the ops that the results and the tensors `kept` need."""
-        ops = region_ops(self.region, kept)
+        ops = region_ops(self.region, [*self.wanted, *kept])
         self.residuals, self.counted = residuals_among(ops), counted_among(ops)
         for op in ops:
             if op.defn.is_host(op):
@@ -216,7 +210,7 @@ class _Owner:
             try:
                 regions = []
                 for region, given in zip(self.op.regions, params, strict=True):
-                    inner = RegionLowering(self.build, region, self.keys, self.live)
+                    inner = RegionLowering(self.build, self.op, region, self.keys, self.live)
                     inner.parameters(given, types, self.captures)
                     inner.run(self.kept(region))
                     regions.append(inner)
@@ -292,12 +286,12 @@ def _loop_of(
     test, body = regions
     if test.written:
         raise NotNative(f"the condition of '{op.name}' assigns to a variable")
-    for tensor, value, was in zip(op.regions[1].results, nexts, given, strict=True):
+    for tensor, value, was in zip(body.wanted, nexts, given, strict=True):
         if value.type != was.type:
             raise NotNative(f"{tensor.name} is {value.type} after an iteration and was {was.type}")
     first, next_values = ([v for v in vs if isinstance(v, Value)] for vs in (given, nexts))
     finals = [body.final(key) for key in owner.keys]
-    go_on = test.result(op.regions[0].results[0])
+    go_on = test.result(test.wanted[0])
     if go_on.type.shape:
         go_on = p.reshape(test, go_on, shape=())
     start = [*first, *owner.operands(regions)]
@@ -325,10 +319,7 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
     branches = owner.lowered([[], []])
     if any(inner.growths for inner in branches):
         raise NotNative(f"a TensorArray grows in '{op.name}'")
-    results = [
-        [inner.result(t) for t in region.results]
-        for inner, region in zip(branches, op.regions, strict=True)
-    ]
+    results = [[inner.result(t) for t in inner.wanted] for inner in branches]
     empty = lower_arrays.joined(branches, results)
     count = len(op.outputs) - 1  # the last one is the tape
     outputs = [t for k, t in enumerate(op.outputs[:count]) if k not in empty]
@@ -351,7 +342,8 @@ def _lower_taken(build: Lowering, op: Any, region: Any) -> list[Any]:
     """The results of the branch of an If that is always taken, whose ops become part of what is
     around it. The other one need not even have a form for these types."""
     wanted = [t for t in build.residuals.get(op, ()) if t.op._region is region]
-    ops = region_ops(region, wanted)
+    results = results_of(op, region)
+    ops = region_ops(region, [*results, *wanted])
     for owner, tensors in residuals_among(ops).items():
         build.residuals[owner] = tensors
     build.counted = build.counted | counted_among(ops)
@@ -370,7 +362,7 @@ def _lower_taken(build: Lowering, op: Any, region: Any) -> list[Any]:
         build.op, build.loc = around, around.name
     for tensor in build.residuals.get(op, ()):
         build.kept[tensor] = _content(build, tensor) if tensor in wanted else NOT_TAKEN
-    return [_content(build, t) for t in region.results]
+    return [_content(build, t) for t in results]
 
 
 def _content(build: Lowering, tensor: Any) -> Any:
