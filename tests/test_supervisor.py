@@ -52,7 +52,7 @@ def test_trains_and_goes_on(tmp_path) -> None:
     kinds = tf.SessionLog
     assert log[0] == kinds.START and log[-1] == kinds.STOP
     assert any(e.HasField("graph_def") for e in found)
-    assert [e.step for e in found if e.HasField("summary")][-1] == 4
+    assert 4 in [e.step for e in found if e.HasField("summary")]
     with sv.managed_session() as sess:
         assert sess.run(["v:0", "global_step:0"]) == [5.0, 4]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -91,6 +92,7 @@ class Saver:
         self._next_kept = time.time() + self._keep_seconds
         self._pad, self._relative = pad_step_number, save_relative_paths
         self._last: list[tuple[str, float]] = []
+        self._saving = threading.RLock()  # what is recorded last is the newest
         self._variables: dict[str, Any] | None = None
         if not defer_build:
             self.build()
@@ -143,7 +145,22 @@ class Saver:
         latest_filename = latest_filename or "checkpoint"
         if os.path.split(latest_filename)[0]:
             raise ValueError("'latest_filename' must not contain path components")
-        save_path = os.fspath(save_path)
+        options = meta_graph_suffix, write_meta_graph, write_state, strip_default_attrs
+        with self._saving:
+            return self._save(sess, os.fspath(save_path), global_step, latest_filename, *options)
+
+    def _save(
+        self,
+        sess: Any,
+        save_path: str,
+        global_step: Any,
+        latest_filename: str,
+        meta_graph_suffix: str,
+        write_meta_graph: bool,
+        write_state: bool,
+        strip_default_attrs: bool,
+    ) -> str | None:
+        """`save`, one thread at a time: a step that is read later is recorded later."""
         if global_step is not None:
             step = _step_number(sess, global_step)
             prefix = f"{save_path}-{step:08d}" if self._pad else f"{save_path}-{step}"
