@@ -309,9 +309,16 @@ def test_writer_cache(tmp_path):
     cache.clear()
 
 
-def test_session_argument_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="takes no session"):
-        tf.summary.FileWriter(tmp_path, session=tf.Session())
+def test_a_writer_with_a_session_writes_the_same_file(tmp_path):
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        tf.constant(1.0, name="c")
+        with tf.summary.FileWriter(str(tmp_path), graph, session=session) as writer:
+            writer.add_summary(session.run(tf.summary.scalar("s", 2.0)), 3)
+    found = read(tmp_path)
+    assert [n.name for n in found.Graph().node] == ["c"]
+    assert [(e.step, e.value) for e in found.Scalars("s")] == [(3, 2.0)]
+    with pytest.raises(TypeError, match="session must be a tf.Session"):
+        tf.summary.FileWriter(str(tmp_path), session=3)
 
 
 def test_a_writer_of_a_graph_writes_its_meta_graph_too(tmp_path):

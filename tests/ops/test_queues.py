@@ -223,3 +223,23 @@ def test_more_elements_at_once_than_there_is_room_for(kind):
         with pytest.raises(tf.errors.OutOfRangeError, match="requested 4, current size 1"):
             session.run(take)
         assert session.run(left) == 1  # what was there stays
+
+
+def test_queue_runners_say_what_they_run():
+    with tf.Graph().as_default(), tf.Session() as session:
+        q = tf.FIFOQueue(4, tf.float32, name="fill")
+        put = q.enqueue(1.0, name="put")
+        runner = tf.train.QueueRunner(q, [put])
+        assert runner.name == "fill" and runner.enqueue_ops == [put]
+        assert (runner.close_op.name, runner.cancel_op.name) == ("fill_Close", "fill_Close_1")
+        assert runner.queue_closed_exception_types == (tf.errors.OutOfRangeError,)
+        coord = tf.train.Coordinator()
+        names = [t.name for t in runner.create_threads(session, coord)]
+        found = [f"QueueRunnerThread-fill-{what}" for what in (put.name, "close_on_stop")]
+        assert names == found
+        ends = (tf.errors.AbortedError, tf.errors.OutOfRangeError)
+        runner = tf.train.QueueRunner(q, [put], queue_closed_exception_types=ends)
+        assert runner.queue_closed_exception_types == ends
+        for wrong in ((), [tf.errors.AbortedError], (ValueError,)):
+            with pytest.raises(TypeError, match="tuple of tf.error types"):
+                tf.train.QueueRunner(q, [put], queue_closed_exception_types=wrong)

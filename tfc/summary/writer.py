@@ -58,14 +58,18 @@ class FileWriter:
         flush_secs: float = 120,
         graph_def: Any = None,
         filename_suffix: str | None = None,
-        session: None = None,
+        session: Any = None,
     ):
         """Creates the folder and an event file in it; `graph` is written at once.
 
-        Raises ValueError for `session`: tfc has no ops that write events.
+        session: in TensorFlow, what runs ops that write the events; the file is the same, and this
+        class writes it without ops, also of a finalized graph.
+
+        Raises:
+          TypeError: `session` is no session.
         """
-        if session is not None:
-            raise ValueError("tfc's FileWriter writes from Python; it takes no session")
+        if session is not None and not callable(getattr(session, "run", None)):
+            raise TypeError(f"session must be a tf.Session, not {session!r}")
         self._logdir, self._suffix = os.fspath(logdir), filename_suffix or ""
         self._max_queue, self._flush_secs = max_queue, flush_secs
         self._lock = threading.Lock()

@@ -185,7 +185,8 @@ class QueueRunner:
         if None.
 
         Raises:
-          ValueError: no queue or no ops, or a `queue_runner_def`, which is not read.
+          ValueError: no queue or no ops, or a `queue_runner_def`, which is not read. TypeError:
+          `queue_closed_exception_types` is no tuple of classes of `tf.errors`, or empty.
         """
         if queue_runner_def is not None:
             raise ValueError("QueueRunner is not made from a queue_runner_def")
@@ -194,8 +195,7 @@ class QueueRunner:
         self._queue, self._ops = queue, list(enqueue_ops)
         self._close = queue.close() if close_op is None else close_op
         self._cancel = queue.close(cancel_pending_enqueues=True) if cancel_op is None else cancel_op
-        ends = queue_closed_exception_types or (errors.OutOfRangeError,)
-        self._ends = (*ends, errors.CancelledError)
+        self._ends = _exception_types(queue_closed_exception_types)
         self._raised: list[BaseException] = []
         self._running: dict[Any, int] = {}
         self._lock = threading.Lock()
@@ -207,6 +207,21 @@ class QueueRunner:
     @property
     def enqueue_ops(self) -> list[Any]:
         return self._ops
+
+    @property
+    def close_op(self) -> Any:
+        """What is run when no op has anything left to put in."""
+        return self._close
+
+    @property
+    def cancel_op(self) -> Any:
+        """What is run when the coordinator stops."""
+        return self._cancel
+
+    @property
+    def queue_closed_exception_types(self) -> tuple[type[Exception], ...]:
+        """What an op raises at the end of its input."""
+        return self._ends
 
     @property
     def name(self) -> str:
@@ -228,14 +243,17 @@ class QueueRunner:
                 return []
             self._running[sess] = len(self._ops)
             self._raised = []
-        threads = [
-            threading.Thread(target=self._run, args=(sess, op, coord), daemon=daemon)
-            for op in self._ops
+        calls: list[tuple[str, Any, tuple[Any, ...]]] = [
+            (op.name, self._run, (sess, op, coord)) for op in self._ops
         ]
         if coord is not None:
-            threads.append(
-                threading.Thread(target=self._close_on_stop, args=(sess, coord), daemon=daemon)
+            calls.append(("close_on_stop", self._close_on_stop, (sess, coord)))
+        threads = [
+            threading.Thread(
+                target=call, args=args, name=f"QueueRunnerThread-{self.name}-{what}", daemon=daemon
             )
+            for what, call, args in calls
+        ]
         for thread in threads:
             if coord is not None:
                 coord.register_thread(thread)
@@ -247,7 +265,7 @@ class QueueRunner:
         try:
             while coord is None or not coord.should_stop():
                 sess.run(op)
-        except self._ends:
+        except (*self._ends, errors.CancelledError):
             pass
         except Exception as error:  # a thread has nobody to raise to but the coordinator
             if coord is not None:
@@ -265,6 +283,17 @@ class QueueRunner:
         coord.wait_for_stop()
         with contextlib.suppress(errors.OpError, RuntimeError):  # the Session may be closed by now
             sess.run(self._cancel)
+
+
+def _exception_types(given: Any) -> tuple[type[Exception], ...]:
+    if given is None:
+        return (errors.OutOfRangeError,)
+    if isinstance(given, tuple) and given and all(issubclass(t, errors.OpError) for t in given):
+        return given
+    raise TypeError(
+        "queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: "
+        f"{given}"
+    )
 
 
 def add_queue_runner(qr: QueueRunner, collection: str = GraphKeys.QUEUE_RUNNERS) -> None:
