@@ -65,11 +65,11 @@ def cond(
         _check_sides(sides)
         regions = [region for _, region in sides]
         op = make_region_op(graph, "If", "If", [test], regions)
-        arrays = _arrays(_leaves(sides[0][0]))
+        arrays = _arrays(leaves_of(sides[0][0]))
         outputs = op.outputs[:-1]
         count = len(outputs) - len(arrays)
         merged = [apply("Merge", t, name="Merge") for t in outputs[:count]]
-    packed = _whole(sides[0][0], with_arrays([*merged, *outputs[count:]], arrays))
+    packed = whole_of(sides[0][0], with_arrays([*merged, *outputs[count:]], arrays))
     if not strict and isinstance(packed, list | tuple) and len(packed) == 1:
         return packed[0]
     return packed
@@ -88,7 +88,7 @@ def _branch(graph: Any, which: str, function: Any) -> tuple[Any, Region]:
         result = function()
         if result is None:
             raise ValueError(f"{which} must have a return value.")
-        leaves = _leaves(result)
+        leaves = leaves_of(result)
         region.results = results_of(leaves, _arrays(leaves))
     return result, region
 
@@ -103,12 +103,13 @@ def _parts(leaf: Any) -> list[Any]:
     return [leaf]
 
 
-def _leaves(result: Any) -> list[Any]:
+def leaves_of(result: Any) -> list[Any]:
+    """The leaves of a structure, a SparseTensor or IndexedSlices taken apart."""
     return [part for leaf in nest.flatten(result) for part in _parts(leaf)]
 
 
-def _whole(result: Any, values: Sequence[Any]) -> Any:
-    """`values`, one for each of the `_leaves`, in the structure of `result`."""
+def whole_of(result: Any, values: Sequence[Any]) -> Any:
+    """`values`, one for each of `leaves_of`, in the structure of `result`."""
     rest, leaves = iter(values), []
     for leaf in nest.flatten(result):
         parts = [next(rest) for _ in _parts(leaf)]

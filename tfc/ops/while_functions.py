@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,15 @@ from tfc.base import nest
 from tfc.base.shapes import TensorShape, as_shape
 from tfc.framework.convert import constant_tensor, convert_to_tensor
 from tfc.framework.graph import Graph, name_scope
+from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
 from tfc.framework.regions import Region, make_region_op
+from tfc.framework.sparse_tensor import SparseTensor
+from tfc.ops.cond_functions import leaves_of, whole_of
 from tfc.ops.tensor_array import TensorArray, as_result, results_of, with_arrays
+
+_COMPOSITES = (SparseTensor, IndexedSlices)
 
 
 def while_loop(
@@ -31,15 +36,18 @@ def while_loop(
 ) -> Any:
     """Repeat `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` is true.
 
-    loop_vars: tensors and TensorArrays, nested at will; `body` returns the same structure.
-    shape_invariants: shapes that hold in every iteration, in the structure of `loop_vars`; without
-    them the shapes of the first values must hold, and for TensorArrays that is so anyway.
+    loop_vars: tensors, TensorArrays, SparseTensors and IndexedSlices, nested at will; `body`
+    returns the same structure.
+    shape_invariants: shapes that hold in every iteration, in the structure of `loop_vars`: of a
+    SparseTensor that of its dense_shape, of IndexedSlices that of the values. Without them the
+    shapes of the first values must hold, and for TensorArrays that is so anyway.
     maximum_iterations: a bound on the number of iterations.
     back_prop: whether gradients flow through the loop.
     parallel_iterations is what a GraphDef says of the loop; a native loop needs neither it nor
     swap_memory.
 
-    Returns the last values; a single one as it is, unless `return_same_structure`.
+    Returns the last values; a single tensor (with maximum_iterations, a single
+    variable of any kind) as it is, unless `return_same_structure`.
 
     Raises:
       TypeError, ValueError: arguments of the wrong kind, or a body that returns other structures,
@@ -61,9 +69,8 @@ def while_loop(
             packed = _bounded(
                 cond, body, _as_list(loop_vars), shape_invariants, about, maximum_iterations
             )
-    if len(packed) == 1 and not return_same_structure:
-        return packed[0]
-    return packed
+    single = len(packed) == 1 and (maximum_iterations is not None or len(leaves_of(packed)) == 1)
+    return packed[0] if single and not return_same_structure else packed
 
 
 def _as_list(loop_vars: Any) -> Any:
@@ -103,7 +110,7 @@ def _loop(
     shape_invariants: Any,
     about: dict[str, Any],
 ) -> Any:
-    leaves = nest.flatten(loop_vars)
+    leaves = leaves_of(loop_vars)
     arrays = {k: leaf for k, leaf in enumerate(leaves) if isinstance(leaf, TensorArray)}
     first = [arrays[k].flow if k in arrays else _first(leaf) for k, leaf in enumerate(leaves)]
     shapes = _shapes(first, loop_vars, shape_invariants, arrays)
@@ -112,7 +119,7 @@ def _loop(
     graph = first[0].graph
 
     def structure(tensors: Sequence[Tensor]) -> Any:
-        return nest.pack(loop_vars, with_arrays(tensors, arrays))
+        return whole_of(loop_vars, with_arrays(tensors, arrays))
 
     with graph.as_default():
         test = _region(graph, "cond", "Merge", first, shapes, len(leaves))
@@ -120,8 +127,8 @@ def _loop(
             test.results = [_predicate(cond(*structure(test.params)))]
         step = _region(graph, "body", "Identity", first, shapes, len(leaves))
         with step:
-            results = nest.flatten(_like(loop_vars, body(*structure(step.params))))
-            step.results = results_of(results, arrays)
+            results = _like(loop_vars, body(*structure(step.params)))
+            step.results = results_of(leaves_of(results), arrays)
         _check_results(first, shapes, step.results)
         op = make_region_op(graph, "While", "While", first, [test, step])
         exits = [apply("Exit", t, name="Exit") for t in op.outputs[: len(leaves)]]
@@ -142,7 +149,8 @@ def _shapes(
     """The shape that holds for each variable in every iteration. Those of TensorArrays follow from
     the arrays."""
     if invariants is None:
-        return [t.get_shape() for t in first]
+        rest = iter(first)
+        return [s for leaf in nest.flatten(loop_vars) for s in _own_shapes(leaf, rest)]
     flat = [
         t.get_shape() if k in arrays else shape
         for k, (t, shape) in enumerate(zip(first, _flat_shapes(loop_vars, invariants), strict=True))
@@ -157,10 +165,37 @@ def _shapes(
     return flat
 
 
+def _own_shapes(leaf: Any, rest: Iterator[Tensor]) -> list[TensorShape]:
+    """The shapes of the tensors that a variable begins with, the next ones of `rest`. How many
+    values a SparseTensor has is open."""
+    found = [next(rest).get_shape() for _ in leaves_of([leaf])]
+    return _sparse_shapes(found[2]) if isinstance(leaf, SparseTensor) else found
+
+
+def _sparse_shapes(shape: TensorShape) -> list[TensorShape]:
+    """Shapes of the tensors of a SparseTensor whose `dense_shape` has this shape.
+
+    Raises:
+      ValueError: that is no vector's.
+    """
+    if shape.ndims not in (None, 1):
+        raise ValueError(
+            f"Expected a shape with 1 dimension for the dense_shape of a SparseTensor, not {shape}"
+        )
+    rank = shape.as_list()[0] if shape.ndims else None
+    return [TensorShape([None, rank]), TensorShape([None]), TensorShape([rank])]
+
+
 def _flat_shapes(loop_vars: Any, invariants: Any) -> list[TensorShape]:
     """Shapes in the order of the leaves: a list may be a shape or a structure of shapes."""
     if isinstance(loop_vars, TensorArray):
         return [TensorShape(None)]
+    if isinstance(loop_vars, SparseTensor):
+        return _sparse_shapes(as_shape(invariants))
+    if isinstance(loop_vars, IndexedSlices):
+        shape = as_shape(invariants)
+        dense = [] if loop_vars.dense_shape is None else [TensorShape([shape.ndims])]
+        return [shape, shape[:1] if shape.ndims else TensorShape([None]), *dense]
     if not nest.is_sequence(loop_vars):
         return [as_shape(invariants)]
     if isinstance(loop_vars, dict):
@@ -229,7 +264,20 @@ def _like(loop_vars: Any, results: Any) -> Any:
             f"{loop_vars!r}, second structure: {results!r}. The body of a loop returns as many "
             "values as it takes."
         )
-    return nest.pack(loop_vars, nest.flatten(results))
+    pairs = list(zip(nest.flatten(loop_vars), nest.flatten(results), strict=True))
+    for given, result in pairs:
+        composite = next((c for c in _COMPOSITES if isinstance(given, c)), None)
+        same = (
+            not isinstance(result, _COMPOSITES)
+            if composite is None
+            else (isinstance(result, composite) and len(leaves_of(given)) == len(leaves_of(result)))
+        )
+        if not same:
+            raise TypeError(
+                f"A loop variable that is {given!r} must stay what it is; the body of the loop "
+                f"returns {result!r}"
+            )
+    return nest.pack(loop_vars, [result for _, result in pairs])
 
 
 def _check_results(
