@@ -25,7 +25,8 @@ from tfc.codegen.approx_core import (
     to_single,
 )
 from tfc.codegen.approx_pow import pow64
-from tfc.codegen.text import Text, V, const
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const
 
 INF = float("inf")
 NAN = float("nan")

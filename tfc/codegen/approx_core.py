@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from tfc.base.records import dataclass
 from tfc.codegen.approx_tables import COEFFICIENTS
-from tfc.codegen.text import Text, V, const, element_of, lanes_of
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, element_of, lanes_of
 
 LN2_HI = {"f32": 0.693145751953125, "f64": 0.6931471803691238}
 LN2_LO = {"f32": 1.428606765330187e-06, "f64": 1.9082149292705877e-10}

@@ -12,7 +12,7 @@ from tfc.codegen.approx_core import (
     to_double,
     to_single,
 )
-from tfc.codegen.text import V
+from tfc.codegen.values import V
 
 PI = math.pi
 LOG_PI = 1.1447298858494002

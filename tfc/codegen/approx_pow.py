@@ -13,7 +13,7 @@ from tfc.codegen.approx_core import (
     two_product,
     two_sum,
 )
-from tfc.codegen.text import V, const
+from tfc.codegen.values import V, const
 
 INF = float("inf")
 # ln 2 to twice the precision.

@@ -10,7 +10,7 @@ from tfc.codegen.approx_core import (
     to_double,
     to_single,
 )
-from tfc.codegen.text import V, const
+from tfc.codegen.values import V, const
 
 TWO_OVER_PI = 0.6366197723675814
 # pi/2 in parts of 33 bits and a rest: n times a part is exact for n < 2^20.

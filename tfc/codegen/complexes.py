@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfc.base import dtypes
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import Text, V, const
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const
 
 if TYPE_CHECKING:
     from tfc.codegen.packet_ops import PacketOps

@@ -19,7 +19,8 @@ from tfc.base.records import dataclass
 from tfc.codegen.index import Index, as_index, index_key, row_major
 from tfc.codegen.indices import Indices
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import Scope, Text, V
+from tfc.codegen.text import Scope, Text
+from tfc.codegen.values import V
 from tfc.ir.core import Literal, Type, Value
 
 UNROLLED_FOLD = 16  # folds of at most this many elements are written out

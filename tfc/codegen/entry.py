@@ -35,7 +35,8 @@ from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
 from tfc.codegen.packets import MEMORY
 from tfc.codegen.profile import Profile
 from tfc.codegen.steps import FEW, NO_STATUS, WALK, Step, chain_text, chains, table_text
-from tfc.codegen.text import Text, V, const, i64
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.prims.control import CONTROL, commits, invariants
 from tfc.prims.kernel_info import buffer_of, pieces_of, source_of_memory

@@ -11,7 +11,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tfc.codegen.text import Scope, V
+from tfc.codegen.text import Scope
+from tfc.codegen.values import V
 
 _serial = itertools.count()
 

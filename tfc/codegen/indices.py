@@ -9,7 +9,8 @@ from tfc.codegen.index import Atom, Index, as_index, row_major
 from tfc.codegen.memory import Memory, lane_numbers
 from tfc.codegen.packet_ops import PacketOps
 from tfc.codegen.packets import Packet, is_signed
-from tfc.codegen.text import Loop, Scope, Text, V, const, i64
+from tfc.codegen.text import Loop, Scope, Text
+from tfc.codegen.values import V, const, i64
 
 
 class Indices(PacketOps):

@@ -20,7 +20,8 @@ from tfc.base.target import Target
 from tfc.codegen.emitter import Buffer, Element, Emitter
 from tfc.codegen.index import Index
 from tfc.codegen.packets import Packet, bits_of
-from tfc.codegen.text import Text, V, i64, vector_const
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, i64, vector_const
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.structure import kernel_key
 from tfc.prims.indexing import clamped_starts

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from tfc.base import dtypes
 from tfc.codegen.index import Index
 from tfc.codegen.packets import MEMORY, Arithmetic, Packet
-from tfc.codegen.text import Text, V, const, element_of, i64, lanes_of, suffix, vec, vector_const
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, element_of, i64, lanes_of, suffix, vec, vector_const
 
 _SIZE = {"i8": 1, "i16": 2, "i32": 4, "float": 4, "i64": 8, "double": 8}
 

@@ -11,7 +11,8 @@ import numpy as np
 from tfc.base import dtypes
 from tfc.codegen import approx, complexes
 from tfc.codegen.packets import MEMORY, REGISTER, Arithmetic, Packet
-from tfc.codegen.text import Text, V, const, vec
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, vec
 
 
 class PacketOps:

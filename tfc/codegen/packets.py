@@ -12,7 +12,8 @@ from typing import Any
 
 from tfc.base import dtypes
 from tfc.base.records import dataclass
-from tfc.codegen.text import Text, V, const, element_of, lanes_of, suffix, vec
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, element_of, lanes_of, suffix, vec
 
 REGISTER = {
     "i1": "i1",

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
-from tfc.codegen.text import Text, V, i64
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, i64
 from tfc.ir.core import Op
 
 COUNTERS = "counters"

@@ -8,7 +8,8 @@ from tfc.base import dtypes
 from tfc.codegen.emitter import Buffer, Emitter
 from tfc.codegen.index import Atom, Index, as_index, row_major
 from tfc.codegen.packets import REGISTER, Packet
-from tfc.codegen.text import Text, V, const
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const
 from tfc.ir.core import Literal, Value
 
 

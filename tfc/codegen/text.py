@@ -1,7 +1,7 @@
-"""One LLVM function as text, under construction: values, instructions, scopes, loops.
+"""One LLVM function as text, under construction: instructions, scopes, loops.
 
 We write LLVM's assembly ourselves: it is faster to make than objects, and says exactly what will
-be compiled, so that kernels with equal text are one kernel. A `V` is an LLVM value with its type.
+be compiled, so that kernels with equal text are one kernel. A `V` is an LLVM value with its type (`values.py`).
 
 A `Scope` is the body of a loop (or of the function). While a loop is open, code for an enclosing
 scope goes in front of the loop (its `pre` region), so whatever does not vary with a loop variable
@@ -11,75 +11,11 @@ emit is total and every load is in bounds, so running it early is always allowed
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-
-class V(NamedTuple):
-    """An LLVM value: how it is referred to, and its type."""
-
-    ref: str
-    type: str
-
-
-def vec(element: str, lanes: int) -> str:
-    """The type of a packet of `lanes` elements; one lane is the element itself."""
-    return element if lanes == 1 else f"<{lanes} x {element}>"
-
-
-def lanes_of(type: str) -> int:
-    return int(type[1 : type.index(" ")]) if type[0] == "<" else 1
-
-
-def element_of(type: str) -> str:
-    return type[type.index(" x ") + 3 : -1] if type[0] == "<" else type
-
-
-_SUFFIX = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16", "ptr": "p0"}
-
-
-def suffix(type: str) -> str:
-    """How a type is spelled in the name of an overloaded intrinsic: `v16f32`."""
-    element = element_of(type)
-    name = _SUFFIX.get(element, element)
-    return f"v{lanes_of(type)}{name}" if type[0] == "<" else name
-
-
-def is_float(type: str) -> bool:
-    return element_of(type) in ("float", "double", "half")
-
-
-def scalar_text(element: str, value: Any) -> str:
-    """The constant `value` of a scalar type, exactly (floats as the bits of a double)."""
-    if element == "i1":
-        return "true" if value else "false"
-    if element in ("float", "double"):
-        number = float(np.float32(value)) if element == "float" else float(value)
-        return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
-    return str(int(value))
-
-
-def const(type: str, value: Any) -> V:
-    """`value` in every lane."""
-    element = element_of(type)
-    text = scalar_text(element, value)
-    return V(text if type[0] != "<" else f"splat ({element} {text})", type)
-
-
-def vector_const(element: str, values: Sequence[Any]) -> V:
-    """A packet constant, lane by lane."""
-    if len(values) == 1:
-        return const(element, values[0])
-    body = ", ".join(f"{element} {scalar_text(element, v)}" for v in values)
-    return V(f"<{body}>", vec(element, len(values)))
-
-
-def i64(value: int) -> V:
-    return V(str(value), "i64")
+from tfc.codegen.values import V, element_of, i64, is_float, lanes_of, suffix, vec
 
 
 class Region:

@@ -14,7 +14,7 @@ from tfc.codegen.dispatch.code import (
     py,
 )
 from tfc.codegen.dispatch.layout import Context, Entry, Feed, Kind, Node, Output, Variable
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 from tfc.runtime import python_abi as abi
 
 

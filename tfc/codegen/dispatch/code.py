@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from enum import IntEnum
 
 from tfc.codegen.dispatch.layout import Entry
-from tfc.codegen.text import Text, V, const, i64
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, i64
 
 NULL, ERROR = V("null", "ptr"), V("inttoptr (i64 1 to ptr)", "ptr")
 NO, YES, DONE, MISSED = (const("i1", 0), const("i1", 1), const("i32", 0), const("i32", 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from tfc.codegen.dispatch.code import NO, NULL, YES, Code, function, py
 from tfc.codegen.dispatch.layout import Context, Entry, Feed, Number
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 from tfc.runtime import python_abi as abi
 
 LARGEST_EXACT = 2.0**53  # integers up to here are floats of 64 bits

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tfc.codegen.dispatch.code import NO, NULL, YES, Code, function, py
 from tfc.codegen.dispatch.layout import Entry, Feed, Kind, Node
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 from tfc.runtime import python_abi as abi
 
 

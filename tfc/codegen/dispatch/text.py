@@ -21,7 +21,7 @@ from __future__ import annotations
 from tfc.codegen.dispatch import call, convert, match, watch
 from tfc.codegen.dispatch.code import ERROR, FUNCTIONS, NULL, YES, Code, function, py
 from tfc.codegen.dispatch.layout import Context, Entry, Kind, Table
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 from tfc.runtime import python_abi as abi
 
 EXPORTS = ("run", "attempt", "run_callable")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfc.codegen.dispatch.code import ERROR, NO, NULL, YES, Code, function, py
 from tfc.codegen.dispatch.layout import Context, Entry, Feed, Table, Watch
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 
 
 @function("ptr", "ptr")

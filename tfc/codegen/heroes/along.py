@@ -20,7 +20,7 @@ from tfc.codegen.heroes.pack import turned
 from tfc.codegen.heroes.ranges import value_of
 from tfc.codegen.memory import lane_numbers
 from tfc.codegen.packets import REGISTER
-from tfc.codegen.text import V, const, i64, vec, vector_const
+from tfc.codegen.values import V, const, i64, vec, vector_const
 
 
 class AlongKernel:

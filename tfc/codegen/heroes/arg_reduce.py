@@ -13,7 +13,7 @@ from tfc.codegen.heroes.loop import nest, outer_loops
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V, const, vec, vector_const
+from tfc.codegen.values import V, const, vec, vector_const
 
 State = tuple[V, V]  # the best elements, and where they were found: i32, or i64; -1 for nothing
 

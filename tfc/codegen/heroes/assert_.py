@@ -12,7 +12,7 @@ from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.loop import nest
 from tfc.codegen.index import Index, row_major
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Op, Type
 
 

@@ -27,7 +27,7 @@ from tfc.codegen.index import Index, row_major
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import REGISTER, Packet
 from tfc.codegen.spaces import Probe, merged_axes, probe_axes
-from tfc.codegen.text import V, const, i64, vec
+from tfc.codegen.values import V, const, i64, vec
 from tfc.ir.core import Type
 from tfc.prims.channel_plan import CHANNELS, ChannelPlan, Phase, Run, channel_plan, strides_of
 

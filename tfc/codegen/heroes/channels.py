@@ -18,7 +18,7 @@ from tfc.codegen.heroes.micro import Side, load_packet
 from tfc.codegen.heroes.ranges import Range, unravel, value_of
 from tfc.codegen.index import Index
 from tfc.codegen.packets import REGISTER, Packet
-from tfc.codegen.text import V, const, i64, vec, vector_const
+from tfc.codegen.values import V, const, i64, vec, vector_const
 from tfc.prims.loop_nest import Contraction, Dim
 
 Rows = Callable[[dict[int, Index], Index, V, int], None]

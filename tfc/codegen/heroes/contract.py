@@ -32,7 +32,7 @@ from tfc.codegen.heroes.ranges import (
 )
 from tfc.codegen.index import Index, as_index
 from tfc.codegen.packets import REGISTER, Packet
-from tfc.codegen.text import V, const, i64, vector_const
+from tfc.codegen.values import V, const, i64, vector_const
 from tfc.prims.contract_plan import Split
 from tfc.prims.loop_nest import Contraction, Dim, ceil_div
 

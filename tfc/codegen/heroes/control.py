@@ -22,7 +22,7 @@ from tfc.codegen.heroes.scatter import copy_operand
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import CANCELLED, Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.ir.walk import all_functions
 from tfc.prims.control import CONTROL, invariants, updates_of

@@ -16,7 +16,7 @@ from tfc.codegen.heroes.ranges import Range, part_range, unravel, value_of
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import MEMORY, Packet
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 from tfc.ir.core import Op
 from tfc.prims.channel_plan import channel_plan
 from tfc.prims.conv_plan import WindowPlan, by_channel, window_plan

@@ -20,7 +20,7 @@ from tfc.codegen.heroes.slices import sums_of, write_sums
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V
+from tfc.codegen.values import V
 from tfc.ir.core import Op, Value
 from tfc.prims.channel_plan import CHANNELS, channel_plan
 from tfc.prims.conv_plan import FilterPlan, by_channel, conv_grad_filter_plan

@@ -10,7 +10,7 @@ from tfc.codegen.heroes.slices import sums_of, write_sums
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V
+from tfc.codegen.values import V
 from tfc.ir.core import Op
 from tfc.prims.contract_plan import op_split
 from tfc.prims.loop_nest import dot_contraction

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tfc.base import dtypes
 from tfc.codegen.packets import MEMORY
-from tfc.codegen.text import Text, V, i64
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, i64
 from tfc.prims.conv_plan import Padded
 
 

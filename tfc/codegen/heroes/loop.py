@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 
 TILE = 16  # positions side by side in a tile: one cache line of float32
 

@@ -13,7 +13,8 @@ from tfc.base import dtypes
 from tfc.base.records import dataclass
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.packets import MEMORY, REGISTER
-from tfc.codegen.text import Loop, V, const, i64, suffix, vec
+from tfc.codegen.text import Loop
+from tfc.codegen.values import V, const, i64, suffix, vec
 
 UNROLLED = 160  # at most this many multiply-adds in a fully unrolled inner loop
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from tfc.codegen.emitter import Emitter
 from tfc.codegen.heroes.micro import Side, Step, load_packet, turns
 from tfc.codegen.packets import REGISTER
-from tfc.codegen.text import V, i64, lanes_of, vector_const
+from tfc.codegen.values import V, i64, lanes_of, vector_const
 from tfc.prims.contract_plan import FAR_BYTES
 
 STAGED = 64  # inner steps copied at a time when columns lie far apart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfc.base import dtypes
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 
 
 class Sort:

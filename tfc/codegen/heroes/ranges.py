@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfc.codegen.text import Text, V, i64
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, i64
 
 Range = tuple[V | int, V | int]
 

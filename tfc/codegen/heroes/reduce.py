@@ -18,7 +18,7 @@ from tfc.codegen.index import Index, row_major
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.spaces import Probe, merged_axes, probe_axes
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 from tfc.ir.core import Op, Value
 from tfc.prims.reduce_plan import accumulator, reductions
 from tfc.prims.reduction import identity

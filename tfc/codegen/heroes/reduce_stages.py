@@ -10,7 +10,7 @@ from tfc.codegen.heroes.loop import nest, outer_loops, result_nest
 from tfc.codegen.heroes.reduce import Reduction, States, neutral
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel, chunk_step
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 from tfc.ir.core import Op, Type
 from tfc.prims.reduce_plan import accumulator, partial_offsets, reductions, uses_partials
 

@@ -9,7 +9,8 @@ from tfc.codegen.emitter import Buffer
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel, attributes
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import Text, V, const, element_of, i64, lanes_of, vec, vector_const
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, element_of, i64, lanes_of, vec, vector_const
 from tfc.runtime.rng import RESERVED
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)

@@ -15,7 +15,7 @@ from tfc.codegen.index import Index, row_major
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import MEMORY, Packet
 from tfc.codegen.spaces import Probe, merged_axes, probe_axes
-from tfc.codegen.text import const
+from tfc.codegen.values import const
 from tfc.ir.core import Type, Value
 from tfc.prims.row_plan import RowPass, row_plan
 

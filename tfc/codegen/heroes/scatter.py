@@ -12,7 +12,7 @@ from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.loop import nest
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 from tfc.ir.core import Value
 
 

@@ -18,7 +18,7 @@ from tfc.codegen.heroes.reduce import Reduction, States
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import const, i64
+from tfc.codegen.values import const, i64
 from tfc.ir.core import Op, Value
 from tfc.prims.reduce_plan import accumulator
 from tfc.prims.row_plan import PACKET, RowPlan

@@ -7,7 +7,7 @@ from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.loop import result_nest
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.text import V
+from tfc.codegen.values import V
 from tfc.ir.core import Type
 from tfc.prims.contract_plan import Split
 

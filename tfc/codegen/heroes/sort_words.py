@@ -9,7 +9,7 @@ from tfc.codegen.heroes.positions import Sort
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet, bits_of, is_signed
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Op, Type
 
 DIGIT, DIGITS = 256, 4  # values of a digit of a key, and how many digits it has

@@ -15,7 +15,7 @@ from tfc.codegen.heroes.ranges import Range, value_of
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V, const, i64
+from tfc.codegen.values import V, const, i64
 
 Split = Callable[[Sequence[Index]], tuple[Index, ...]]
 

@@ -16,7 +16,7 @@ from tfc.base import dtypes
 from tfc.base.target import ALIGNMENT
 from tfc.codegen.emitter import Buffer
 from tfc.codegen.kernels import Kernel
-from tfc.codegen.text import V, i64
+from tfc.codegen.values import V, i64
 from tfc.prims.kernel_info import pieces_of
 
 

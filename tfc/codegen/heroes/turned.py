@@ -13,7 +13,7 @@ from tfc.codegen.emitter import Emitter
 from tfc.codegen.heroes.pack import turned
 from tfc.codegen.index import Index
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import V, const, element_of, i64, vector_const
+from tfc.codegen.values import V, const, element_of, i64, vector_const
 
 Give = Callable[[tuple[Index, ...], Packet], None]
 

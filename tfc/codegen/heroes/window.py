@@ -18,7 +18,8 @@ from tfc.codegen.heroes.loop import nest
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.text import Text, V, const, i64, vec
+from tfc.codegen.text import Text
+from tfc.codegen.values import V, const, i64, vec
 from tfc.ir.core import Op, Value
 from tfc.prims.reduction import NEAR, has_tiles
 
