@@ -127,3 +127,20 @@ def test_gradients_need_what_their_own_results_need(session):
     session.run([dc, d], {g: 2.0, x: 1.0})
     assert session.run(v) == 4.0
     assert tf.gradients(a, x) == [None] and tf.gradients(c, x) == [None]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_op_of_a_branch_waits_for_a_loop_outside(session, known):
+    v, p = tf.Variable(0.0), tf.placeholder_with_default(True, [])
+    loop = tf.while_loop(
+        lambda i: i < 3, lambda i: i + tf.cast(v.assign_add(1.0) > 0.0, tf.int32), [0]
+    )
+
+    def late():
+        with tf.control_dependencies([loop]):
+            return tf.constant(2.0)
+
+    result = tf.cond(tf.constant(True) if known else p, late, lambda: tf.constant(0.0))
+    session.run(tf.global_variables_initializer())
+    assert session.run(result) == 2.0
+    assert session.run(v) == 3.0

@@ -1,7 +1,7 @@
 """One LLVM function as text, under construction: instructions, scopes, loops.
 
 We write LLVM's assembly ourselves: it is faster to make than objects, and says exactly what will
-be compiled, so that kernels with equal text are one kernel. A `V` is an LLVM value with its type (`values.py`).
+be compiled, so that kernels with equal text are one kernel.
 
 A `Scope` is the body of a loop (or of the function). While a loop is open, code for an enclosing
 scope goes in front of the loop (its `pre` region), so whatever does not vary with a loop variable

@@ -101,9 +101,12 @@ class Needs:
             self._take_op(op)
 
     def _take_op(self, op: Any, outputs: Iterable[Any] | None = None) -> None:
-        """`op` is needed; of a loop or condition these outputs are, None: all."""
+        """`op` is needed; of a loop or condition these outputs are, None: all. What is not inside,
+        an op waits for with the owner of its region."""
+        if not self._inside(op):
+            return
         if "_regions" not in op._attrs:
-            if op not in self._ops and self._inside(op):
+            if op not in self._ops:
                 self._ops.add(op)
                 self._stack.append(op)
             return
