@@ -253,7 +253,7 @@ def test_mistakes():
         cells.BasicRNNCell(4)(x, tf.ones([2, 4]))
     with pytest.raises(ValueError, match=r"MatMul"):
         cells.BasicRNNCell(4)(x, tf.ones([3, 5]))
-    with pytest.raises(ValueError, match="Unknown activation function: 'steep'"):
+    with pytest.raises(ValueError, match="Unknown activation function:steep"):
         cells.BasicRNNCell(4, activation="steep")
     with pytest.raises(ValueError, match="Could not interpret activation function"):
         cells.GRUCell(4, activation=3)
@@ -322,3 +322,18 @@ def test_lstm_in_shards(session):
     kernel, _, small = tf.global_variables()[6:]
     session.run([tf.assign(kernel, parts), tf.assign(small, projection)])
     np.testing.assert_allclose(*session.run([y, other]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "deviation"),
+    [("random_normal", 0.05), ("uniform", 0.05 / 3**0.5), ("orthogonal", 128**-0.5)],
+)
+def test_initializers_by_name_are_those_of_layers(name: str, deviation: float) -> None:
+    tf.set_random_seed(1)
+    cell = cells.GRUCell(64, kernel_initializer=name)
+    cell(tf.zeros([2, 64]), tf.zeros([2, 64]))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        kernel = session.run(cell.weights[0])
+    assert kernel.shape == (128, 128)
+    np.testing.assert_allclose(np.std(kernel), deviation, rtol=0.05)

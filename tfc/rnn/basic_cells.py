@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfc.layers.identifiers import initializer_of
 from tfc.layers.input_spec import InputSpec
 from tfc.ops.array_ops import concat, split
 from tfc.ops.init_ops import Constant, Zeros
@@ -15,7 +16,6 @@ from tfc.rnn.cell import (
     activation_of,
     check_dtype,
     check_inputs_dtypes,
-    initializer_of,
     known_depth,
 )
 

@@ -10,10 +10,10 @@ from tfc.framework.graph import convert_to_tensor, name_scope
 from tfc.framework.tensor_util import constant_value, is_tensor
 from tfc.framework.variable_lists import trainable_variables
 from tfc.framework.variable_scope import get_variable_scope, variable_scope
+from tfc.layers import identifiers
 from tfc.layers.base import Layer, last_dim
-from tfc.ops import init_ops, nn_functions, unary_api
-from tfc.ops.array_ops import identity, shape
-from tfc.ops.clip_ops import clip_by_value
+from tfc.ops import unary_api
+from tfc.ops.array_ops import shape
 from tfc.rnn.shapes import zeros_of
 
 
@@ -151,60 +151,16 @@ def known_depth(input_shape: Any) -> int:
     return depth
 
 
-def _hard_sigmoid(x: Any) -> Any:
-    return clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
-
-
-_ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    "elu": nn_functions.elu,
-    "exponential": unary_api.exp,
-    "hard_sigmoid": _hard_sigmoid,
-    "linear": identity,
-    "relu": nn_functions.relu,
-    "selu": nn_functions.selu,
-    "sigmoid": unary_api.sigmoid,
-    "softmax": nn_functions.softmax,
-    "softplus": nn_functions.softplus,
-    "softsign": nn_functions.softsign,
-    "tanh": unary_api.tanh,
-}
-_INITIALIZERS: dict[str, Callable[..., Any]] = {
-    "constant": init_ops.Constant,
-    "glorot_normal": init_ops.GlorotNormal,
-    "glorot_uniform": init_ops.GlorotUniform,
-    "he_normal": init_ops.he_normal,
-    "he_uniform": init_ops.he_uniform,
-    "identity": init_ops.Identity,
-    "lecun_normal": init_ops.lecun_normal,
-    "lecun_uniform": init_ops.lecun_uniform,
-    "ones": init_ops.Ones,
-    "random_normal": init_ops.RandomNormal,
-    "random_uniform": init_ops.RandomUniform,
-    "truncated_normal": init_ops.TruncatedNormal,
-    "zeros": init_ops.Zeros,
-}
-
-
 def activation_of(given: Any) -> Callable[..., Any]:
-    """A function, a function by its name, or tanh."""
+    """A function, a function by the name that layers know it by, or tanh.
+
+    Raises:
+      ValueError: neither function nor a known name.
+    """
     if not given:
         return unary_api.tanh
-    return _named(given, _ACTIVATIONS, "activation function")
-
-
-def initializer_of(given: Any) -> Any:
-    """An initializer, or one by its name."""
-    if not isinstance(given, str):
-        return given
-    return _named(given, _INITIALIZERS, "initializer")()
-
-
-def _named(given: Any, table: dict[str, Callable[..., Any]], what: str) -> Callable[..., Any]:
-    if isinstance(given, str):
-        if given not in table:
-            raise ValueError(f"Unknown {what}: {given!r}; known are {sorted(table)}")
-        return table[given]
-    if not callable(given):
-        raise ValueError(f"Could not interpret {what} identifier: {given!r}")
-    function: Callable[..., Any] = given
-    return function
+    if not (isinstance(given, str) or callable(given)):
+        raise ValueError(f"Could not interpret activation function identifier: {given!r}")
+    found = identifiers.activation_of(given)
+    assert found is not None
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfc.base import dtypes
 from tfc.framework.partitioned import fixed_size_partitioner
+from tfc.layers.identifiers import initializer_of
 from tfc.layers.input_spec import InputSpec
 from tfc.ops.array_ops import concat, constant, slice_, split
 from tfc.ops.clip_ops import clip_by_value
@@ -20,7 +21,6 @@ from tfc.rnn.cell import (
     activation_of,
     check_dtype,
     check_inputs_dtypes,
-    initializer_of,
     known_depth,
 )
 
