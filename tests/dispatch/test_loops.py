@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -14,6 +16,7 @@ import pytest
 import tfc as tf
 from tests.dispatch.common import known, native_runs
 from tests.test_interrupt import SOON, run
+from tfc.runtime import python_abi
 
 LONG = 10**15
 PROGRAM = """
@@ -85,6 +88,24 @@ def test_a_handler_that_closes_the_session() -> None:
             print(error, soon())
     """
     assert run(PROGRAM + program) == "True\nAttempted to use a closed Session. True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell what is mapped")
+def test_the_place_of_the_wakeup_fd_is_found() -> None:
+    pipes = [os.pipe() for _ in range(2)]
+    ends = [end for _, end in pipes]
+    for end in ends:
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(-1)
+    try:
+        cell = ctypes.c_int32.from_address(python_abi.wakeup_fd_cell([*ends, *ends]))
+        for fd in (ends[0], -1, ends[1]):
+            signal.set_wakeup_fd(fd)
+            assert cell.value == fd
+    finally:
+        signal.set_wakeup_fd(before)
+        for end in (end for pipe in pipes for end in pipe):
+            os.close(end)
 
 
 def test_the_wakeup_fd_of_others_is_left_to_them() -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import socket
 import threading
 import time
 import weakref
@@ -80,6 +79,8 @@ class CallsInFlight:
             self._lent = [*known, weakref.ref(lent)]
         if self._closed:
             lent.stop.set()
+        if threading.current_thread() is threading.main_thread():
+            _watch().find_cell()
 
     def run(
         self,
@@ -143,15 +144,15 @@ class _Watch:
     """The thread that reads the wakeup fd, and the call that it may stop."""
 
     def __init__(self) -> None:
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
         self._call: NativeCall | None = None
-        self._only_sigint = False
+        self._only_sigint = self._cell_sought = False
         self._other = -1  # the fd of another library, which hears of each signal from us
         threading.Thread(target=self._read, name="tfc signals", daemon=True).start()
-        self._arguments = (self._writer.fileno(),), {"warn_on_full_buffer": False}
+        self._arguments = (self._writer,), {"warn_on_full_buffer": False}
         _record[Watch.ARGS], _record[Watch.KEYWORDS] = map(id, self._arguments)
-        _record[Watch.FD] = self._writer.fileno()
+        _record[Watch.FD] = self._writer
 
     def run(
         self,
@@ -162,9 +163,8 @@ class _Watch:
         threads: int,
     ) -> None:
         """Call `executable`, stopped by `call` when a signal arrives; from the main thread."""
-        mine = self._writer.fileno()
-        before = signal.set_wakeup_fd(mine, warn_on_full_buffer=False)
-        if before != mine:
+        before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        if before != self._writer:
             self._other = before
         self._call, self._only_sigint = call, only_sigint
         try:
@@ -174,8 +174,21 @@ class _Watch:
             if self._other != -1:  # else ours stays, and is not heeded
                 signal.set_wakeup_fd(self._other)
 
+    def find_cell(self) -> None:
+        """Let native dispatch see by itself whether signals are written to our fd."""
+        if self._cell_sought:
+            return
+        self._cell_sought = True
+        before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        if before != self._writer:
+            self._other = before
+        twin = os.dup(self._writer)
+        _record[Watch.CELL] = python_abi.wakeup_fd_cell([self._writer, twin, self._writer, twin])
+        signal.set_wakeup_fd(before, warn_on_full_buffer=before != self._writer)
+        os.close(twin)
+
     def _read(self) -> None:
-        while arrived := self._reader.recv(64):
+        while arrived := os.read(self._reader, 64):
             call = self._call
             if call is not None and (signal.SIGINT in arrived or not self._only_sigint):
                 call.stop("signal")
@@ -190,10 +203,10 @@ class _Watch:
         """In a forked child: what is written here would be read in the parent."""
         _record[Watch.ARGS] = _record[Watch.RUNNING] = 0
         now = signal.set_wakeup_fd(-1)
-        if now not in (-1, self._writer.fileno()):
+        if now not in (-1, self._writer):
             signal.set_wakeup_fd(now)
-        self._reader.close()
-        self._writer.close()
+        os.close(self._reader)
+        os.close(self._writer)
 
 
 _watches: list[_Watch] = []

@@ -15,6 +15,7 @@ import importlib
 import signal
 import sys
 import sysconfig
+from collections.abc import Sequence
 from typing import Any
 
 import ml_dtypes
@@ -120,6 +121,51 @@ def new_method(owner: type, definition: MethodDef) -> Any:
     prototype = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
     make = prototype(("PyDescr_NewMethod", ctypes.pythonapi))
     return make(owner, ctypes.addressof(definition))
+
+
+def wakeup_fd_cell(fds: Sequence[int]) -> int:
+    """Address of the i32 that holds what `signal.set_wakeup_fd` was told last, or 0 if it is not
+    found. Only for reading; asking that function instead takes two calls of the system.
+
+    It is found by trial: the one place among the interpreter's variables that follows as each of
+    `fds` is set in turn. For the main thread; afterwards the last of them is set.
+    """
+    places: list[int] | None = None
+    for fd in fds:
+        signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+        if places is None:
+            places = [
+                low + 4 * int(k)
+                for low, high in _variables_of_interpreter()
+                for k in np.flatnonzero(_ints(low, (high - low) // 4) == fd)
+            ]
+        places = [place for place in places if _ints(place, 1)[0] == fd]
+    return places[0] if places is not None and len(places) == 1 else 0
+
+
+def _ints(address: int, count: int) -> Any:
+    return np.ctypeslib.as_array((ctypes.c_int32 * count).from_address(address))
+
+
+def _variables_of_interpreter() -> list[tuple[int, int]]:
+    """Where what the interpreter may write is mapped from its file, and what follows at once: its
+    variables without initial values. Empty where the system does not tell."""
+    try:
+        with open("/proc/self/maps") as file:
+            lines = [line.rstrip().split(maxsplit=5) for line in file]
+    except OSError:
+        return []
+    code, name, found, after = symbols()["PyErr_CheckSignals"], "", [], 0
+    maps = [([int(end, 16) for end in line[0].split("-")], line) for line in lines]
+    for (low, high), line in maps:
+        if low <= code < high:
+            name = line[-1]
+    for (low, high), line in maps:
+        if line[-1] == name or (len(line) == 5 and low == after):  # 5: without a file
+            after = high
+            if line[1].startswith("rw"):
+                found.append((low, high))
+    return found
 
 
 def _address(function: Any) -> int:

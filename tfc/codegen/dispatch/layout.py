@@ -95,6 +95,7 @@ class Watch(_Fields):
     ARGS = auto()  # objects: of `signal.set_wakeup_fd`, for an fd that somebody reads; or 0
     KEYWORDS = auto()
     FD = auto()  # the number
+    CELL = auto()  # address of the i32 where the interpreter keeps the wakeup fd, or 0
     RUNNING = auto()  # address of the stop flag of the call in flight, or 0
 
 

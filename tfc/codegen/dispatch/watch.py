@@ -70,11 +70,14 @@ def listen(c: Code, watch: V) -> V:
     """Make our fd the wakeup fd. False if there is none, or if another library has its own."""
     args, keywords = c.get(watch, Watch.ARGS, "ptr"), c.get(watch, Watch.KEYWORDS, "ptr")
     c.leave(c.same(args, NULL), NO)
+    cell, mine = c.get(watch, Watch.CELL, "ptr"), c.get(watch, Watch.FD)
+    with c.when(c.differ(cell, NULL)):
+        c.leave(c.same(c.cast("sext", c.load("i32", cell, 4), "i64"), mine), YES)
     before = c.call("ptr", "PyObject_Call", py("set_wakeup_fd"), args, keywords)
     with c.when(c.same(before, NULL), NO):
         c.call("void", "PyErr_Clear")
     number = c.call("i64", "PyLong_AsLongLongAndOverflow", before, c.alloca("i32", 4))
-    free = c.either(c.same(number, -1), c.same(number, c.get(watch, Watch.FD)))
+    free = c.either(c.same(number, -1), c.same(number, mine))
     with c.when(c.op("xor", free, YES)):
         c.drop(c.call("ptr", "PyObject_CallOneArg", py("set_wakeup_fd"), before))
         c.call("void", "PyErr_Clear")
