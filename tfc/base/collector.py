@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+_set_aside = 0  # how many objects the collector leaves alone, until it looks at everything
 
 
 @contextmanager
@@ -21,3 +25,31 @@ def no_collections() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+@contextmanager
+def kept_to_the_end() -> Iterator[None]:
+    """A stretch of work, such as imports, whose objects last as long as the process.
+
+    They are set aside: small collections do not pass them on from generation to generation, and
+    the end of the process, which walks all objects three times, does not look for garbage in them,
+    nor in what was there before. The next full collection of the running program sees all of it
+    again, so nothing is lost for good. Where the program has set objects aside, nothing is done.
+    """
+    global _set_aside
+    with no_collections():
+        yield
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
+            _set_aside = gc.get_freeze_count()
+            gc.callbacks.append(_at_collection)
+
+
+def _at_collection(phase: str, info: dict[str, Any]) -> None:
+    """Takes back what was set aside before a full collection, unless the program has set more aside
+    since. Stays in the list of callbacks, which Python goes through just now."""
+    global _set_aside
+    if _set_aside and phase == "start" and info["generation"] == 2 and not sys.is_finalizing():
+        if gc.get_freeze_count() <= _set_aside:
+            gc.unfreeze()
+        _set_aside = 0
