@@ -16,6 +16,7 @@ from tfc.framework.opdef import ANY, OpDef, apply, public_name
 from tfc.ir.core import Value
 from tfc.ops import complex_math, const_ops, shape_rules
 from tfc.ops.common import define, define_binary, define_unary, no_gradient, same_shape
+from tfc.ops.found_places import true_places
 from tfc.ops.lowering import invalid, is_complex
 
 EQUALITY_TYPES = (*NUMBERS, "i1", "str")
@@ -173,7 +174,7 @@ class Where(OpDef, sig="Where(input: T) -> index: int64", T=(*NUMBERS, "i1")):
     grad = no_gradient
 
     def host(input: np.ndarray) -> np.ndarray:
-        return np.argwhere(input).astype(np.int64)
+        return true_places(input)
 
 
 # ---- the Python API

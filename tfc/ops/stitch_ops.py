@@ -13,7 +13,7 @@ from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor
 from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Type, Value
-from tfc.ops import reduction_ops, scan_ops, shape_ops, shape_rules
+from tfc.ops import found_places, reduction_ops, scan_ops, shape_ops, shape_rules
 from tfc.ops.distinct_values import distinct_values
 from tfc.ops.lowering import invalid
 
@@ -122,19 +122,16 @@ class DynamicPartition(
                 None, op, f"partitions{shown} = {partitions[place]} is not in "
                 f"[0, {num_partitions})",
             )  # fmt: skip
-        return [data[partitions == i] for i in range(num_partitions)]
+        rows = data.reshape(partitions.size, *data.shape[partitions.ndim :])
+        return found_places.parts(rows, partitions.reshape(-1), num_partitions)
 
 
 def _distinct(x: np.ndarray, out_idx: DType) -> tuple[np.ndarray, np.ndarray]:
     """The different elements in their order, and the place of each element's like among them."""
     if x.ndim != 1:
         raise errors.InvalidArgumentError(None, None, "unique expects a 1D vector.")
-    _values, first, inverse = np.unique(x, return_index=True, return_inverse=True, equal_nan=False)
-    order = np.argsort(first, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    index = place[inverse.reshape(-1)].astype(out_idx.as_numpy_dtype)
-    return x[first[order]], index
+    kept, rank = found_places.distinct(x)
+    return x.take(kept), rank.astype(out_idx.as_numpy_dtype, copy=False)
 
 
 class Unique(
