@@ -6,7 +6,7 @@ from typing import Any as _Any
 from tfc.base.collector import kept_to_the_end as _kept_to_the_end
 
 with _kept_to_the_end():
-    from tfc import nn, summary, train, version
+    from tfc import nn, train, version
     from tfc.base import compat, errors, logging, resource_loader
     from tfc.base.dtypes import (
         DType,
@@ -96,11 +96,8 @@ with _kept_to_the_end():
         variable_scope,
     )
     from tfc.framework.variables import Variable, VariableAggregation, VariableSynchronization
-    from tfc.io import graph_util, python_io
-    from tfc.io.import_graph import import_graph_def
     from tfc.io.protos import TOP_LEVEL as _MESSAGES
     from tfc.io.protos import message as _message
-    from tfc.io.tensor_values import make_ndarray, make_tensor_proto
     from tfc.ops import initializers
     from tfc.ops.array_ops import (
         boolean_mask,
@@ -236,7 +233,6 @@ with _kept_to_the_end():
     )
     from tfc.ops.functional_ops import foldl, foldr, map_fn, scan
     from tfc.ops.hessians import hessians
-    from tfc.ops.image.patch_ops import extract_image_patches
     from tfc.ops.init_ops import (
         constant_initializer,
         glorot_normal_initializer,
@@ -250,47 +246,9 @@ with _kept_to_the_end():
         variance_scaling_initializer,
         zeros_initializer,
     )
-    from tfc.ops.linalg.decomposition_ops import (
-        cholesky,
-        cholesky_solve,
-        qr,
-        self_adjoint_eig,
-        self_adjoint_eigvals,
-        svd,
-    )
-    from tfc.ops.linalg.diagonal_ops import matrix_diag, matrix_diag_part, matrix_set_diag
-    from tfc.ops.linalg.einsum_ops import einsum
-    from tfc.ops.linalg.function_ops import sqrtm as matrix_square_root
-    from tfc.ops.linalg.least_squares import matrix_solve_ls
-    from tfc.ops.linalg.solve_ops import (
-        matrix_determinant,
-        matrix_inverse,
-        matrix_solve,
-        matrix_triangular_solve,
-    )
-    from tfc.ops.linalg.tensordot import tensordot
     from tfc.ops.matmul_ops import matmul
-    from tfc.ops.names import (
-        bitwise,
-        debugging,
-        dtypes,
-        image,
-        linalg,
-        manip,
-        math,
-        quantization,
-        queue,
-        random,
-        raw_ops,
-        sets,
-        signal,
-        sparse,
-        spectral,
-        strings,
-        user_ops,
-    )
     from tfc.ops.names.core import *
-    from tfc.ops.names.top import *
+    from tfc.ops.names.later import LATER as _NAMES
     from tfc.ops.norm_ops import norm, random_crop, trace
     from tfc.ops.random_ops import (
         multinomial,
@@ -324,8 +282,6 @@ with _kept_to_the_end():
         sequence_mask,
         sort,
     )
-    from tfc.ops.sampling.gamma import random_gamma
-    from tfc.ops.sampling.poisson import random_poisson
     from tfc.ops.scan_ops import (
         arg_max,
         arg_min,
@@ -364,7 +320,6 @@ with _kept_to_the_end():
         unsorted_segment_sqrt_n,
         unsorted_segment_sum,
     )
-    from tfc.ops.signal.fft_ops import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
     from tfc.ops.space_ops import (
         batch_to_space,
         batch_to_space_nd,
@@ -374,15 +329,6 @@ with _kept_to_the_end():
         space_to_batch_nd,
         space_to_depth,
     )
-    from tfc.ops.sparse_segment_ops import (
-        sparse_segment_mean,
-        sparse_segment_sqrt_n,
-        sparse_segment_sum,
-    )
-    from tfc.ops.special.beta_integral import betainc
-    from tfc.ops.special.functions import lbeta
-    from tfc.ops.special.gamma_integral import igamma, igammac
-    from tfc.ops.special.zeta import polygamma, zeta
     from tfc.ops.state_ops import assign, assign_add, assign_sub, count_up_to
     from tfc.ops.stitch_ops import (
         dynamic_partition,
@@ -466,21 +412,32 @@ with _kept_to_the_end():
 newaxis = None
 
 _LATER = {
+    **_NAMES,
     "contrib": "tfc.contrib",
     "data": "tfc.data",
     "examples": "tfc.examples",
+    "graph_util": "tfc.io.graph_util",
+    "import_graph_def": "tfc.io.import_graph:import_graph_def",
+    "io": "tfc.io",
     "layers": "tfc.layers",
     "losses": "tfc.losses",
+    "make_ndarray": "tfc.io.tensor_values:make_ndarray",
+    "make_tensor_proto": "tfc.io.tensor_values:make_tensor_proto",
     "metrics": "tfc.metrics",
+    "python_io": "tfc.io.python_io",
+    "summary": "tfc.summary",
     "test": "tfc.testing",
 }
 if _TYPE_CHECKING:
-    from tfc import contrib, data, examples, layers, losses, metrics
+    from tfc import contrib, data, examples, io, layers, losses, metrics, summary
+    from tfc.io import graph_util, python_io
+    from tfc.io.import_graph import import_graph_def
+    from tfc.io.tensor_values import make_ndarray, make_tensor_proto
+    from tfc.ops.names.top import *
 
 
 def __getattr__(name: str) -> _Any:
-    """What `import tfc` does not load: namespaces that programs may do without, and the protocol
-    messages."""
+    """What `import tfc` does not load: what programs may do without, and the protocol messages."""
     if name in _MESSAGES:
         return _message(name)
     if name in _LATER:

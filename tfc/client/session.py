@@ -35,7 +35,6 @@ from tfc.client.feeds import feed_arrays, feed_entries
 from tfc.client.fetches import Fetches, fetch_key, flat_form
 from tfc.client.interrupt import session_is_closed
 from tfc.client.loop_plan import LoopFeeds, LoopPlan, stops_of
-from tfc.client.pipeline import Pipeline, PipelineRun
 from tfc.client.plan import Plan
 from tfc.client.run_loop import LoopResult, LoopRun, drive
 from tfc.client.runtime import Runtime, Statistics, pass_options
@@ -283,6 +282,8 @@ class BaseSession:
           ValueError, TypeError: arguments that do not fit.
           tf.errors.UnimplementedError: the step is not one native function; the message says why.
         """
+        from tfc.client.pipeline import Pipeline, PipelineRun
+
         self._check_open()
         steps, every = _positive("steps", steps), _positive("every", every)
         fetched = self._fetches_of(fetches)

@@ -44,7 +44,7 @@ def _register(name: str, function: GradientFunction | None) -> None:
             f"Registering two gradient with name '{name}'! (Previous registration was in "
             f"{_registered[name][1]})"
         )
-    defn = opdef.all_opdefs().get(name)
+    defn = opdef.find(name)
     if defn is not None and defn.grad is not None:
         raise KeyError(
             f"Registering two gradient with name '{name}'! (The op itself defines one; use "
@@ -66,7 +66,7 @@ def get_gradient_function(op: Operation) -> GradientFunction | None:
     name = op._attrs.get("_gradient_op_type", op.type)
     if name in _registered:
         return _registered[name][0]
-    defn = op.defn if name == op.type else opdef.all_opdefs().get(name)
+    defn = op.defn if name == op.type else opdef.find(name)
     if defn is None or defn.grad is None:
         raise LookupError(f"gradient registry has no entry for: {name}")
     rule: GradientFunction = defn.grad

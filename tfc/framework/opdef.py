@@ -19,8 +19,9 @@ import functools
 import inspect
 import re
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,6 +41,7 @@ ANY = (*dtypes.NUMBERS, "i1", "str", "resource", "variant")
 MOST_OUTPUTS = 1 << 20  # of an op
 
 _REGISTRY: dict[str, type[OpDef]] = {}
+_LATER: dict[str, str] = {}  # op -> module, of ops that are defined when they are asked for
 _HOST_DTYPES = ("str", "resource", "variant")
 
 
@@ -248,14 +250,28 @@ def call_rule(rule: Callable[..., Any], op: Operation, operands: Sequence[Any], 
 
 def lookup(name: str) -> type[OpDef]:
     """The definition called `name`. Raises ValueError if there is none."""
-    defn = _REGISTRY.get(name)
+    defn = _REGISTRY.get(name) or find(name)
     if defn is None:
         raise ValueError(f"Op type not registered '{name}'")
     return defn
 
 
+def find(name: str) -> type[OpDef] | None:
+    """The definition called `name`, None if there is none. Loads the module that has it."""
+    if name not in _REGISTRY and name in _LATER:
+        import_module(_LATER[name])
+    return _REGISTRY.get(name)
+
+
+def load_later(modules: Mapping[str, str]) -> None:
+    """Say which modules define ops that are not defined yet: names of modules, by op."""
+    _LATER.update(modules)
+
+
 def all_opdefs() -> dict[str, type[OpDef]]:
     """Every definition by name."""
+    for module in set(_LATER.values()):
+        import_module(module)
     return dict(_REGISTRY)
 
 

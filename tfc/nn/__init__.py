@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from tfc.base.later import later as _later
+from tfc.base.later import table as _table
 from tfc.ops.nn import *
 
 _LATER = {
@@ -14,8 +15,42 @@ _LATER = {
     "static_bidirectional_rnn": "tfc.rnn.static:static_bidirectional_rnn",
     "static_rnn": "tfc.rnn.static:static_rnn",
     "static_state_saving_rnn": "tfc.rnn.static:static_state_saving_rnn",
+    **_table("""
+tfc.ops.ctc.decoders: ctc_beam_search_decoder ctc_beam_search_decoder_v2 ctc_greedy_decoder
+tfc.ops.ctc.dense: collapse_repeated ctc_loss_v2 ctc_unique_labels
+tfc.ops.ctc.loss: ctc_loss
+tfc.ops.sampling.candidates: all_candidate_sampler compute_accidental_hits
+  fixed_unigram_candidate_sampler learned_unigram_candidate_sampler log_uniform_candidate_sampler
+  uniform_candidate_sampler
+tfc.ops.sampling.losses: nce_loss sampled_softmax_loss
+"""),
 }
 if _TYPE_CHECKING:
+    from tfc.ops.ctc.decoders import (
+        ctc_beam_search_decoder,
+        ctc_beam_search_decoder_v2,
+        ctc_greedy_decoder,
+    )
+    from tfc.ops.ctc.dense import (
+        collapse_repeated,
+        ctc_loss_v2,
+        ctc_unique_labels,
+    )
+    from tfc.ops.ctc.loss import (
+        ctc_loss,
+    )
+    from tfc.ops.sampling.candidates import (
+        all_candidate_sampler,
+        compute_accidental_hits,
+        fixed_unigram_candidate_sampler,
+        learned_unigram_candidate_sampler,
+        log_uniform_candidate_sampler,
+        uniform_candidate_sampler,
+    )
+    from tfc.ops.sampling.losses import (
+        nce_loss,
+        sampled_softmax_loss,
+    )
     from tfc.rnn import rnn_cell
     from tfc.rnn.dynamic import bidirectional_dynamic_rnn, dynamic_rnn
     from tfc.rnn.raw import raw_rnn
@@ -23,7 +58,7 @@ if _TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> _Any:
-    """Recurrent networks, which `import tfc` does not load."""
+    """Recurrent networks and sampled losses, which `import tfc` does not load."""
     return _later("tfc.nn", name, _LATER)
 
 

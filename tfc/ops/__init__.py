@@ -1,6 +1,8 @@
-"""TensorFlow's ops. Importing this package defines them all, and puts the operators on Tensor."""
+"""TensorFlow's ops. Importing this package defines those that most programs use and says where the
+others are, and puts the operators on Tensor."""
 
 from tfc.framework.graph import Tensor
+from tfc.framework.opdef import load_later
 from tfc.framework.partitioned import PartitionedVariable
 from tfc.framework.variables import Variable
 from tfc.ops import (
@@ -18,22 +20,17 @@ from tfc.ops import (
     control_ops,
     conv_ops,
     count_ops,
-    ctc,
     custom_gradient,
-    datasets,
     diag_ops,
     dilation_ops,
-    examples,
     fake_quant_ops,
     fractional_pool_ops,
     gather_ops,
     identity_ops,
-    image,
     index_ops,
     init_ops,
     initializers,
     join_ops,
-    linalg,
     math_ops,
     matmul_ops,
     nn,
@@ -42,30 +39,23 @@ from tfc.ops import (
     pool_ops,
     print_ops,
     quantize_ops,
-    queues,
     random_ops,
     reduction_ops,
     region_ops,
     residual_ops,
     reverse_ops,
-    sampling,
     scan_ops,
     scatter_ops,
     script_ops,
     segment_ops,
     shape_ops,
-    signal,
     slice_ops,
     space_ops,
-    sparse,
     sparse_segment_ops,
-    special,
     split_ops,
     state_ops,
     stitch_ops,
-    strings,
     sum_ops,
-    summary_ops,
     tensor_array_ops,
     training_ops,
     unary_ops,
@@ -74,12 +64,15 @@ from tfc.ops import (
     weight_ops,
     xent_ops,
 )
+from tfc.ops.later import LATER
+from tfc.ops.sparse import cwise_ops  # operators of SparseTensor
 
 
 def _getitem_of_parts(variable: PartitionedVariable, key: object) -> Tensor:
     return array_ops.getitem(variable.as_tensor(), key)
 
 
+load_later(LATER)
 operators.install(Variable, PartitionedVariable)
 for owner, getitem in (
     (Tensor, array_ops.getitem),

@@ -16,7 +16,6 @@ from tfc.ops.const_ops import identity
 from tfc.ops.gather_ops import gather
 from tfc.ops.join_ops import concat
 from tfc.ops.shape_ops import expand_dims, reshape, shape, size
-from tfc.ops.sparse.functions import sparse_fill_empty_rows, sparse_reshape, sparse_retain
 
 
 def embedding_lookup(
@@ -185,6 +184,8 @@ def safe_embedding_lookup_sparse(
     Raises:
       ValueError: no table, or another combiner. TypeError: ids or weights are not sparse.
     """
+    from tfc.ops.sparse.functions import sparse_fill_empty_rows, sparse_reshape
+
     if isinstance(embedding_weights, (list, tuple, PartitionedVariable)):
         shards = list(embedding_weights)
     else:
@@ -225,6 +226,8 @@ def _kept(
     ids: SparseTensor, weights: SparseTensor | None, valid: Tensor
 ) -> tuple[SparseTensor, SparseTensor | None]:
     """Ids and weights where `valid` holds."""
+    from tfc.ops.sparse.functions import sparse_retain
+
     return (
         sparse_retain(ids, valid),
         None if weights is None else sparse_retain(weights, valid),

@@ -28,19 +28,6 @@ from tfc.ops.conv_ops import (
     conv2d_backprop_input,
     conv3d,
 )
-from tfc.ops.ctc.decoders import (
-    ctc_beam_search_decoder,
-    ctc_beam_search_decoder_v2,
-    ctc_greedy_decoder,
-)
-from tfc.ops.ctc.dense import (
-    collapse_repeated,
-    ctc_loss_v2,
-    ctc_unique_labels,
-)
-from tfc.ops.ctc.loss import (
-    ctc_loss,
-)
 from tfc.ops.dilation_ops import (
     dilation2d,
     erosion2d,
@@ -94,18 +81,6 @@ from tfc.ops.pool_functions import (
     max_pool3d,
     max_pool_v2,
 )
-from tfc.ops.sampling.candidates import (
-    all_candidate_sampler,
-    compute_accidental_hits,
-    fixed_unigram_candidate_sampler,
-    learned_unigram_candidate_sampler,
-    log_uniform_candidate_sampler,
-    uniform_candidate_sampler,
-)
-from tfc.ops.sampling.losses import (
-    nce_loss,
-    sampled_softmax_loss,
-)
 from tfc.ops.space_functions import (
     pool,
     with_space_to_batch,
@@ -142,7 +117,6 @@ depthwise_conv2d_backprop_filter = depthwise_conv2d_native_backprop_filter
 depthwise_conv2d_backprop_input = depthwise_conv2d_native_backprop_input
 
 __all__ = [
-    "all_candidate_sampler",
     "approx_max_k",
     "approx_min_k",
     "atrous_conv2d",
@@ -155,8 +129,6 @@ __all__ = [
     "batch_norm_with_global_normalization",
     "batch_normalization",
     "bias_add",
-    "collapse_repeated",
-    "compute_accidental_hits",
     "compute_average_loss",
     "conv1d",
     "conv1d_transpose",
@@ -171,12 +143,6 @@ __all__ = [
     "conv_transpose",
     "convolution",
     "crelu",
-    "ctc_beam_search_decoder",
-    "ctc_beam_search_decoder_v2",
-    "ctc_greedy_decoder",
-    "ctc_loss",
-    "ctc_loss_v2",
-    "ctc_unique_labels",
     "depth_to_space",
     "depthwise_conv2d",
     "depthwise_conv2d_backprop_filter",
@@ -190,7 +156,6 @@ __all__ = [
     "embedding_lookup",
     "embedding_lookup_sparse",
     "erosion2d",
-    "fixed_unigram_candidate_sampler",
     "fractional_avg_pool",
     "fractional_max_pool",
     "fused_batch_norm",
@@ -198,12 +163,10 @@ __all__ = [
     "l2_loss",
     "l2_normalize",
     "leaky_relu",
-    "learned_unigram_candidate_sampler",
     "local_response_normalization",
     "log_poisson_loss",
     "log_sigmoid",
     "log_softmax",
-    "log_uniform_candidate_sampler",
     "lrn",
     "max_pool",
     "max_pool1d",
@@ -212,14 +175,12 @@ __all__ = [
     "max_pool_v2",
     "max_pool_with_argmax",
     "moments",
-    "nce_loss",
     "normalize_moments",
     "pool",
     "relu",
     "relu6",
     "relu_layer",
     "safe_embedding_lookup_sparse",
-    "sampled_softmax_loss",
     "scale_regularization_loss",
     "selu",
     "separable_conv2d",
@@ -238,7 +199,6 @@ __all__ = [
     "swish",
     "tanh",
     "top_k",
-    "uniform_candidate_sampler",
     "weighted_cross_entropy_with_logits",
     "weighted_moments",
     "with_space_to_batch",

@@ -14,8 +14,6 @@ from tfc.ops.cast_ops import cast
 from tfc.ops.const_ops import constant
 from tfc.ops.control_ops import Assert, identity_with_dependencies
 from tfc.ops.join_ops import concat
-from tfc.ops.linalg.decomposition_ops import svd
-from tfc.ops.linalg.diagonal_ops import matrix_diag_part
 from tfc.ops.random_ops import random_uniform
 from tfc.ops.reduction_ops import keep, reduce_all, reduce_max, reduce_sum
 from tfc.ops.slice_ops import slice_
@@ -27,6 +25,8 @@ _AXES = "'axis' must be None, an integer, or a tuple of 2 unique integers"
 
 def trace(x: Any, name: str | None = None) -> Tensor:
     """The sum of the main diagonal of every matrix."""
+    from tfc.ops.linalg.diagonal_ops import matrix_diag_part
+
     with name_scope(name, "Trace", [x]) as scope:
         tensor = convert_to_tensor(x, name="x")
         return reduce_sum(matrix_diag_part(tensor), [-1], name=scope)
@@ -115,6 +115,8 @@ def _spectral(x: Tensor, axes: tuple[int, ...]) -> Tensor:
         # a default that could be replaced is not folded either.
         front = apply("PlaceholderWithDefault", constant(order), shape=[rank])
         back = apply("InvertPermutation", front)
+    from tfc.ops.linalg.decomposition_ops import svd
+
     values = svd(shape_ops.transpose(x, front), compute_uv=False)
     greatest = shape_ops.expand_dims(reduce_max(values, -1, True), -1)
     return shape_ops.transpose(greatest, back)

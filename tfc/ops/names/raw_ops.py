@@ -10,7 +10,7 @@ from tfc.framework import opdef
 
 def __getattr__(name: str) -> Callable[..., Any]:
     """The function of the op called `name`, made when it is asked for."""
-    if name not in opdef.all_opdefs():
+    if opdef.find(name) is None:
         raise AttributeError(f"module 'tensorflow.raw_ops' has no attribute {name!r}")
 
     def function(*, name: str | None = None, **arguments: Any) -> Any:
