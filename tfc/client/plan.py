@@ -33,6 +33,7 @@ from tfc.framework.regions import Region
 from tfc.ir.core import Type
 from tfc.passes.arrays import Elements
 from tfc.passes.distinct import distinct_among
+from tfc.passes.feed_views import Views
 from tfc.passes.lessons import Lessons
 from tfc.passes.live import Needs
 from tfc.passes.lower import Lowered, lower
@@ -64,6 +65,7 @@ class Stage:
     host_ops: list[Operation]  # run in this order after the function
     driven: dict[Operation, DrivenOp]  # those of them that have regions
     arrays: dict[Tensor, Elements | NotTaken]  # TensorArrays that its results are elements of
+    views: Views  # what its arguments are in other shapes
     rest: Branch | None
     offers: int = 0  # to native dispatch
 
@@ -85,6 +87,8 @@ class Stage:
             self._call(runtime, values)
 
     def run_host_ops(self, runtime: Runtime, values: Environment) -> None:
+        for tensor, (source, shape) in self.views.items():
+            values[tensor] = values[source].reshape(shape)
         for tensor, array in self.arrays.items():
             values[tensor] = object_array(tensor, array, values)
         for op in self.host_ops:
@@ -246,7 +250,7 @@ class Branch:
         touches = any(kind == "variable" for kind, _ in [*lowered.inputs, *lowered.outputs])
         exists = dict.fromkeys(self.tensors)
         exists.update(dict.fromkeys(o.what for o in outputs if not o.is_variable))
-        exists.update(dict.fromkeys(lowered.arrays))
+        exists.update(dict.fromkeys((*lowered.arrays, *lowered.views)))
         by_python = lowered.hosted.union(lowered.driven)
         by_python.update(op for op in lowered.waiting if self.plan.is_host(op))
         host_ops, rest = _runnable_host_ops(lowered.waiting, exists, by_python)
@@ -269,8 +273,9 @@ class Branch:
             known = {t: constants[t] for t in tensors if t in constants}
             branch = Branch(self.plan, rest, tensors, statics, lowered, known)
         return Stage(
-            executable, lowered.inputs, outputs, touches, host_ops, driven, lowered.arrays, branch
-        )
+            executable, lowered.inputs, outputs, touches, host_ops, driven, lowered.arrays,
+            lowered.views, branch,
+        )  # fmt: skip
 
 
 class Plan:

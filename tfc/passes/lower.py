@@ -30,6 +30,7 @@ from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Function, Type, Value
 from tfc.ir.walk import above
 from tfc.passes.arrays import Element, Elements, stacked
+from tfc.passes.feed_views import Views, without_views
 from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
@@ -80,6 +81,7 @@ class Lowered:
     versions: dict[Any, Versions]  # writes that each lowered op depends on
     written: dict[str, int]  # number of the last write to each variable
     arrays: dict[Any, Elements | NotTaken]  # what is asked for and no one value
+    views: Views  # waited for, and not among the outputs: available tensors in other shapes
 
 
 class Lowering(Builder):
@@ -254,7 +256,8 @@ def _lowered(
             build.inputs.append(("tensor", tensor))
             build.available[value] = tensor
     waiting, wanted = _lower_ops(build, ops, fetches)
-    outputs, results = _results_of(build, fetches, available, statics, waiting, wanted)
+    made = _results_of(build, fetches, available, statics, waiting, wanted)
+    outputs, results, views = without_views(build, *made, {*fetches}, waiting)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
     asked = _asked(fetches, waiting, wanted)
     donated = write_back(build, outputs, results)
@@ -272,6 +275,7 @@ def _lowered(
         build.versions,
         build.written,
         {t: v for t in asked if isinstance(v := build.values.get(t), Elements | NotTaken)},
+        views,
     )
 
 
