@@ -23,6 +23,7 @@ from tfc.base.target import ALIGNMENT, Target
 from tfc.cache import DiskCache, default_cache
 from tfc.codegen import module, native_rt
 from tfc.codegen.dispatch import layout
+from tfc.codegen.kept import Kept
 from tfc.codegen.target import host
 from tfc.ir.core import Function, Op
 from tfc.ir.walk import all_functions
@@ -151,6 +152,11 @@ class Executable:
         self._entry = prototype(self.code.address)
 
     @property
+    def kept(self) -> list[Kept]:
+        """The panels that it keeps between runs; records of them follow the results."""
+        return self.code.layout.kept
+
+    @property
     def function(self) -> Function:
         """As the pipeline left it."""
         return self.code.function()
@@ -158,7 +164,8 @@ class Executable:
     def __call__(
         self, addresses: Sequence[int], threads: int, stop: StopFlag | None = None
     ) -> None:
-        """Run on the buffers at `addresses`: parameters, then results, all C-contiguous.
+        """Run on the buffers at `addresses`: parameters, then results, all C-contiguous; then the
+        records of what is `kept`.
 
         Raises:
           AssertFailed: an `assert` failed; no donated buffer has changed, but for what loops
@@ -256,7 +263,8 @@ def compile_function(
         observer(
             CompilationRecord(_compiled, signature, lowered, options.records, made.code, seconds)
         )
-    buffers = len(function.params) + len(function.results) + len(made.code.constants)
+    buffers = len(function.params) + len(function.results)
+    buffers += len(made.code.layout.kept) + len(made.code.constants)
     return Executable(made.code, signature, buffers, made.donated, made.has_loops, seconds, made.ns)
 
 

@@ -24,6 +24,7 @@ from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.cache import DiskCache
 from tfc.codegen import module
+from tfc.codegen.kept import Kept
 from tfc.codegen.target import llvm_version
 from tfc.ir.core import Function, Type
 from tfc.ir.structure import function_digest
@@ -134,6 +135,7 @@ def load(
         constants,
         asserts,
         plain["arena"],
+        [Kept(**kept) for kept in plain["kept"]],
     )
     code = module.reload(layout, function, target, cache)
     if code is None:

@@ -30,12 +30,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfc import compiler
+from tfc.base.cells import Cell
 from tfc.client.fetches import Fetches, Part, flat_form, name_or_id
 from tfc.client.plan import Plan, Stage
 from tfc.client.runtime import Runtime
 from tfc.client.state import pool_for
 from tfc.codegen.dispatch import convert
-from tfc.codegen.dispatch.layout import Entry, Feed, Kind, Node, Number, Output, Table
+from tfc.codegen.dispatch.layout import (
+    Entry,
+    Feed,
+    Kind,
+    Node,
+    Number,
+    Output,
+    Table,
+    Variable,
+)
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 
@@ -360,7 +370,7 @@ class _Entry:
             Entry.RESULTS: self._words(results),
             Entry.FEEDS_COUNT: len(call.keys),
             Entry.FEEDS: self._words(feeds),
-            Entry.VARIABLES_COUNT: len(variables) // 2,
+            Entry.VARIABLES_COUNT: len(variables) // len(Variable),
             Entry.VARIABLES: self._words(variables),
             Entry.OUTPUTS_COUNT: len(fresh),
             Entry.OUTPUTS: first,
@@ -436,19 +446,26 @@ class _Entry:
         return [int(fields.get(field, 0)) for field in Feed]
 
     def _variables(self, bound: _Bound, runtime: Runtime, lent: compiler.LentContext) -> list[int]:
-        """A VARIABLE for each parameter and each result in a parameter's buffer."""
-        stage, words = bound.stage, []
+        """A VARIABLE for each parameter, each result in a parameter's buffer, and all that is kept.
+        The versions of what is only read are a number that nobody looks at."""
+        stage, store, ignored = bound.stage, runtime.store, Cell()
         count = len(stage.inputs)
-        taken = [(k, what) for k, (kind, what) in enumerate(stage.inputs) if kind == "variable"]
-        taken += [
-            (count + k, stage.inputs[output.donor][1])
-            for k, output in enumerate(stage.outputs)
-            if output.donor is not None
+        taken = [
+            (store.cell(what), place, ignored)
+            for place, (kind, what) in enumerate(stage.inputs)
+            if kind == "variable"
         ]
-        for place, key in taken:
-            cell = runtime.store.cell(key)
-            self._kept.append(cell)
-            words += [cell.address, lent.slot(place)]
+        for place, output in enumerate(stage.outputs, count):
+            if output.donor is not None:
+                key = stage.inputs[output.donor][1]
+                taken.append((store.cell(key), place, store.version(key)))
+        for place, panels in enumerate(stage.kept(store), count + len(stage.outputs)):
+            self._kept.append(panels)
+            taken.append((panels.cell, place, ignored))
+        words = []
+        for cell, place, version in taken:
+            self._kept += [cell, version]
+            words += [cell.address, lent.slot(place), version.address]
         return words
 
     def _output(self, stage: Stage, number: int, lent: compiler.LentContext) -> list[int]:

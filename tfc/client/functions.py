@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from tfc.base import errors
+from tfc.base.cells import Cell
+from tfc.client.kept import KeptPanels
 from tfc.client.runtime import Runtime
 from tfc.client.state import Buffer, VariableStore, address_of
+from tfc.codegen.kept import Kept
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.session_objects import SessionObjects
@@ -51,6 +54,12 @@ class OwnStates(VariableStore):
         found = self.get(key)
         assert found is not None
         return found
+
+    def version(self, key: str) -> Cell:
+        return self._base.version(key)
+
+    def kept(self, source: str | np.ndarray, form: Kept) -> KeptPanels:
+        return self._base.kept(source, form)
 
     def put(self, key: str, array: np.ndarray) -> None:
         if key in self._buffers:

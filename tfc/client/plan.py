@@ -24,6 +24,7 @@ from tfc.client.feeds import as_bytes, check_references, not_fed
 from tfc.client.functions import Functions
 from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
 from tfc.client.interrupt import check_deadline
+from tfc.client.kept import KeptPanels
 from tfc.client.runtime import Runtime, WrongGuess, call_native
 from tfc.client.stage_cache import StageCache
 from tfc.client.state import VariableStore, address_of, aligned_empty, fetched_empty
@@ -68,6 +69,26 @@ class Stage:
     views: Views  # what its arguments are in other shapes
     rest: Branch | None
     offers: int = 0  # to native dispatch
+
+    @property
+    def written(self) -> list[str]:
+        """The variables that the function writes where they lie."""
+        return [output.what for output in self.outputs if output.donor is not None]
+
+    def kept(self, store: VariableStore) -> list[KeptPanels]:
+        """What the function keeps between runs, in the order of its buffer table."""
+        if self.executable is None or not self.executable.kept:
+            return []
+        first = self.executable.buffers - len(self.executable.code.constants)
+        return [
+            store.kept(
+                self.inputs[form.slot][1]
+                if form.slot < len(self.inputs)
+                else self.executable.code.constants[form.slot - first],
+                form,
+            )
+            for form in self.executable.kept
+        ]
 
     @property
     def is_last(self) -> bool:
@@ -117,7 +138,10 @@ class Stage:
             fresh.append((output, array))
             addresses.append(address_of(array))
         assert self.executable is not None
-        call_native(runtime, self.executable, addresses)
+        kept = self.kept(store)  # lives until the call has ended
+        addresses += [panels.address for panels in kept]
+        with store.writing(self.written):
+            call_native(runtime, self.executable, addresses)
         for output, array in fresh:
             if output.is_variable:
                 store.put(output.what, array)

@@ -187,10 +187,16 @@ class LoopRun:
         runtime = self.runtime
         runtime.statistics.native_calls += 1
         deadline = time.monotonic() + self.timeout if self.timeout else None
+        written = loop.repeated.inputs[len(loop.repeated.inputs) - loop.repeated.donated :]
         try:
-            runtime.calls.run(
-                loop.executable, addresses, runtime.threads, deadline, only_sigint=not self._moved
-            )
+            with runtime.store.writing(what for kind, what in written if kind == "variable"):
+                runtime.calls.run(
+                    loop.executable,
+                    addresses,
+                    runtime.threads,
+                    deadline,
+                    only_sigint=not self._moved,
+                )
         finally:
             self._take()
 

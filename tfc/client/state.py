@@ -7,7 +7,8 @@ Hidden state of ops (the counters of random number generators) lives here too, u
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from tfc.base.cells import Cell
 from tfc.base.records import dataclass
 from tfc.base.target import ALIGNMENT
 from tfc.cache import default_cache
+from tfc.client.kept import KeptPanels
 from tfc.codegen import array_pool
+from tfc.codegen.kept import Kept
 from tfc.framework.session_objects import SessionObjects
 from tfc.ir.core import Type
 
@@ -69,6 +72,8 @@ class VariableStore:
     def __init__(self) -> None:
         self._buffers: dict[str, Buffer] = {}
         self._cells: dict[str, Cell] = {}
+        self._versions: dict[str, Cell] = {}
+        self._kept: dict[Any, KeptPanels] = {}
         self.generation = 0
         self.generation_cell = Cell()
         self.closed = False
@@ -84,6 +89,40 @@ class VariableStore:
     def __getitem__(self, key: str) -> Buffer:
         return self._buffers[key]
 
+    def version(self, key: str) -> Cell:
+        """What counts the writes to a variable, from 1 on."""
+        found = self._versions.get(key)
+        return found if found is not None else self._versions.setdefault(key, Cell(1))
+
+    @contextmanager
+    def writing(self, keys: Iterable[str]) -> Iterator[None]:
+        """Inside, native code writes these variables where they lie. Their versions change before,
+        in case this is interrupted after, and after, in case something ran meanwhile that took a
+        half written content for the new one."""
+        cells = [self.version(key) for key in keys]
+        for cell in cells:
+            cell.value += 1
+        try:
+            yield
+        finally:
+            for cell in cells:
+                cell.value += 1
+
+    def kept(self, source: str | np.ndarray, form: Kept) -> KeptPanels:
+        """The panels of a variable, given by its key, or of a constant, in a form."""
+        key = source if isinstance(source, str) else id(source)
+        found = self._kept.get((key, form.panels, form.nbytes))
+        if found is None:
+            version = self.version(source) if isinstance(source, str) else Cell(1)
+            found = KeptPanels(version, form.nbytes, source)
+            found = self._kept.setdefault((key, form.panels, form.nbytes), found)
+        return found
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of all panels."""
+        return sum(panels.nbytes for panels in list(self._kept.values()))
+
     def types(self, keys: Iterable[str]) -> dict[str, Type | None]:
         """The type of each variable's content; None where it has none."""
         found = {key: self.get(key) for key in keys}
@@ -95,10 +134,13 @@ class VariableStore:
         old = self._buffers.get(key)
         if old is None or old.type != type:
             self._next_generation()
+            for known in [known for known in self._kept if known[0] == key]:
+                del self._kept[known]
         address = 0 if array.dtype == object else address_of(array)
         # before the old content may go: native code may look at any time
         self._cells.setdefault(key, Cell()).value = address
         self._buffers[key] = Buffer(array, address, type)
+        self.version(key).value += 1
 
     def put_missing(self, initial: Mapping[str, np.ndarray]) -> None:
         """Give contents to hidden variables that have none yet."""
@@ -113,6 +155,7 @@ class VariableStore:
         self.closed = True
         self._next_generation()
         self._buffers.clear()
+        self._kept.clear()
         self.objects.closed = True
         self.objects.items.clear()
 

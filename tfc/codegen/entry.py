@@ -4,11 +4,12 @@ branches in it. ctx is an array of 8-byte slots:
 
     0 arena   1 buffer table   2 cancel flag (i32*)   3 error record   4 parallel_for   5 services
 
-The buffer table holds parameters, then results, then constants. `run` returns 0; or the number n of
-the assert that failed, with the record {n, flat index, payload bits} filled in; or CANCELLED if the
-cancel flag was set before the first write to a parameter: it is read before each kernel, and in
-every turn of a loop. In a loop that commits, each turn is in this respect what else the function
-is; a run that ends in it leaves what it carries in the buffers, as the last whole turn left it.
+The buffer table holds parameters, then results, then records of kept panels (`kept.py`), then
+constants. `run` returns 0; or the number n of the assert that failed, with the record {n, flat
+index, payload bits} filled in; or CANCELLED if the cancel flag was set before the first write to a
+parameter: it is read before each kernel, and in every turn of a loop. In a loop that commits, each
+turn is in this respect what else the function is; a run that ends in it leaves what it carries in
+the buffers, as the last whole turn left it.
 
 Function and regions are written alike, as *frames*: a function, the pointers of its parameters, and
 the pointers its results belong at. Of a value that a loop carries, the body's frame has the pointer
@@ -23,22 +24,25 @@ from collections.abc import Callable, Container, Sequence
 from contextlib import nullcontext
 from dataclasses import field
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tfc.base.dtypes import SIGNED
 from tfc.base.records import dataclass
 from tfc.base.target import Target
+from tfc.codegen import kept
 from tfc.codegen.heroes.control import checks_of
+from tfc.codegen.kept import Kept
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
 from tfc.codegen.packets import MEMORY
 from tfc.codegen.profile import Profile
-from tfc.codegen.steps import FEW, NO_STATUS, WALK, Step, chain_text, chains, table_text
+from tfc.codegen.steps import FEW, NO_STATUS, WALK, Call, Step, chains, joined_call, table_text
 from tfc.codegen.text import Text
 from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.prims.control import CONTROL, commits, invariants
+from tfc.prims.kept import panel_operand
 from tfc.prims.kernel_info import buffer_of, pieces_of, source_of_memory
 
 Copy = tuple[V, V, int]  # to, from, bytes
@@ -54,25 +58,6 @@ class Assert:
     message: str
     op: str
     payload: tuple[Type, ...]
-
-
-class _Call(NamedTuple):
-    """A stage of a kernel to be called: on which pointers, from which assert on it counts its
-    status, and whether the cancel flag is read before."""
-
-    kernel: Op
-    stage: Stage
-    arguments: tuple[V, ...]
-    base: int
-    polled: bool
-    light: bool
-    joined: bool  # follows the call before chunk by chunk
-
-    @property
-    def chunks(self) -> int:
-        """What the fork takes: a light job has a negative number."""
-        number = self.stage.chunks
-        return -number if number != 1 and self.light else number
 
 
 @dataclass
@@ -128,13 +113,14 @@ class Entry:
         self.t = Text()
         self.constants: list[np.ndarray] = []
         self.asserts: dict[int, Assert] = {}
+        self.kept: list[Kept] = []
         self.stages: dict[str, Stage] = {}
         self.order: list[str] = []
         self.symbol = "run"
         self.profile = Profile(self.t, target) if profiled else None
         self._names: dict[V, tuple[str, int]] = {}  # pointers that have a name only
         self._computed: dict[V, V] = {}  # and those of them that have been computed
-        self._waiting: list[_Call] = []  # calls not yet written, of one frame and in a row
+        self._waiting: list[Call] = []  # calls not yet written, of one frame and in a row
         self._tables: list[str] = []
         self._chains: list[str] = []
         self._most_args = 1
@@ -174,7 +160,8 @@ class Entry:
         return table[number]
 
     def _constant(self, array: np.ndarray) -> V:
-        slot = len(self.fn.params) + len(self.fn.results) + len(self.constants)
+        records = sum("keeps" in op.kwargs for op in self.fn.ops)
+        slot = len(self.fn.params) + len(self.fn.results) + records + len(self.constants)
         self.constants.append(np.ascontiguousarray(array))
         return self._pointer("slot", slot)
 
@@ -349,17 +336,32 @@ class Entry:
         arguments = [frame.places[x] for x in op.operands] + places
         if scratch := op.kwargs.get("scratch"):
             arguments.append(self._locate(frame, scratch))
+        records: tuple[tuple[int, V], ...] = ()
+        stages = kernel_stages(op, self.target)
+        if "keeps" in op.kwargs:
+            records = ((len(arguments), self._record(frame, op, stages[0])),)
+            arguments += [records[0][1]] * 2
         self._most_args = max(self._most_args, len(arguments))
         base = len(self.asserts) if stops else NO_STATUS
         self.asserts.update((base + n, _assert_of(check)) for n, check in enumerate(checks, 1))
         polled = not self._copy_updated(frame, op, polled) and polled
         light, joined = (bool(op.kwargs.get(name)) for name in ("light", "joined"))
-        for stage in kernel_stages(op, self.target):
+        for stage in stages:
             self.stages[stage.symbol] = stage
             self.order.append(stage.symbol)
-            call = _Call(op, stage, tuple(arguments), base, polled, light, joined)
+            call = Call(op, stage, tuple(arguments), base, polled, light, joined, records)
             self._waiting.append(call)
             polled = False
+
+    def _record(self, frame: _Frame, op: Op, stage: Stage) -> V:
+        """The record of the panels that a kernel keeps."""
+        operand = panel_operand(op)
+        assert operand is not None and frame.whole, "keep has seen to it"
+        _, slot = self._names[frame.places[operand]]
+        self.kept.append(Kept(slot, stage.panels, op.attr("keeps")))
+        return self._pointer(
+            "slot", len(self.fn.params) + len(self.fn.results) + len(self.kept) - 1
+        )
 
     def _copy_updated(self, frame: _Frame, op: Op, polled: bool) -> bool:
         """Before a kernel that writes parts of its results: those that do not lie over what they
@@ -384,7 +386,7 @@ class Entry:
         calls, self._waiting = self._waiting, []
         if self.profile is None:
             calls = [self._chain(run) for run in chains(calls, lambda call: call.joined)]
-        for named, group in groupby(calls, lambda c: all(v in self._names for v in c.arguments)):
+        for named, group in groupby(calls, self._is_named):
             run = list(group)
             if named and len(run) >= FEW and self.profile is None:
                 self._write_table(run)
@@ -392,21 +394,19 @@ class Entry:
             for call in run:
                 self._write_call(call)
 
-    def _chain(self, calls: Sequence[_Call]) -> _Call:
-        """One call that does each chunk of all `calls` in turn."""
-        head = calls[0]
-        if len(calls) == 1:
-            return head
-        name = f"{self.symbol}.chain{len(self._chains)}"
-        counts = [(call.stage.symbol, len(call.arguments)) for call in calls]
-        self._chains.append(chain_text(name, counts))
-        arguments = tuple(a for call in calls for a in call.arguments)
-        self._most_args = max(self._most_args, len(arguments))
-        stage = Stage(name, "", frozenset(), head.stage.chunks)
-        light = all(call.light for call in calls)
-        return head._replace(stage=stage, arguments=arguments, light=light)
+    def _is_named(self, call: Call) -> bool:
+        return not call.records and all(v in self._names for v in call.arguments)
 
-    def _write_table(self, calls: Sequence[_Call]) -> None:
+    def _chain(self, calls: Sequence[Call]) -> Call:
+        """One call that does each chunk of all `calls` in turn."""
+        if len(calls) == 1:
+            return calls[0]
+        call, text = joined_call(f"{self.symbol}.chain{len(self._chains)}", calls)
+        self._chains.append(text)
+        self._most_args = max(self._most_args, len(call.arguments))
+        return call
+
+    def _write_table(self, calls: Sequence[Call]) -> None:
         steps = [
             Step(
                 call.stage.symbol,
@@ -427,12 +427,13 @@ class Entry:
         with self.t.when(self.t.cmp("ne", status, const("i32", 0)), status):
             self._settle()
 
-    def _write_call(self, call: _Call) -> None:
+    def _write_call(self, call: Call) -> None:
         t, args = self.t, V("%args", "ptr")
         if call.polled:
             self._poll()
         for position, pointer in enumerate(call.arguments):
             t.store(self._at(pointer), t.gep(args, position, "ptr"), 8)
+        begun = [(kept.begin(t, args, at, self._at(r)), self._at(r)) for at, r in call.records]
         with self.profile.timed(call.kernel) if self.profile else nullcontext():
             name, chunks = call.stage.symbol, call.chunks
             if chunks == 1:
@@ -440,6 +441,8 @@ class Entry:
             else:
                 fork = f"call i32 %fork(ptr %ctx, ptr @{name}, ptr %args, i64 {chunks})"
                 status = t.ins(fork, "i32")
+        for mode, record in begun:
+            kept.end(t, record, mode)
         if call.base != NO_STATUS:
             self._stop_on(status, call.base)
 
@@ -472,7 +475,10 @@ class Entry:
             f"%args = alloca [{self._most_args} x ptr], align 16\n{self.t.body()}\nret i32 0\n}}\n"
         )
         counters = [self.profile.counters()] if self.profile else []
-        walk = [WALK, *self._tables] if self._tables else []
+        walk = [
+            *([kept.TEXT] if self.kept else []),
+            *([WALK, *self._tables] if self._tables else []),
+        ]
         return self._text(new, declares, [*counters, *self._chains, *walk, entry]), new
 
     def kernels(self, names: Sequence[str]) -> str:

@@ -1,11 +1,12 @@
 """From a fusion op to the text of its native function.
 
 A kernel is `i32 k(ptr ctx, ptr args, i64 lo, i64 hi)`: args holds a pointer for each operand, then
-each result, then scratch; [lo, hi) is the range of chunks to do, of the `chunks` that the fusion
-is split into (fixed ranges of its outermost axis). A kernel may have stages, each a function of
-its own that starts after the one before has ended on all chunks; the first stage is split, the
-others run whole (all are split for heroes in ALL_SPLIT). The value returned is 0, or the number
-of the assert that failed, from 1 on, or CANCELLED.
+each result, then scratch, then two pointers of a kernel that `keeps` panels (`codegen/kept.py`);
+[lo, hi) is the range of chunks to do, of the `chunks` that the fusion is split into (fixed ranges
+of its outermost axis). A kernel may have stages, each a function of its own that starts after the
+one before has ended on all chunks; the first stage is split, the others run whole (all are split
+for heroes in ALL_SPLIT). The value returned is 0, or the number of the assert that failed, from 1
+on, or CANCELLED.
 
 The text holds no name: `@KERNEL` stands for it, so that equal kernels have equal text.
 """
@@ -39,12 +40,13 @@ def attributes(target: Target) -> str:
 class Stage:
     """One native function of a kernel: its symbol, a hash of its text and target; its text (name:
     `@KERNEL`); the declarations it needs, and definitions that it shares with others of its module;
-    how many chunks it runs over."""
+    how many chunks it runs over; what the panels are that it keeps, if it keeps any."""
 
     symbol: str
     text: str
     declares: frozenset[str]
     chunks: int
+    panels: str = ""
 
     def named(self) -> str:
         """The text with the stage's symbol; its globals are named after it."""
@@ -72,6 +74,7 @@ class Kernel:
         ]
         self._scratch_at = count + len(op.results)
         self._scratch: V | None = None
+        self.panels = ""  # what the panels are that the kernel keeps
 
     # -- arguments ------------------------------------------------------------------------------
     def argument(self, position: int) -> V:
@@ -85,6 +88,12 @@ class Kernel:
         if self._scratch is None:
             self._scratch = self.argument(self._scratch_at)
         return self._scratch
+
+    @property
+    def kept(self) -> tuple[V, V]:
+        """Of a kernel that keeps panels: where they lie, or null, if those in scratch are to be
+        used; and null if they are yet to be written."""
+        return self.argument(self._scratch_at + 1), self.argument(self._scratch_at + 2)
 
     @property
     def hero(self) -> Op:
@@ -211,7 +220,8 @@ class Kernel:
         text = "\n".join(self.t.globals) + "\n" + head + body
         text += f"\nret i32 {self.status.ref}\n}}\n"
         digest = hashlib.sha256((self.target.key + text).encode()).hexdigest()
-        return Stage(f"k{digest[:16]}", text, frozenset(self.t.declares.values()), self.chunks)
+        declares = frozenset(self.t.declares.values())
+        return Stage(f"k{digest[:16]}", text, declares, self.chunks, self.panels)
 
 
 def chunk_step(extent: int, chunks: int, align: int = 1) -> int:

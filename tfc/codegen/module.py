@@ -21,6 +21,7 @@ from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen import native
 from tfc.codegen.entry import Assert, Entry
+from tfc.codegen.kept import Kept
 from tfc.codegen.kernels import CANCELLED
 from tfc.codegen.profile import COUNTERS, Counters
 from tfc.ir.core import Function
@@ -61,7 +62,7 @@ class Layout:
     of each stage, in the order of the calls. defines: the kernels that the module holds; it takes
     those of `order` that are not among them from others. constants: the arrays of the last slots
     of the buffer table. asserts: by status. arena: bytes of temporary memory the entry needs,
-    aligned.
+    aligned. kept: the panels it keeps, in the order of their records in the buffer table.
     """
 
     keys: list[str]
@@ -71,6 +72,7 @@ class Layout:
     constants: list[np.ndarray]
     asserts: dict[int, Assert]
     arena: int
+    kept: list[Kept] = field(default_factory=list)
 
 
 @dataclass
@@ -141,7 +143,14 @@ def compile_function(
     times = {"emit_text": time.perf_counter() - start}
     codes = _codes(texts, keys, target, objects, times)
     layout = Layout(
-        keys, entry.symbol, entry.order, new, entry.constants, entry.asserts, fn.attr("arena", 0)
+        keys,
+        entry.symbol,
+        entry.order,
+        new,
+        entry.constants,
+        entry.asserts,
+        fn.attr("arena", 0),
+        entry.kept,
     )
     made = _loaded(layout, codes, known, lambda: fn, target, times, entry.profile is not None)
     if entry.profile is not None:

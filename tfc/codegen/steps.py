@@ -10,14 +10,37 @@ is added to the kernel's status if that is a failed assert's number; -1: the ker
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tfc.base.records import dataclass
+from tfc.codegen.kernels import Stage
+from tfc.codegen.values import V
+from tfc.ir.core import Op
 
 T = TypeVar("T")
 
 FEW = 16  # calls: written out below this number, where nanoseconds may count
 NO_STATUS = -1
+
+
+class Call(NamedTuple):
+    """A stage of a kernel to be called: on which pointers, from which assert on it counts its
+    status, and whether the cancel flag is read before."""
+
+    kernel: Op
+    stage: Stage
+    arguments: tuple[V, ...]
+    base: int
+    polled: bool
+    light: bool
+    joined: bool  # follows the call before chunk by chunk
+    records: tuple[tuple[int, V], ...] = ()  # of kept panels, each for two arguments from there on
+
+    @property
+    def chunks(self) -> int:
+        """What the fork takes: a light job has a negative number."""
+        number = self.stage.chunks
+        return -number if number != 1 and self.light else number
 
 
 @dataclass(frozen=True)
@@ -55,6 +78,22 @@ def chains(calls: Sequence[T], joined: Callable[[T], bool]) -> list[list[T]]:
         else:
             found.append([call])
     return found
+
+
+def joined_call(name: str, calls: Sequence[Call]) -> tuple[Call, str]:
+    """One call, of a function `name`, that does each chunk of all `calls` in turn; and its text."""
+    counts = [(call.stage.symbol, len(call.arguments)) for call in calls]
+    records, before = list[tuple[int, V]](), 0
+    for call in calls:
+        records += [(before + position, record) for position, record in call.records]
+        before += len(call.arguments)
+    joined = calls[0]._replace(
+        stage=Stage(name, "", frozenset(), calls[0].stage.chunks),
+        arguments=tuple(a for call in calls for a in call.arguments),
+        light=all(call.light for call in calls),
+        records=tuple(records),
+    )
+    return joined, chain_text(name, counts)
 
 
 def chain_text(name: str, kernels: Sequence[tuple[str, int]]) -> str:

@@ -260,9 +260,9 @@ def _lowered(
     outputs, results, views = without_views(build, *made, {*fetches}, waiting)
     known = {what: constant_value(r) for (_, what), r in zip(outputs, results, strict=True)}
     asked = _asked(fetches, waiting, wanted)
-    donated = write_back(build, outputs, results)
+    attrs = write_back(build, outputs, results)
     return Lowered(
-        build.finish(results, (("donated", tuple(donated)),)),
+        build.finish(results, attrs),
         build.inputs,
         outputs,
         build.states,

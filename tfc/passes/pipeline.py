@@ -23,6 +23,7 @@ from tfc.passes.dce import dce
 from tfc.passes.fold import fold
 from tfc.passes.fuse import fuse
 from tfc.passes.hoist import hoist
+from tfc.passes.keep import keep
 from tfc.passes.layout import layout
 from tfc.passes.narrow import narrow
 from tfc.passes.options import PassOptions, Record
@@ -65,6 +66,7 @@ PIPELINE = (
     Pass(schedule, "kernels are what is ordered"),
     Pass(buffers, "the order is final: liveness is known"),
     Pass(chain, "where values lie tells which kernels need not wait for each other"),
+    Pass(keep, "kernels are as they will run, each with the operands it copies"),
 )
 REQUIRED = frozenset({"fuse", "schedule", "buffers"})
 ORDER = (
@@ -90,6 +92,7 @@ ORDER = (
     ("parallel", "schedule", "only kernels have an order that matters"),
     ("schedule", "buffers", "liveness needs the final order"),
     ("buffers", "chain", "what shares memory is known once it is placed"),
+    ("parallel", "keep", "which panels there are depends on the split"),
 )
 BY_NAME = {p.name: p for p in PIPELINE}
 
@@ -110,6 +113,7 @@ check_order([p.name for p in PIPELINE])
 
 
 _PLACING = [p.name for p in PIPELINE].index("schedule")
+PLACED = frozenset(p.name for p in PIPELINE[_PLACING:])  # after these the order of ops stays
 
 
 def run_pipeline(fn: Function, options: PassOptions) -> Function:
@@ -147,7 +151,7 @@ def _run(passes: Sequence[Pass], fn: Function, options: PassOptions) -> Function
         start = time.perf_counter()
         fn = at.run(fn, options)
         ms = (time.perf_counter() - start) * 1e3
-        if options.shuffle is not None and at.name not in ("schedule", "buffers", "chain"):
+        if options.shuffle is not None and at.name not in PLACED:
             fn = shuffled(fn, options.shuffle)
         if options.check:
             verify(fn)

@@ -49,14 +49,16 @@ def handed_on(build: Any, tensor: Any, key: str, value: Any, seen: Versions) -> 
 
 def write_back(
     build: Any, outputs: list[tuple[str, Any]], results: list[Any]
-) -> list[tuple[int, int]]:
-    """Append the new contents of written variables; (parameter, result) pairs of one variable.
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """Append the new contents of written variables. Attributes of the function: `donated`,
+    (parameter, result) pairs of one variable; `lasting`, the parameters that are variables which it
+    does not write, so that they may hold the same from run to run.
 
     A variable that is not read is a parameter too, so that it is written where it lies. One whose
     new content is the old content of another one is not: the other's may be overwritten first.
     """
     position = {value: index for index, value in enumerate(build.params)}
-    donated = []
+    donated: list[tuple[int, int]] = []
     for key, number in build.written.items():
         if number == build.before.get(key, 0):
             continue
@@ -71,4 +73,6 @@ def write_back(
             donated.append((position[old], len(results)))
         outputs.append(("variable", key))
         results.append(value)
-    return donated
+    written = {what for kind, what in outputs if kind == "variable"}
+    kept = (position[v] for key, v in build.variable_params.items() if key not in written)
+    return ("donated", tuple(donated)), ("lasting", tuple(kept))

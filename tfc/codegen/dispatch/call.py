@@ -75,6 +75,8 @@ def invoke(c: Code, entry: V) -> V:
     with c.each(c.get(entry, Entry.VARIABLES, "ptr"), count, len(Variable)) as variable:
         address = c.load("ptr", c.get(variable, Variable.CELL, "ptr"), 8)
         c.store(address, c.get(variable, Variable.SLOT, "ptr"), 8)
+        version = c.get(variable, Variable.VERSION, "ptr")
+        c.store(c.add(c.load("i64", version, 8), i64(1)), version, 8)
     outputs, count = c.get(entry, Entry.OUTPUTS, "ptr"), c.get(entry, Entry.OUTPUTS_COUNT)
     with c.each(outputs, count, len(Output)) as output:
         slot = c.get(output, Output.SLOT, "ptr")

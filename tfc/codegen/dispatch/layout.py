@@ -131,10 +131,11 @@ class Feed(_Fields):
 
 
 class Variable(_Fields):
-    """A place of the buffer table that holds the address of a variable."""
+    """A place of the buffer table that holds the address of a variable, or of what is kept."""
 
     CELL = auto()  # where the address stands
     SLOT = auto()
+    VERSION = auto()  # address of a number that is counted up: the call may write the variable
 
 
 class Output(_Fields):

@@ -19,6 +19,7 @@ from tfc.codegen.emitter import Emitter
 from tfc.codegen.heroes import turned
 from tfc.codegen.heroes.along import AlongKernel, LinePacker
 from tfc.codegen.heroes.dot_plan import Tile
+from tfc.codegen.heroes.kept import KeptPanels
 from tfc.codegen.heroes.micro import Microkernel, Side, Step, turns
 from tfc.codegen.heroes.pack import Packer, copy_rows
 from tfc.codegen.heroes.ranges import (
@@ -54,12 +55,13 @@ class Place:
 @dataclass(frozen=True)
 class Block:
     """Where a block of the inner loop begins, its loops, whether sums have been started and whether
-    they end with it (None: there is one block)."""
+    they end with it (None: there is one block), and how many steps come before it."""
 
     place: Place
     steps: Sequence[Step]
     started: V | None
     last: V | None
+    before: V = i64(0)
 
 
 class Contract:
@@ -91,6 +93,7 @@ class Contract:
         self.block_range: Range = (0, self.blocks)
         self.slice = Index(0)
         self.ahead = i64(0)  # columns of the part before the tile
+        self.kept: KeptPanels | None = None
         part = split.extents[2]
         self.exact = part % tile.rows == 0 and c.row.extent % tile.rows == 0
         # A result that does not fit into few registers' worth of code is finished from memory.
@@ -118,6 +121,8 @@ class Contract:
                 each = 0 if shared else self.split.each
                 panel = t.gep(scratch, t.mul(loop.index, each), "i8")
                 partial = t.gep(panel, self.split.panel, "i8")
+            if self.kept is not None:
+                self.kept.of_part(n for k, n in zip(order, numbers, strict=True) if k != 3)
             self.ranges(ranges, a, b, panel, partial)
 
     def _whole(self) -> tuple[int, int, int, int]:
@@ -187,7 +192,11 @@ class Contract:
             if split.slices < self.blocks:
                 started = t.cmp("ne", block.index, lo)
                 last = t.cmp("eq", block.index, t.add(hi, i64(-1)))
-            body(Block(Place(a, b, place.index), steps, started, last))
+            rest = prod(d.extent for d in inner[split.cut + 1 :])
+            before = t.mul(start, rest)
+            for k, n in enumerate(around):
+                before = t.add(before, t.mul(n, prod(d.extent for d in inner[k + 1 :])))
+            body(Block(Place(a, b, place.index), steps, started, last, before))
 
     def _steps(self, extent: V | int) -> list[Step]:
         """The loops of a block of `extent` steps."""
@@ -247,8 +256,15 @@ class Contract:
         else:
             if self.split.pack and steps:
                 packer = Packer(self.e, c.dtype, cols, c.col.b, lanes)
-                packer.run(steps, source, self.panel)
-                source, side = self.panel, Side(_register_dtype(c.dtype), lanes)
+                panel = self.panel
+                if self.kept is None:
+                    packer.run(steps, source, panel)
+                else:
+                    at = t.add(t.mul(col, c.depth), t.mul(block.before, packer.width))
+                    panel = self.kept.panel(at, self.register, panel)
+                    with t.when(self.kept.missing):
+                        packer.run(steps, source, panel)
+                source, side = panel, Side(_register_dtype(c.dtype), lanes)
                 steps, mask = _packed(steps, packer.width), None
             micro = Microkernel(self.e, tile.rows, packets, lanes, self._a, side, mask)
         self._rows(micro, steps, block, source, col, cols)

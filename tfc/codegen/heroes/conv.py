@@ -12,6 +12,7 @@ from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot import chunk_bounds, epilogue_weight, operand_pointer
 from tfc.codegen.heroes.dot_plan import choose_tile
 from tfc.codegen.heroes.images import Images
+from tfc.codegen.heroes.kept import KeptPanels
 from tfc.codegen.heroes.ranges import Range, part_range, unravel, value_of
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
@@ -77,6 +78,9 @@ def _chunk(k: Kernel, op: Op, plan: WindowPlan, chunk: V, source: V, filters: V)
         else:
             every = ((0, c.batches), bands, (0, c.row.extent), cols)
             loops = Contract(k.e, c, plan.split, tile, finish, epilogue_weight(k), k.e.lanes)
+            if k.op.kwargs.get("keeps"):
+                loops.kept = KeptPanels(k, c, tile, plan.filter_start)
+                loops.kept.of_part((part, line_part))
             loops.ranges(every, at, filters, panel, partial)
 
 

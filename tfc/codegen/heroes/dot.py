@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot_plan import choose_tile
+from tfc.codegen.heroes.kept import KeptPanels
 from tfc.codegen.heroes.slices import sums_of, write_sums
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
@@ -47,6 +48,8 @@ def _write(k: Kernel) -> None:
             loops.chunks(lo, hi, a, b, k.scratch, shared=k.chunks == 1)
             return
         loops = Contract(k.e, c, parts, tile, finisher(k, op), epilogue_weight(k), wide)
+        if k.op.kwargs.get("keeps"):
+            loops.kept = KeptPanels(k, c, tile)
         scratch = k.scratch if parts.scratch else None
         loops.chunks(lo, hi, a, b, scratch, shared=k.chunks == 1)
 
