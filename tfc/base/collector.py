@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_set_aside = 0  # how many objects the collector leaves alone, until it looks at everything
+_MARK = object()
+_since: list[object] = []  # made, with the mark in it, when objects were set aside
 
 
 @contextmanager
@@ -36,20 +37,21 @@ def kept_to_the_end() -> Iterator[None]:
     nor in what was there before. The next full collection of the running program sees all of it
     again, so nothing is lost for good. Where the program has set objects aside, nothing is done.
     """
-    global _set_aside
+    global _since
     with no_collections():
         yield
         if gc.get_freeze_count() == 0:
             gc.freeze()
-            _set_aside = gc.get_freeze_count()
+            _since = [_MARK]
             gc.callbacks.append(_at_collection)
 
 
 def _at_collection(phase: str, info: dict[str, Any]) -> None:
     """Takes back what was set aside before a full collection, unless the program has set more aside
-    since. Stays in the list of callbacks, which Python goes through just now."""
-    global _set_aside
-    if _set_aside and phase == "start" and info["generation"] == 2 and not sys.is_finalizing():
-        if gc.get_freeze_count() <= _set_aside:
+    since: then Python does not find our list either. (To count what is set aside takes 5 ms.) Stays
+    in the list of callbacks, which Python goes through just now."""
+    global _since
+    if _since and phase == "start" and info["generation"] == 2 and not sys.is_finalizing():
+        if any(referrer is _since for referrer in gc.get_referrers(_MARK)):
             gc.unfreeze()
-        _set_aside = 0
+        _since = []
