@@ -33,7 +33,7 @@ from tfc.base.target import aligned
 from tfc.ir.builder import make_op, with_operands
 from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.passes.arena import Storage, assign_offsets, peak_of_live
-from tfc.passes.kernels import can_stop, in_place_operands
+from tfc.passes.kernels import IN_MEMORY, can_stop, in_place_operands
 from tfc.passes.options import PassOptions
 from tfc.prims.control import CONTROL, commits, invariants
 from tfc.prims.kernel_info import ALIASES, buffer_of, buffers_of, kernel_scratch
@@ -271,6 +271,22 @@ def _place_results(frame: _Frame) -> None:
         made = source.op is not None and source.op.defn.name not in ALIASES
         if made and k not in donated and source not in frame.places:
             frame.places[source] = ("result", k)
+            _place_updated(frame, source)
+
+
+def _place_updated(frame: _Frame, result: Value) -> None:
+    """What a result is made of by writing parts of it, in its place too: nothing is copied."""
+    current: Value | None = result
+    while current is not None and (op := current.op) is not None and op.defn.name == "fusion":
+        inner = op.regions[0].results[current.index].op
+        if inner is None or inner.defn.name not in IN_MEMORY:
+            break
+        (step,) = (s for s in frame.steps if s.op is op)
+        before = _written_over(frame, step, _overwritable(op)[current.index])
+        if before is None or before in frame.places or before.type.nbytes != current.type.nbytes:
+            break
+        frame.places[before] = frame.places[current]
+        current = before
 
 
 # --- the function with its places -----------------------------------------------------------

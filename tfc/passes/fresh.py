@@ -1,10 +1,14 @@
-"""Which values a loop is given only as room: it writes every part before anything reads it.
+"""Which values are only room: every part is written before anything reads it.
 
 Such are the tapes of gradients and the TensorArrays that a loop fills: entry number i in turn i,
-from the first to the last. Their first content, zeros, need not be there.
+from the first to the last; and what updates at known places fill, one after the other. Their first
+content, zeros, need not be there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from tfc.base.dtypes import INTEGERS
 from tfc.ir.builder import Builder, constant_value, make_op
@@ -76,6 +80,49 @@ def _counts_turns(op: Op, index: Value) -> bool:
 def _is_zero(value: Value) -> bool:
     known = constant_value(value)
     return known is not None and known.size == 1 and not known.any()
+
+
+def filled_by_updates(ops: Sequence[Op], results: Collection[Value]) -> dict[Op, Value]:
+    """Updates that are the first of several, which nothing stands between, and which together write
+    every element once; with what they write over."""
+    readers: dict[Value, list[Op]] = {}
+    for op in ops:
+        for operand in dict.fromkeys(op.operands):
+            readers.setdefault(operand, []).append(op)
+    updates = (op for op in ops if op.defn.name == "dynamic_update_slice")
+    bases = {op: op.operands[0] for op in updates if splat_array(op.operands[0]) is not None}
+    return {op: base for op, base in bases.items() if _fill(base, readers, results)}
+
+
+def _fill(base: Value, readers: dict[Value, list[Op]], results: Collection[Value]) -> bool:
+    """Whether all that becomes of `base`, up to the value that has no part of it, is updates of
+    parts that have no element in common."""
+    boxes: list[list[tuple[int, int]]] = []
+    value, left = base, base.type.size
+    while left > 0:
+        (op, *others) = readers.get(value, [None])
+        if op is None or others or op.defn.name != "dynamic_update_slice" or value in results:
+            return False
+        x, update, *starts = op.operands
+        begins = [constant_value(start) for start in starts]
+        if x is not value or update is value or not all(b is not None for b in begins):
+            return False
+        box = _box(begins, update.type.shape, value.type.shape)
+        if not update.type.size or any(_meet(box, other) for other in boxes):
+            return False
+        boxes.append(box)
+        value, left = op.result, left - update.type.size
+    return left == 0
+
+
+def _box(begins: Sequence[Any], part: Sequence[int], whole: Sequence[int]) -> list[tuple[int, int]]:
+    """Where an update lies, clamped so that it fits."""
+    firsts = (min(max(int(b), 0), n - m) for b, m, n in zip(begins, part, whole, strict=True))
+    return [(first, first + m) for first, m in zip(firsts, part, strict=True)]
+
+
+def _meet(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> bool:
+    return all(lo < end and start < hi for (lo, hi), (start, end) in zip(a, b, strict=True))
 
 
 def room(build: Builder, value: Value) -> Value:

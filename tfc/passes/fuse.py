@@ -24,7 +24,7 @@ from tfc.base.records import dataclass
 from tfc.ir.builder import Builder, copied, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops
-from tfc.passes.fresh import overwritten, room
+from tfc.passes.fresh import filled_by_updates, overwritten, room
 from tfc.passes.fuse_merge import merge_kernels
 from tfc.passes.fuse_rows import merge_rows
 from tfc.passes.kernels import (
@@ -109,6 +109,7 @@ class Partition:
         self.donated = {fn.results[r] for _, r in fn.attr("donated", ())}
         self.stored: dict[Op, Value] = {}
         self.totals = partial_sums(self.ops, self.returned)
+        self.filled = filled_by_updates(self.ops, self.needed)
 
     def run(self) -> None:
         for op in reversed(self.ops):
@@ -116,7 +117,7 @@ class Partition:
                 self._place_const(op)
             elif op.defn.name == "reshape":
                 self._place_alias(op)
-            elif is_hero(op):
+            elif is_hero(op) or op in self.filled:
                 self._place_hero(op)
             elif is_free(op) or self._worth_repeating(op):
                 self._place_free(op)
@@ -343,11 +344,13 @@ def _emit(partition: Partition, options: PassOptions) -> Function:
     fn = partition.fn
     build = Builder(fn.name, fn.params)
     new: dict[Value, Value] = {p: p for p in fn.params}
-    written = _written(partition)
+    written, rooms = _written(partition), set(partition.filled.values())
     bodies = [_ordered(partition, kernel) for kernel in partition.kernels]
     for kernel, ops in zip(partition.kernels, bodies, strict=True):
         mine = [r for op in ops for r in op.results if partition.home.get(r) is kernel]
-        if kernel.name in CONTROL:
+        if kernel.hero is None and len(mine) == 1 and mine[0] in rooms:
+            new[mine[0]] = room(build, mine[0])
+        elif kernel.name in CONTROL:
             _emit_control(build, new, kernel, ops[0], written, options)
         else:
             space = {"space": kernel.shape} if kernel.stores else {}

@@ -51,6 +51,10 @@ def _spaces(kernel: Kernel) -> Iterator[Hashable]:
         yield "results", kernel.shape
 
 
+STORING = frozenset({"loop", "dot", "conv", "conv_grad_input"})
+"""Heroes whose kernels can write what they make into parts of larger memory."""
+
+
 class Merger:
     """What is known of the kernels that are left, and how two of them become one."""
 
@@ -99,7 +103,7 @@ class Merger:
         first = self.partition.home.get(pieces[0]) or self._reader(pieces[0], second)
         if first is None or first not in self.alive or first.donated or second.donated:
             return
-        if first.name not in ("loop", "dot") or len(first.ops) + len(second.ops) > self.most_ops:
+        if first.name not in STORING or len(first.ops) + len(second.ops) > self.most_ops:
             return
         made = self.partition.home.get(pieces[0]) is not None
         for piece in pieces if made else ():

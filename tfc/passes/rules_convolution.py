@@ -22,7 +22,7 @@ from math import prod
 from tfc import prims as p
 from tfc.base.records import dataclass
 from tfc.ir.builder import Builder
-from tfc.ir.core import Op, Value
+from tfc.ir.core import Op, Type, Value
 from tfc.passes.matching import Ints
 
 LANES = 16  # fewer columns than this cost as much
@@ -189,9 +189,8 @@ def grad_input_by_phases(build: Builder, op: Op) -> Value | None:
     apart = prod(a.k for a in axes) * _lanes(channels)
     if op.attr("groups") == 1 and even and together < apart:
         parts = _together(build, f, dy, axes)
-    else:
-        parts = _apart(build, f, dy, axes, op.attr("groups"))
-    return _interleaved(build, parts, axes, op.attr("shape"))
+        return _interleaved(build, parts, axes, op.attr("shape"))
+    return _cut_out(build, _apart(build, f, dy, axes, op.attr("groups")), axes, op.attr("shape"))
 
 
 def _lanes(columns: int) -> int:
@@ -226,12 +225,14 @@ def _together(build: Builder, f: Value, dy: Value, axes: list[Axis]) -> Value:
 
 
 def _apart(build: Builder, f: Value, dy: Value, axes: list[Axis], groups: int) -> Value:
-    """As `_together`: each phase a gradient of its own part of the filter."""
-    parts: dict[Ints, Value] = {}
-    count, ones = len(axes), (1,) * len(axes)
+    """[N, count and stride of each axis, C]: each phase a gradient of its own part of the filter,
+    which writes it where it belongs."""
+    ones = (1,) * len(axes)
     channels = f.type.shape[-2] * groups
     shape = (dy.type.shape[0], *(a.count for a in axes), channels)
-    flat = (shape[0], *(n for a in axes for n in (a.count, 1)), channels)
+    part = (shape[0], *(n for a in axes for n in (a.count, 1)), channels)
+    whole = Type(dy.type.dtype, (shape[0], *(n for a in axes for n in (a.count, a.s)), channels))
+    x, zero = p.splat(build, 0, whole), p.constant(build, 0, "i32")
     for phase in _phases(axes):
         mine = p.slice_(
             build, f, start=(*phase, 0, 0), limit=f.type.shape,
@@ -242,8 +243,10 @@ def _apart(build: Builder, f: Value, dy: Value, axes: list[Axis], groups: int) -
             build, mine, dy, shape=shape, strides=ones, padding=padding, f_dilation=ones,
             groups=groups,
         )  # fmt: skip
-        parts[phase] = p.reshape(build, z, shape=flat)
-    return _stacked(build, parts, count, 2)
+        at = (n for q in phase for n in (zero, p.constant(build, q, "i32")))
+        z = p.reshape(build, z, shape=part)
+        x = p.dynamic_update_slice(build, x, z, zero, *at, zero)
+    return x
 
 
 # -- both -----------------------------------------------------------------------------------------
@@ -267,11 +270,15 @@ def _interleaved(build: Builder, parts: Value, axes: list[Axis], shape: Ints) ->
     if any(missing):
         zero, none = p.constant(build, 0, parts.type.dtype), (0,) * (len(missing) + 2)
         parts = p.pad(build, parts, zero, low=none, high=(0, *missing, 0), interior=none)
-    whole = (shape[0], *(a.count * a.s for a in axes), shape[-1])
-    parts = p.reshape(build, parts, shape=whole)
+    return _cut_out(build, parts, axes, shape)
+
+
+def _cut_out(build: Builder, x: Value, axes: list[Axis], shape: Ints) -> Value:
+    """x of [N, count and stride of each axis, C]."""
+    x = p.reshape(build, x, shape=(shape[0], *(a.count * a.s for a in axes), shape[-1]))
     start = (0, *(a.low % a.s for a in axes), 0)
     limit = tuple(b + n for b, n in zip(start, shape, strict=True))
-    return p.slice_(build, parts, start=start, limit=limit, stride=(1,) * len(shape))
+    return p.slice_(build, x, start=start, limit=limit, stride=(1,) * len(shape))
 
 
 # -- several outputs of each channel --------------------------------------------------------------
