@@ -334,13 +334,13 @@ class Entry:
         if op.attr("hero") == "room":
             return  # nothing reads what it holds at first
         arguments = [frame.places[x] for x in op.operands] + places
-        if scratch := op.kwargs.get("scratch"):
-            arguments.append(self._locate(frame, scratch))
         records: tuple[tuple[int, V], ...] = ()
         stages = kernel_stages(op, self.target)
         if "keeps" in op.kwargs:
             records = ((len(arguments), self._record(frame, op, stages[0])),)
             arguments += [records[0][1]] * 2
+        if scratch := op.kwargs.get("scratch"):
+            arguments.append(self._locate(frame, scratch))
         self._most_args = max(self._most_args, len(arguments))
         base = len(self.asserts) if stops else NO_STATUS
         self.asserts.update((base + n, _assert_of(check)) for n, check in enumerate(checks, 1))

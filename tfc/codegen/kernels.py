@@ -1,7 +1,7 @@
 """From a fusion op to the text of its native function.
 
 A kernel is `i32 k(ptr ctx, ptr args, i64 lo, i64 hi)`: args holds a pointer for each operand, then
-each result, then scratch, then two pointers of a kernel that `keeps` panels (`codegen/kept.py`);
+each result, then two pointers of a kernel that `keeps` panels (`codegen/kept.py`), then scratch;
 [lo, hi) is the range of chunks to do, of the `chunks` that the fusion is split into (fixed ranges
 of its outermost axis). A kernel may have stages, each a function of its own that starts after the
 one before has ended on all chunks; the first stage is split, the others run whole (all are split
@@ -72,7 +72,8 @@ class Kernel:
         self.results = [
             Buffer(self.argument(count + position), r.type) for position, r in enumerate(op.results)
         ]
-        self._scratch_at = count + len(op.results)
+        self._kept_at = count + len(op.results)
+        self._scratch_at = self._kept_at + (2 if "keeps" in op.kwargs else 0)
         self._scratch: V | None = None
         self.panels = ""  # what the panels are that the kernel keeps
 
@@ -93,7 +94,7 @@ class Kernel:
     def kept(self) -> tuple[V, V]:
         """Of a kernel that keeps panels: where they lie, or null, if those in scratch are to be
         used; and null if they are yet to be written."""
-        return self.argument(self._scratch_at + 1), self.argument(self._scratch_at + 2)
+        return self.argument(self._kept_at), self.argument(self._kept_at + 1)
 
     @property
     def hero(self) -> Op:

@@ -62,11 +62,11 @@ PIPELINE = (
     Pass(dce, "nothing dead may become a kernel"),
     Pass(arrange, "products stand as they will run, each with the operands it will read"),
     Pass(fuse, "the function is as small as it gets: cut it into kernels"),
+    Pass(keep, "kernels are seen with the operands they will read; it decides how they are split"),
     Pass(parallel, "kernels are what is split among cores"),
     Pass(schedule, "kernels are what is ordered"),
     Pass(buffers, "the order is final: liveness is known"),
     Pass(chain, "where values lie tells which kernels need not wait for each other"),
-    Pass(keep, "kernels are as they will run, each with the operands it copies"),
 )
 REQUIRED = frozenset({"fuse", "schedule", "buffers"})
 ORDER = (
@@ -92,7 +92,8 @@ ORDER = (
     ("parallel", "schedule", "only kernels have an order that matters"),
     ("schedule", "buffers", "liveness needs the final order"),
     ("buffers", "chain", "what shares memory is known once it is placed"),
-    ("parallel", "keep", "which panels there are depends on the split"),
+    ("fuse", "keep", "kernels are what keeps panels"),
+    ("keep", "parallel", "a product that keeps panels is split by columns"),
 )
 BY_NAME = {p.name: p for p in PIPELINE}
 
@@ -113,7 +114,6 @@ check_order([p.name for p in PIPELINE])
 
 
 _PLACING = [p.name for p in PIPELINE].index("schedule")
-PLACED = frozenset(p.name for p in PIPELINE[_PLACING:])  # after these the order of ops stays
 
 
 def run_pipeline(fn: Function, options: PassOptions) -> Function:
@@ -151,7 +151,7 @@ def _run(passes: Sequence[Pass], fn: Function, options: PassOptions) -> Function
         start = time.perf_counter()
         fn = at.run(fn, options)
         ms = (time.perf_counter() - start) * 1e3
-        if options.shuffle is not None and at.name not in PLACED:
+        if options.shuffle is not None and at.name not in ("schedule", "buffers", "chain"):
             fn = shuffled(fn, options.shuffle)
         if options.check:
             verify(fn)

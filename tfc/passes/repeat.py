@@ -139,7 +139,12 @@ class _Loop:
         stops: Stops,
         options: PassOptions,
     ):
-        self.step, self.fed, self.statics, self.stops = step, fed, statics, stops
+        # what lasts from step to step is the loop's matter: see arrange
+        fn = step.function
+        attrs = [(name, value) for name, value in fn.attrs if name != "lasting"]
+        fn = Function(fn.name, fn.params, fn.ops, fn.results, tuple(attrs))
+        self.step, self.fed, self.statics = replace(step, function=fn), fed, statics
+        self.stops = stops
         self.options = options
         self.types: dict[Name, Type] = {}
         self.values = {tensor: Literal(array).type for tensor, array in statics.items()}

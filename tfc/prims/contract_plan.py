@@ -47,6 +47,7 @@ MOSTLY_COLUMNS = 4
 COPIED_ROWS, COPIED_COLS, MOST_COPIED = 128, 512, 1 << 25
 NEAR, LINE = 1 << 20, 64
 NEAREST = 40_000  # bytes; the most that are taken to stay in the L1 cache
+LEAST_KEPT = 1 << 16  # bytes of b from which on panels are better than its own rows
 # Rows of b that lie this many bytes apart fall into few sets of the cache: then b is copied. From
 # half of it on that pays for 128 rows of a: 256 x 1024 by 1024 x 256 gains 24%, 50 rows lose 10%.
 FAR_BYTES = 2048
@@ -64,7 +65,8 @@ class Split:
     next block, and `partial` has room for all of them.  slices: if more than one, blocks are shared
     out as well, to that many chunks of each part; each leaves `sums` bytes of sums, which are added
     when all chunks have been done.  strip: if rows of a part are copied to scratch, which takes
-    `copied` bytes, elements between inner steps there.
+    `copied` bytes, elements between inner steps there.  keeps: panels of b, which need not be in
+    scratch, may be those of an earlier run.
     """
 
     extents: Extents
@@ -81,6 +83,7 @@ class Split:
     cut: int = 0
     together: bool = False
     sums: int = 0
+    keeps: bool = False
 
     @property
     def chunks(self) -> int:
@@ -103,9 +106,12 @@ class Split:
 
 
 @lru_cache(256)
-def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split:
+def split(
+    c: Contraction, most: int = MOST_CHUNKS, light: bool = False, keeps: bool = False
+) -> Split:
     """How the work of `c` is cut into at most about `most` chunks, and what scratch it takes. An
-    empty contraction is one chunk. `light`: what is not worth waking a thread is cut as well."""
+    empty contraction is one chunk. `light`: what is not worth waking a thread is cut as well.
+    `keeps`: panels of b may be kept from run to run."""
     if _runs_along(c):
         return _split_along(c)
     wanted = min(most, MOST_CHUNKS, c.flops // CHUNK_FLOPS)
@@ -119,8 +125,12 @@ def split(c: Contraction, most: int = MOST_CHUNKS, light: bool = False) -> Split
         copying = _split_copying(c, wanted)
         if copying.scratch <= MOST_COPIED:
             return copying
-    extents = _part_extents(c, packs(c), wanted)
-    return tile_split(c, extents, parts_of(c, extents))
+    copied = packs(c)
+    keeps = (
+        keeps and (copied or _worth_keeping(c)) and all(d.b == 0 or d.extent == 1 for d in c.outer)
+    )
+    extents = _part_extents(c, copied or keeps, wanted)
+    return replace(tile_split(c, extents, parts_of(c, extents)), keeps=keeps)
 
 
 def parts_of(c: Contraction, extents: Extents) -> Extents:
@@ -251,6 +261,13 @@ def packs(c: Contraction) -> bool:
     return far or c.col.extent % 16 != 0 or c.dtype in ("f16", "bf16")
 
 
+def _worth_keeping(c: Contraction) -> bool:
+    """Whether panels of b are worth having though they are not worth making for one run."""
+    size = dtypes.by_short(c.dtype).size
+    wide = c.col.b == 1 and c.col.extent > WIDEST_TILE and not c.turned
+    return wide and c.depth >= 8 and c.depth * c.col.extent * size >= LEAST_KEPT
+
+
 def _block(c: Contraction) -> int:
     """Steps of `inner[0]` in one block."""
     steps = c.inner[0].extent
@@ -338,7 +355,7 @@ def hero_of(fusion: Op) -> Op:
 
 def op_split(fusion: Op) -> Split:
     """The split of a fusion around a dot."""
-    return split(op_contraction(fusion), light=True)
+    return split(op_contraction(fusion), light=True, keeps="keeps" in fusion.kwargs)
 
 
 def op_contraction(fusion: Op) -> Contraction:

@@ -1,20 +1,19 @@
 """Panels that are kept from run to run: which kernels copy an operand to panels that other runs
 could use again, and how much memory these take. From shapes and ops alone.
 
-A product copies its second operand panel by panel (`contract_plan.packs`). Where that holds the
-same in many runs, the panels can lie in memory of their own and be copied once. The kernel then
-says so in its attribute `keeps`: bytes for the panels.
+A product copies its second operand panel by panel (`contract_plan.packs`), or would gain from it
+if that were for nothing. Where the operand holds the same in many runs, the panels can lie in
+memory of their own and be copied once. The kernel then says so in its attribute `keeps`: bytes for
+the panels.
 """
 
 from __future__ import annotations
-
-from math import prod
 
 from tfc.base import dtypes
 from tfc.base.target import aligned
 from tfc.ir.core import Op, Value
 from tfc.prims.channel_plan import channel_plan
-from tfc.prims.contract_plan import WIDEST_TILE, Split, hero_of, op_contraction, op_split
+from tfc.prims.contract_plan import WIDEST_TILE, hero_of, op_contraction, split
 from tfc.prims.conv_plan import by_channel, window_plan
 from tfc.prims.loop_nest import Contraction, ceil_div
 
@@ -27,14 +26,15 @@ def panel_operand(fusion: Op) -> Value | None:
     hero = fusion.attr("hero")
     if hero == "dot":
         c = op_contraction(fusion)
-        position = 0 if c.swapped else 1
-        return _operand(fusion, position) if _keeps(c, op_split(fusion)) else None
+        parts = split(c, light=True, keeps=True)
+        return _operand(fusion, 0 if c.swapped else 1) if parts.keeps and _works(c) else None
     if hero in WINDOWS and all(r.type.size for r in fusion.results):
         inner = hero_of(fusion)
         if channel_plan(inner) is not None:
             return None
         plan = window_plan(inner)
-        if by_channel(plan.c) or not _keeps(plan.c, plan.split):
+        one = all(d.extent == 1 for d in plan.c.outer)
+        if by_channel(plan.c) or not (plan.split.pack and one and _works(plan.c)):
             return None
         return _operand(fusion, 1 if hero == "conv" else 0)
     return None
@@ -57,7 +57,5 @@ def _operand(fusion: Op, position: int) -> Value:
     return found
 
 
-def _keeps(c: Contraction, split: Split) -> bool:
-    """Whether there are panels, the same for all batches."""
-    copied = split.pack and not split.along and c.depth > 0 and prod(split.parts) > 0
-    return copied and all(d.extent == 1 or d.b == 0 for d in c.outer)
+def _works(c: Contraction) -> bool:
+    return c.flops > 0

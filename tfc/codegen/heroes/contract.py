@@ -236,49 +236,73 @@ class Contract:
     def _tile(self, block: Block, col: V, cols: int) -> None:
         """All rows of the range for `cols` columns from `col` on: the steps of one block."""
         t, c, tile, steps = self.t, self.c, self.tile, list(block.steps)
-        packets, lanes = ceil_div(cols, tile.lanes), tile.lanes
-        mask = None
-        if cols % lanes:
-            mask = vector_const("i1", [lane < cols % lanes for lane in range(lanes)])
-        micro: Microkernel | AlongKernel
         source = t.gep(block.place.b, t.mul(col, c.col.b), self._b.element)
-        side = self._b
         if self.split.along and steps:
             side = Side(c.dtype, c.col.b)
             if self.split.pack:
                 side = Side(c.dtype, self.split.line)
-                LinePacker(self.e, c.dtype, cols, lanes, side.stride).run(
-                    steps[0], source, self.panel
-                )
+                packer = LinePacker(self.e, c.dtype, cols, tile.lanes, side.stride)
+                packer.run(steps[0], source, self.panel)
                 source, steps = self.panel, [Step(steps[0].extent, steps[0].a, 1)]
             blocks = block.started is not None
-            micro = AlongKernel(self.e, tile, cols, self._a, side, self.wide, blocks)
+            along = AlongKernel(self.e, tile, cols, self._a, side, self.wide, blocks)
+            self._rows(along, lambda a, sums: along.run(steps, a, source, sums), block, col, cols)
+            return
+        micro = self._micro(cols, self._b, masked=True)
+        if not steps:
+            self._rows(micro, lambda a, sums: sums, block, col, cols)
+        elif self.kept or self.split.pack:
+            self._from_panel(block, source, col, cols)
         else:
-            if self.split.pack and steps:
-                packer = Packer(self.e, c.dtype, cols, c.col.b, lanes)
-                panel = self.panel
-                if self.kept is None:
-                    packer.run(steps, source, panel)
-                else:
-                    at = t.add(t.mul(col, c.depth), t.mul(block.before, packer.width))
-                    panel = self.kept.panel(at, self.register, panel)
-                    with t.when(self.kept.missing):
-                        packer.run(steps, source, panel)
-                source, side = panel, Side(_register_dtype(c.dtype), lanes)
-                steps, mask = _packed(steps, packer.width), None
-            micro = Microkernel(self.e, tile.rows, packets, lanes, self._a, side, mask)
-        self._rows(micro, steps, block, source, col, cols)
+            self._rows(micro, lambda a, sums: micro.run(steps, a, source, sums), block, col, cols)
+
+    def _micro(self, cols: int, b: Side, masked: bool) -> Microkernel:
+        """The microkernel of a tile of `cols` columns; masked: no more of b may be read."""
+        lanes, mask = self.tile.lanes, None
+        if masked and cols % lanes:
+            mask = vector_const("i1", [lane < cols % lanes for lane in range(lanes)])
+        return Microkernel(self.e, self.tile.rows, ceil_div(cols, lanes), lanes, self._a, b, mask)
+
+    def _from_panel(self, block: Block, source: V, col: V, cols: int) -> None:
+        """All rows of the range, from a panel of the columns: one that is kept, or in scratch;
+        where none is copied to scratch and none can be kept now, from b itself."""
+        t, steps, kept = self.t, block.steps, self.kept
+        packer = Packer(self.e, self.c.dtype, cols, self.c.col.b, self.tile.lanes)
+        packed = _packed(steps, packer.width)
+        micro = self._micro(cols, Side(_register_dtype(self.c.dtype), self.tile.lanes), False)
+        panel = self.panel
+        if kept is None:
+            packer.run(steps, source, panel)
+        else:
+            at = t.add(t.mul(col, self.c.depth), t.mul(block.before, packer.width))
+            panel = kept.panel(at, self.register, panel)
+            missing = kept.missing if self.split.pack else t.op("and", kept.used, kept.missing)
+            with t.when(missing):
+                packer.run(steps, source, panel)
+        if kept is None or self.split.pack:
+            self._rows(micro, lambda a, sums: micro.run(packed, a, panel, sums), block, col, cols)
+            return
+        direct, used = self._micro(cols, self._b, masked=True), kept.used
+
+        def either(a: V, sums: Sequence[V]) -> Sequence[V]:
+            return t.choose(
+                used,
+                lambda: micro.run(packed, a, panel, sums),
+                lambda: direct.run(steps, a, source, sums),
+            )
+
+        self._rows(micro, either, block, col, cols)
 
     def _rows(
         self,
         micro: Microkernel | AlongKernel,
-        steps: Sequence[Step],
+        run: Callable[[V, Sequence[V]], Sequence[V]],
         block: Block,
-        b: V,
         col: V,
         cols: int,
     ) -> None:
-        """All bands and row tiles for one panel."""
+        """All bands and row tiles for one panel. run(a, sums): the sums after the products of the
+        rows at `a`; `micro` is of their form."""
         t, tile, place = self.t, self.tile, block.place
         started, last = block.started, block.last
         band_lo, row_lo = self.bands[0], value_of(self.rows[0])
@@ -295,7 +319,7 @@ class Contract:
             with t.loop(*self.rows, tile.rows) as rows:
                 at, skip = self._row_tile(rows.index)
                 a_row = t.gep(a, t.mul(at, self.c.row.a), micro.a.element)
-                sums = micro.zeros()
+                sums: Sequence[V] = micro.zeros()
                 keep = before
                 if started is not None:
                     band = t.op("sub", bands.index, value_of(band_lo))
@@ -303,8 +327,7 @@ class Contract:
                     number = t.add(t.mul(band, tiles), ahead)
                     keep = t.gep(keep, t.mul(number, bytes_each), "i8")
                     sums = self._kept(micro, keep, started)
-                if steps:
-                    sums = micro.run(steps, a_row, b, sums)
+                sums = run(a_row, sums)
                 if last is None:
                     self._finish(micro, sums, index, at, skip, col, cols)
                 else:

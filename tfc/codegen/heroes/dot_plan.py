@@ -48,9 +48,9 @@ def choose_tile(c: Contraction, split: Split, target: Target, lanes: int) -> Til
     rows_part, cols_part = split.extents[2], split.extents[3]
     if split.along:
         return _along_tile(c, target, lanes)
-    narrow = split.pack or split.partial or split.parts[3] > 1
+    narrow = split.pack or split.keeps or split.partial or split.parts[3] > 1
     best: tuple[float, Tile] | None = None
-    for packets in range(1, 9):
+    for packets in (1, 2, 4) if split.keeps else range(1, 9):  # few forms of what is kept
         cols = packets * lanes
         if packets > 1 and cols - lanes >= c.col.extent:
             break

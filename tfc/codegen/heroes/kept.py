@@ -19,7 +19,8 @@ NULL = V("null", "ptr")
 
 
 class KeptPanels:
-    """`missing` (i1): the panels are not there yet, so that who uses one copies it first."""
+    """`missing` (i1): the panels are not there yet, so that who uses one copies it first. `used`:
+    whether this part uses them at all."""
 
     def __init__(self, k: Kernel, c: Contraction, tile: Tile, start: int = 0):
         """start: the element of the operand that the loops begin at."""
@@ -30,7 +31,7 @@ class KeptPanels:
         with self.t.at(self.t.root):
             self.missing = self.t.cmp("eq", fresh, NULL)
             self._given = self.t.cmp("ne", self._base, NULL)
-        self._used = self._given
+        self.used = self._given
 
     def of_part(self, numbers: Iterable[V]) -> None:
         """What follows is for a part of the product; numbers: of its part of rows and the like."""
@@ -41,9 +42,9 @@ class KeptPanels:
         if first.ref == "true":
             return
         usable = t.op("or", first, t.op("xor", self.missing, V("true", "i1")))
-        self._used = t.op("and", self._given, usable)
+        self.used = t.op("and", self._given, usable)
 
     def panel(self, offset: V, element: str, other: V) -> V:
         """The panel that begins at an element of the panels, or the `other` one."""
         t = self.t
-        return t.select(self._used, t.gep(self._base, offset, element), other)
+        return t.select(self.used, t.gep(self._base, offset, element), other)
