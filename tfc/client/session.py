@@ -45,7 +45,7 @@ from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.stack import get_default_graph
 from tfc.runtime import python_abi
-from tfc.runtime.pool import available_cores
+from tfc.runtime.cores import available_cores
 
 
 class BaseSession:

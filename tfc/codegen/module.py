@@ -25,7 +25,7 @@ from tfc.codegen.kept import Kept
 from tfc.codegen.kernels import CANCELLED
 from tfc.codegen.profile import COUNTERS, Counters
 from tfc.ir.core import Function
-from tfc.runtime.pool import available_cores
+from tfc.runtime.cores import available_cores
 
 __all__ = [
     "CANCELLED",

@@ -29,9 +29,9 @@ from tfc.codegen import native
 from tfc.codegen.module import ObjectStore
 from tfc.codegen.pool_text import runtime_text
 from tfc.codegen.target import host
-from tfc.runtime import pool
+from tfc.runtime import cores, pool
 
-MOST_THREADS = max(8, pool.available_cores())
+MOST_THREADS = max(8, cores.visible_cores())
 _lock = threading.Lock()
 _loaded: list[native.Library] = []  # workers run this code until the process ends
 _pools: list[pool.Pool] = []
@@ -43,7 +43,7 @@ def compiled_beside(objects: ObjectStore | None) -> Iterator[None]:
     """Another thread makes the pool's machine code while the block runs, if nobody has it yet and
     there is a core for it. The thread ends with the block."""
     thread = None
-    if not _pools and not _made and (options.threads or pool.available_cores()) > 1:
+    if not _pools and not _made and (options.threads or cores.available_cores()) > 1:
         key = _key(_pool_text(), host())
         if objects is None or objects.get(key) is None:
             thread = threading.Thread(target=_compile_ahead)

@@ -53,10 +53,3 @@ class Pool:
         if threads < 1:
             raise ValueError(f"a pool needs at least one thread, not {threads}")
         return self.entries.get(threads) or self.entries[max(self.entries)]
-
-
-def available_cores() -> int:
-    """Cores this process may run on: the default number of threads."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

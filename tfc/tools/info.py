@@ -9,7 +9,7 @@ from typing import TextIO
 from tfc.base.options import OPTIONS, options
 from tfc.codegen import target
 from tfc.runtime import python_abi
-from tfc.runtime.pool import available_cores
+from tfc.runtime.cores import available_cores
 from tfc.version import VERSION
 
 
