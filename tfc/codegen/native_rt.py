@@ -10,9 +10,10 @@ worth waking a thread that sleeps; the caller then runs it alone.
 
 One job runs at a time: a caller that finds the pool busy (a second Python thread, or a kernel that
 is itself a chunk) runs its chunks itself. The calling thread takes part and waits for the others by
-spinning for a while and then sleeping on a futex; idle workers do the same. Workers are created by
-the first parallel job, block all signals, and live as long as the process; in a forked child
-`reset` forgets them and the next job makes new ones.
+spinning for a while and then sleeping on a futex; idle workers do the same. Where other programs
+use the cores too, workers let them, between chunks (`crowd_text.py`). Workers are created by the
+first parallel job, block all signals, and live as long as the process; in a forked child `reset`
+forgets them and the next job makes new ones.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tfc.codegen.target import host
 from tfc.runtime import cores, pool
 
 MOST_THREADS = max(8, cores.visible_cores())
+_OTHERS = ("set_spins", "workers", "reset", "is_crowded", "leave")
 _lock = threading.Lock()
 _loaded: list[native.Library] = []  # workers run this code until the process ends
 _pools: list[pool.Pool] = []
@@ -81,7 +83,7 @@ def _make_pool(objects: ObjectStore | None) -> pool.Pool:
     else:
         code = object_code(_pool_text(), host(), objects)
     names = [f"parallel_for_{n}" for n in range(1, MOST_THREADS + 1)]
-    _loaded.append(native.load([code], [*names, "set_spins", "workers", "reset"], {}))
+    _loaded.append(native.load([code], [*names, *_OTHERS], {}))
     return pool.Pool(_loaded[0].addresses, options.wait)
 
 

@@ -5,16 +5,20 @@ The protocol. Each participant of a job has a slot: the caller the first, the wo
 start of the participant's range of chunks. He takes from the start, by compare-and-swap; whoever
 has none left takes from the ends of the others' ranges. The job's fields are read only after
 winning a chunk: until that is accounted for in `pending` the caller cannot return, so the fields
-cannot change. A worker looks at its own slot only, for work and for being woken.
+cannot change. A worker looks at its own slot only, for work and for being woken. `since` and
+`seen` in it are when its turn on a shared core began, and when it last looked at the clock.
 """
 
 from __future__ import annotations
+
+from tfc.codegen.crowd_text import IDLE_SPINS, LATE_SPINS, crowd_text
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # number of the futex system call on Linux
 _PAUSE = {"x86_64": "llvm.x86.sse2.pause()", "aarch64": "llvm.aarch64.hint(i32 1)"}
 
 _STATE = """
-%slot = type { i64, i32, i32, [48 x i8] }
+; ticket, asleep, wake, since, seen
+%slot = type { i64, i32, i32, i64, i64, [32 x i8] }
 @slots = internal global [THREADS x %slot] zeroinitializer, align 64
 @pending = internal global i32 0, align 64
 @waiting = internal global i32 0
@@ -26,7 +30,7 @@ _STATE = """
 @number = internal global i64 0
 @busy = internal global i32 0, align 64
 @started = internal global i64 0
-@spins = internal global i64 0
+@spins = internal global i64 0, align 64
 
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(i64)
@@ -101,7 +105,7 @@ range:
   %theirs = icmp ne i64 %k, 0
   br label %next
 next:
-  %done = phi i32 [ %before, %range ], [ %done1, %ran ]
+  %done = phi i32 [ %before, %range ], [ %done1, %ran ], [ %left, %shares ]
   %lo = call i64 @grab(i64 %p, i1 %theirs)
   %over = icmp slt i64 %lo, 0
   br i1 %over, label %empty, label %run
@@ -121,6 +125,13 @@ bad:
   br label %ran
 ran:
   %done1 = add i32 %done, 1
+  %crowd = load atomic i32, ptr @crowded monotonic, align 4
+  %own = icmp eq i32 %crowd, 0
+  %caller = icmp eq i64 %me, 0
+  %stays = or i1 %own, %caller
+  br i1 %stays, label %next, label %shares
+shares:
+  %left = call i32 @between(i64 %me, i32 %done1)
   br label %next
 empty:
   %k1 = add i64 %k, 1
@@ -169,7 +180,7 @@ entry:
 idle:
   br label %spin
 spin:
-  %n = phi i64 [ 0, %idle ], [ %n1, %again ]
+  %n = phi i64 [ 0, %idle ], [ %n1, %more.turns ], [ %n1, %shares ], [ %n1, %give ]
   %go = call i1 @wanted(i64 %me)
   br i1 %go, label %job, label %again
 again:
@@ -177,7 +188,18 @@ again:
   %n1 = add i64 %n, 1
   %limit = load atomic i64, ptr @spins monotonic, align 8
   %more = icmp ult i64 %n1, %limit
-  br i1 %more, label %spin, label %rest
+  br i1 %more, label %more.turns, label %rest
+more.turns:
+  %crowd = load atomic i32, ptr @crowded monotonic, align 4
+  %own = icmp eq i32 %crowd, 0
+  br i1 %own, label %spin, label %shares
+shares:
+  %part = urem i64 %n1, IDLE_SPINS
+  %enough = icmp eq i64 %part, 0
+  br i1 %enough, label %give, label %spin
+give:
+  %alone = call i1 @yield(i64 %me)
+  br label %spin
 rest:
   %seen = load atomic i32, ptr %wake seq_cst, align 4
   store atomic i32 1, ptr %asleep seq_cst, align 4
@@ -185,6 +207,7 @@ rest:
   br i1 %late, label %up, label %down
 down:
   call void @sleep_on(ptr %wake, i32 %seen)
+  call void @apart()
   br label %up
 up:
   store atomic i32 0, ptr %asleep seq_cst, align 4
@@ -303,6 +326,7 @@ rouse:
   %asleep = icmp ne i32 %down, 0
   br i1 %asleep, label %call, label %roused
 call:
+  call void @here()
   %wake.at = getelementptr %slot, ptr @slots, i64 %w, i32 2
   %woke = atomicrmw add ptr %wake.at, i32 1 seq_cst
   call void @wake_on(ptr %wake.at, i32 1)
@@ -312,11 +336,18 @@ roused:
   %further = icmp ult i64 %w1, %shares
   br i1 %further, label %rouse, label %go
 go:
+  %crowd = load atomic i32, ptr @crowded monotonic, align 4
+  %own = icmp eq i32 %crowd, 0
+  br i1 %own, label %begun, label %tell
+tell:
+  call void @here()
+  br label %begun
+begun:
   %done = call i32 @work(i64 0)
   %old = atomicrmw sub ptr @pending, i32 %done seq_cst
   br label %wait
 wait:
-  %n = phi i64 [ 0, %go ], [ %n1, %pause ], [ %n, %woken ]
+  %n = phi i64 [ 0, %begun ], [ %n1, %pause ], [ %n1, %late ], [ %n, %woken ]
   %p1 = load atomic i32, ptr @pending acquire, align 4
   %over = icmp eq i32 %p1, 0
   br i1 %over, label %joined, label %hold
@@ -327,6 +358,10 @@ hold:
 pause:
   call void @PAUSE
   %n1 = add i64 %n, 1
+  %is.late = icmp eq i64 %n1, LATE_SPINS
+  br i1 %is.late, label %late, label %wait
+late:
+  call void @waited()
   br label %wait
 sleep:
   store atomic i32 1, ptr @waiting seq_cst, align 4
@@ -374,6 +409,7 @@ define void @reset() {
   store i32 0, ptr @pending
   store i32 0, ptr @waiting
   store i64 0, ptr @started
+  store i32 0, ptr @crowded
   call void @llvm.memset.p0.i64(ptr @slots, i8 0, i64 BYTES, i1 false)
   ret void
 }
@@ -396,12 +432,20 @@ def runtime_text(machine: str, system: str, threads: int) -> str:
     linux = system.startswith("linux") and machine in _FUTEX
     state = _STATE.replace("THREADS", str(threads))
     forks = _FOR.replace("BYTES", str(64 * threads))
-    parts = [state, _LINUX_WAIT if linux else _POLLING_WAIT, _WORK, _START, forks]
+    parts = [
+        state,
+        _LINUX_WAIT if linux else _POLLING_WAIT,
+        crowd_text(linux),
+        _WORK,
+        _START,
+        forks,
+    ]
     parts += [
         _THUNK.replace("THREADS", str(n)).replace("HELPERS", str(n - 1))
         for n in range(1, threads + 1)
     ]
     text = "".join(parts).replace("FUTEX", str(_FUTEX.get(machine, 0)))
+    text = text.replace("IDLE_SPINS", str(IDLE_SPINS)).replace("LATE_SPINS", str(LATE_SPINS))
     text = text.replace("SIG_SETMASK", "2" if linux else "3")
     if machine not in _PAUSE:
         return text.replace(_PAUSE_CALL, "")
