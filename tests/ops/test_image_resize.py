@@ -270,3 +270,18 @@ def test_resize_image_with_pad(known):
     np.testing.assert_allclose(value[:, 2:6], middle, rtol=1e-5)
     with pytest.raises(ValueError, match="target_width must be > 0"):
         tf.image.resize_image_with_pad(image, 3, 0)
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize(("size", "new"), [((5, 7), (9, 10)), ((12, 11), (5, 6)), ((4, 1), (7, 3))])
+@pytest.mark.parametrize("channels", [13, 16, 45])
+def test_many_channels_are_as_one(flags, size, new, channels):
+    """Those that fill packets are read at four pixels at once: the same numbers, bit for bit."""
+    images = R.standard_normal((2, *size, channels)).astype(F)
+    given = tf.placeholder(tf.float32, images.shape)
+    wide = tf.image.resize_bilinear(given, new, **flags)
+    one = [tf.image.resize_bilinear(c, new, **flags) for c in tf.split(given, channels, 3)[::6]]
+    with tf.Session() as sess:
+        got, parts = sess.run([wide, tf.concat(one, 3)], {given: images})
+    np.testing.assert_array_equal(got[..., ::6], parts)
+    np.testing.assert_array_equal(evaluate([wide], {given: images})[0], got)

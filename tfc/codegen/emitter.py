@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,13 @@ class Buffer:
 class Element:
     """An operand of an emit rule: a function from index to packet, with the operand's type."""
 
-    __slots__ = ("_emitter", "_value", "type")
+    __slots__ = ("_emitter", "type", "value")
 
     def __init__(self, emitter: Emitter, value: Value):
-        self._emitter, self._value, self.type = emitter, value, value.type
+        self._emitter, self.value, self.type = emitter, value, value.type
 
     def __call__(self, index: Sequence[Index | int]) -> Packet:
-        return self._emitter.value(self._value, index)
+        return self._emitter.value(self.value, index)
 
 
 class Emitter(Indices):
@@ -83,15 +83,31 @@ class Emitter(Indices):
         assert result is not None
         return result
 
+    def index_at(self, element: Element, at: Sequence[Index | int]) -> Index:
+        """An element of integers as an index, written where that element is known: what an inner
+        loop reads at places that outer loops decide is found in front of it."""
+        packet, key = element(at), (element.value, index_key(at), self.lanes)
+        scope = self._scope_with(key)
+        assert scope is not None, "an element has been computed"
+        number = ("number", *key)
+        if number not in scope.memo:
+            with self.text.at(scope):
+                scope.memo[number] = self.index_from(packet)
+        index: Index = scope.memo[number]
+        return index
+
     def _known(self, v: Value, index: Sequence[Index | int]) -> Packet | None:
         key = (v, index_key(index), self.lanes)
+        scope = self._scope_with(key)
+        found: Packet | None = None if scope is None else scope.memo[key]
+        return found
+
+    def _scope_with(self, key: Hashable) -> Scope | None:
+        """The innermost scope that knows what `key` is, of those that enclose this one."""
         scope: Scope | None = self.text.scope
-        while scope is not None:
-            found: Packet | None = scope.memo.get(key)
-            if found is not None:
-                return found
+        while scope is not None and key not in scope.memo:
             scope = scope.parent
-        return None
+        return scope
 
     def _compute(self, v: Value, index: tuple[Index, ...]) -> None:
         scope = self.text.scope if v in self.pinned else self.scope_of(index)

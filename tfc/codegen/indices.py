@@ -80,14 +80,14 @@ class Indices(PacketOps):
         mask = self.memory.mask_of(source, self.lanes)
         return Atom(scope, bounds, value, free=True, mask=mask, source=source)
 
-    def index_from(self, packet: Packet, lo: int = -(2**62), hi: int = 2**62) -> Index:
-        """An integer packet as an index; `lo` and `hi` bound it where that is known."""
+    def index_from(self, packet: Packet) -> Index:
+        """An integer packet as an index."""
         t, scope = self.text, self.text.scope
         value: V = packet.value
         if packet.uniform:
             value = t.extract(value, 0)
         wide = t.cast("sext" if is_signed(packet.dtype) else "zext", value, "i64")
-        return Index.of(Atom(scope, (lo, hi), wide, free=not packet.uniform))
+        return Index.of(Atom(scope, (-(2**62), 2**62), wide, free=not packet.uniform))
 
     def packet_from(self, index: Index | int, dtype: str) -> Packet:
         """The index as numbers of `dtype` (iota)."""

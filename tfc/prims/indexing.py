@@ -60,7 +60,7 @@ def _gather_element(e: Any, i: Any, x: Any, index: Any, *, dims: Ints) -> Any:
     batch = index.type.rank - 1
     place: dict[int, Any] = {}
     for k, d in enumerate(dims):
-        entry = e.index_from(index((*i[:batch], k)))
+        entry = e.index_at(index, (*i[:batch], k))
         place[d] = e.clamp(entry, 0, x.type.shape[d] - 1)
     place.update(zip(rest_axes(x.type.rank, dims), i[batch:], strict=True))
     return x(tuple(place[d] for d in range(x.type.rank)))
@@ -144,7 +144,7 @@ def _window(x: Array, starts: tuple[Array, ...], sizes: Ints) -> tuple[slice, ..
 def clamped_starts(e: Any, x: Type, starts: Sequence[Any], sizes: Ints) -> list[Any]:
     """The index at which each axis of a dynamic slice of x begins."""
     triples = zip(starts, x.shape, sizes, strict=True)
-    return [0 if n == k else e.clamp(e.index_from(s(())), 0, n - k) for s, n, k in triples]
+    return [0 if n == k else e.clamp(e.index_at(s, ()), 0, n - k) for s, n, k in triples]
 
 
 def _dynamic_slice_element(e: Any, i: Any, x: Any, *starts: Any, sizes: Ints) -> Any:

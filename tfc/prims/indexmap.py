@@ -263,7 +263,8 @@ class _SymbolicEmitter:
     def in_range(self, index: Any, lo: int, hi: int) -> _Packet:
         return _Packet()
 
-    def index_from(self, packet: Any, lo: int = 0, hi: int = 0) -> _Opaque:
+    def index_at(self, element: Any, at: Sequence[Any]) -> _Opaque:
+        element(at)
         return _Opaque()
 
     def clamp(self, index: Any, lo: int, hi: int) -> Any:

@@ -108,6 +108,8 @@ class ResizeBilinear(
         x = to(build, images, "f32")
         pairs = zip(images.type.shape[1:3], new, strict=True)
         rows, columns = (r.linear(a, b, align_corners, half_pixel_centers) for a, b in pairs)
+        if r.fills_packets(images.type.shape[3]) and rows[2].any() and columns[2].any():
+            return r.bilinear(build, x, rows, columns)
         if new[0] < images.type.shape[1] and not rows[2].any():  # rows that are not used
             return r.lerp(build, r.lerp(build, x, 1, *rows), 2, *columns)
         return r.lerp(build, r.lerp(build, x, 2, *columns), 1, *rows)
