@@ -85,12 +85,14 @@ def _is_zero(value: Value) -> bool:
 def filled_by_updates(ops: Sequence[Op], results: Collection[Value]) -> dict[Op, Value]:
     """Updates that are the first of several, which nothing stands between, and which together write
     every element once; with what they write over."""
+    updates = (op for op in ops if op.defn.name == "dynamic_update_slice")
+    bases = {op: op.operands[0] for op in updates if splat_array(op.operands[0]) is not None}
+    if not bases:
+        return {}
     readers: dict[Value, list[Op]] = {}
     for op in ops:
         for operand in dict.fromkeys(op.operands):
             readers.setdefault(operand, []).append(op)
-    updates = (op for op in ops if op.defn.name == "dynamic_update_slice")
-    bases = {op: op.operands[0] for op in updates if splat_array(op.operands[0]) is not None}
     return {op: base for op, base in bases.items() if _fill(base, readers, results)}
 
 
