@@ -1,5 +1,6 @@
 """Kernels that move more than they multiply, one at a time, of the sizes they usually have and of
-odd ones: transpositions, sorts, pools and their gradients, norms, sums along each axis."""
+odd ones: transpositions, sorts, pools and their gradients, norms, sums along each axis, images in
+other sizes, and what has a shape that depends on data."""
 
 from __future__ import annotations
 
@@ -24,14 +25,17 @@ SIZES = (
         double=(1_000_003,), max_pool_gradient=(8, 112, 112, 64),
         max_pool_volumes_gradient=(4, 16, 32, 32, 32), mean_pool_gradient=(8, 56, 56, 64),
         batch_norm=(32, 56, 56, 64), layer_norm=(512, 1024), cross_entropy=(64, 10_000),
+        resize=(8, 56, 56, 64), resize_gradient=(8, 56, 56, 64), boolean_mask=(1000, 1000),
+        where=(1000, 1000), partition=(100_000, 16),
     ),
     _sizes(
         transpose=(1009, 997), channels_last=(7, 65, 57, 33), sort=(99, 1013), top_k=(64, 9973),
         sum_first=(511, 129, 65), max_pool_volumes_gradient=(3, 15, 17, 19, 33),
         mean_pool_gradient=(5, 57, 29, 33), batch_norm=(127, 1013), layer_norm=(131, 1021),
+        resize=(3, 57, 29, 33), boolean_mask=(997, 131), where=(99, 1013),
     ),
 )  # fmt: skip
-PAD, TOP, WINDOW = 1, 5, 7
+PAD, TOP, WINDOW, PARTS = 1, 5, 7, 4
 
 
 def per(**_):
@@ -40,7 +44,9 @@ def per(**_):
 
 def cost(kernel, extents):
     """An array read and one written, if they are of the first one's size."""
-    return 0, 4 * int(np.prod(extents)) * (2 if kernel[:3] not in ("sum", "arg", "top") else 1)
+    return 0, 4 * int(np.prod(extents)) * (
+        2 if kernel[:3] not in ("sum", "arg", "top", "whe") else 1
+    )
 
 
 def summary(result):
@@ -58,6 +64,16 @@ def data(kernel, extents):
         return [x, *random.standard_normal((2, extents[-1])).astype("f"), x[::-1].copy()]
     if kernel == "cross_entropy":
         return [x, random.randint(0, extents[-1], extents[0])]
+    if kernel == "where":
+        return [x > 0]
+    if kernel == "resize_gradient":
+        batch, height, width, channels = extents
+        flows = random.standard_normal((batch, 2 * height, 2 * width, channels))
+        return [x, flows.astype(np.float32)]
+    if kernel == "boolean_mask":
+        return [x, random.rand(extents[0]) < 0.5]
+    if kernel == "partition":
+        return [x, random.randint(0, PARTS, extents[0]).astype(np.int32)]
     if kernel == "gather":
         return [x, random.randint(0, extents[0], extents[0] // 10)]
     return [x, x[::-1].copy()] if kernel == "concat" else [x]
@@ -71,6 +87,12 @@ def _normalized(tf, x, scale, offset, axes):
 def _cross_entropy(tf, x, labels):
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=x)
     return tf.gradients(tf.reduce_mean(each), x)[0]
+
+
+def _resized(tf, x):
+    """Twice as high and wide; pixels are at their middle, as torch has them."""
+    size = [2 * int(n) for n in x.shape[1:3]]
+    return tf.image.resize_bilinear(x, size, half_pixel_centers=True)
 
 
 def of_tensors(tf, kernel, x, *more):
@@ -103,6 +125,11 @@ def of_tensors(tf, kernel, x, *more):
         )[0],
         "layer_norm": lambda: tf.gradients(_normalized(tf, x, *more[:2], [-1]), x, more[2])[0],
         "cross_entropy": lambda: _cross_entropy(tf, x, *more),
+        "resize": lambda: _resized(tf, x),
+        "resize_gradient": lambda: tf.gradients(_resized(tf, x), x, *more)[0],
+        "boolean_mask": lambda: tf.boolean_mask(x, *more),
+        "where": lambda: tf.where(x),
+        "partition": lambda: tf.concat(tf.dynamic_partition(x, *more, PARTS), 0),
     }
     return made[kernel]()
 
@@ -142,6 +169,10 @@ def with_torch(threads=2, *, kernel, extents):
             pads += [total // 2, total - total // 2]
         return functional.pad(v, pads, value=float("-inf"))
 
+    def resized(v):
+        v = functional.interpolate(ahead(v), scale_factor=2, mode="bilinear", align_corners=False)
+        return v.permute(0, 2, 3, 1)
+
     made = {
         "transpose": lambda: x.t().contiguous(),
         "channels_last": lambda: x.permute(0, 2, 3, 1).contiguous(),
@@ -174,6 +205,11 @@ def with_torch(threads=2, *, kernel, extents):
             more[-1] if more else None,
         ),
         "cross_entropy": gradient(lambda v: functional.cross_entropy(v, *more)),
+        "resize": lambda: resized(x),
+        "resize_gradient": gradient(resized, more[-1] if more else None),
+        "boolean_mask": lambda: x[more[0]],
+        "where": lambda: torch.nonzero(x),
+        "partition": lambda: torch.cat([x[more[0] == k] for k in range(PARTS)]),
     }
 
     def run():
