@@ -323,3 +323,36 @@ def test_recalled_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         net.sess.run(tf.assign(net.w, weights(6)))
         net.check()
         net.sess.close()
+
+
+def test_in_loops_and_branches() -> None:
+    """Products in a loop's body and in a branch keep panels, of variables that nobody writes."""
+    random = np.random.RandomState(1)
+    size = 160
+    w = tf.Variable(random.randn(size, size).astype(np.float32) / 12, name="w")
+    x = tf.placeholder(tf.float32, [3, size])
+    turns = tf.placeholder(tf.int32, [])
+    _, y = tf.while_loop(
+        lambda i, _: i < turns, lambda i, s: (i + 1, tf.tanh(tf.matmul(s, w))), [0, x]
+    )
+    z = tf.cond(turns > 2, lambda: tf.matmul(x, w), lambda: tf.matmul(x, w * 2))
+    bump = tf.assign_add(w, tf.ones_like(w) * 0.01)
+    rows = random.randn(3, size).astype(np.float32)
+    with tf.Session() as sess:
+        sess.run(w.initializer)
+        for _ in range(3):
+            now = sess.run(w)
+            for n in (0, 1, 2, 3, 7):
+                want = rows
+                for _ in range(n):
+                    want = np.tanh(want @ now)
+                got = sess.run([y, z], {x: rows, turns: n})
+                np.testing.assert_allclose(got[0], want, rtol=2e-4, atol=1e-5)
+                flat = rows @ now * (1 if n > 2 else 2)
+                np.testing.assert_allclose(got[1], flat, rtol=2e-4, atol=1e-4)
+            assert sess._runtime.store._kept
+            assert any(
+                kept.stamp == sess._runtime.store.version("w").value
+                for kept in sess._runtime.store._kept.values()
+            )
+            sess.run(bump)

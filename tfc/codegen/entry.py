@@ -114,6 +114,7 @@ class Entry:
         self.constants: list[np.ndarray] = []
         self.asserts: dict[int, Assert] = {}
         self.kept: list[Kept] = []
+        self._records = kept.count(fn)
         self.stages: dict[str, Stage] = {}
         self.order: list[str] = []
         self.symbol = "run"
@@ -160,8 +161,7 @@ class Entry:
         return table[number]
 
     def _constant(self, array: np.ndarray) -> V:
-        records = sum("keeps" in op.kwargs for op in self.fn.ops)
-        slot = len(self.fn.params) + len(self.fn.results) + records + len(self.constants)
+        slot = len(self.fn.params) + len(self.fn.results) + self._records + len(self.constants)
         self.constants.append(np.ascontiguousarray(array))
         return self._pointer("slot", slot)
 
@@ -356,7 +356,7 @@ class Entry:
     def _record(self, frame: _Frame, op: Op, stage: Stage) -> V:
         """The record of the panels that a kernel keeps."""
         operand = panel_operand(op)
-        assert operand is not None and frame.whole, "keep has seen to it"
+        assert operand is not None, "keep has seen to it"
         _, slot = self._names[frame.places[operand]]
         self.kept.append(Kept(slot, stage.panels, op.attr("keeps")))
         return self._pointer(

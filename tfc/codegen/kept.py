@@ -16,6 +16,8 @@ from enum import IntEnum
 from tfc.base.records import dataclass
 from tfc.codegen.text import Text
 from tfc.codegen.values import V, i64
+from tfc.ir.core import Function
+from tfc.prims.control import CONTROL
 
 
 class Record(IntEnum):
@@ -40,6 +42,12 @@ class Kept:
     slot: int
     panels: str
     nbytes: int
+
+
+def count(fn: Function) -> int:
+    """How many kernels of a function keep panels."""
+    inner = (r for op in fn.ops if op.defn.name in CONTROL for r in op.regions)
+    return sum("keeps" in op.kwargs for op in fn.ops) + sum(map(count, inner))
 
 
 def begin(t: Text, args: V, position: int, record: V) -> V:

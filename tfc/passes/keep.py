@@ -2,7 +2,8 @@
 
 A kernel that copies an operand to panels before it multiplies (`prims/kept.py`) gets the attribute
 `keeps`, the bytes of these panels, if the operand is the memory of a parameter that the function
-says is `lasting`: a variable that it does not write; or a constant. It then takes memory for panels
+says is `lasting`: a variable that it does not write; or a constant; in loops and branches too. It
+then takes memory for panels
 from whoever calls the function, who knows whether they still are what the operand holds. What it
 computes is the same with and without. A function without the attribute `lasting` is called with
 nothing of that kind.
@@ -16,6 +17,7 @@ from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects
 from tfc.passes.kernels import with_kernel_attrs
 from tfc.passes.options import PassOptions
+from tfc.prims.control import CONTROL, invariants
 from tfc.prims.kept import panel_bytes, panel_operand
 from tfc.prims.kernel_info import source_of_memory
 
@@ -26,8 +28,8 @@ def keep(fn: Function, options: PassOptions) -> Function:
     """`fn` with the attribute `keeps` on the kernels that keep panels."""
     if "lasting" not in dict(fn.attrs):
         return fn
-    lasting = {fn.params[k] for k in fn.attr("lasting")}
-    kept = {op: panel_bytes(op) for op in fn.ops if _keeps(op, lasting)}
+    kept: dict[Op, int] = {}
+    _find(fn, {fn.params[k] for k in fn.attr("lasting")}, kept)
     if not kept:
         return fn
 
@@ -37,11 +39,22 @@ def keep(fn: Function, options: PassOptions) -> Function:
     return with_kernel_attrs(fn, attrs)
 
 
-def _keeps(op: Op, lasting: set[Value]) -> bool:
-    if op.defn.name != "fusion" or has_effects(op):
-        return False
-    operand = panel_operand(op)
-    if operand is None or panel_bytes(op) < LEAST_BYTES:
-        return False
-    source = source_of_memory(operand)
-    return source in lasting or (source.op is not None and source.op.defn.name == "const")
+def _find(fn: Function, lasting: set[Value], kept: dict[Op, int]) -> None:
+    """Adds to `kept` the kernels of `fn`, in regions too, with the bytes of their panels."""
+
+    def lasts(value: Value) -> bool:
+        source = source_of_memory(value)
+        return source in lasting or (source.op is not None and source.op.defn.name == "const")
+
+    for op in fn.ops:
+        if op.defn.name == "fusion":
+            operand = None if has_effects(op) else panel_operand(op)
+            if operand is not None and lasts(operand) and panel_bytes(op) >= LEAST_BYTES:
+                kept[op] = panel_bytes(op)
+        elif op.defn.name in CONTROL:
+            is_loop = op.defn.name == "while"
+            given = op.operands if is_loop else op.operands[1:]
+            stays = invariants(op) if is_loop else [True] * len(given)
+            for region in op.regions:
+                pairs = zip(region.params, given, stays, strict=True)
+                _find(region, {inner for inner, v, same in pairs if same and lasts(v)}, kept)
