@@ -6,7 +6,8 @@ A product whose second operand is turned, or whose rows lie far apart, copies it
 before it multiplies (prims/contract_plan.py). Where a loop does so in every turn with an operand
 that never changes, or several products do so with the same one, it is laid out once: in panels
 [columns / PANEL, depth, PANEL], or, where panels are not possible, with its columns neighbours.
-Every product and every sum stays the same, in the same order.
+Every product and every sum stays the same, in the same order. What a product in a loop keeps from
+run to run anyway (`keep`), of a parameter that is said to be `lasting`, stays as it is.
 
 The product of panels has two axes for its columns, [rows, columns / PANEL, PANEL]: what it writes
 lies as before. It is split by rows, as are the loops around it: threads find in their caches what
@@ -28,6 +29,7 @@ from tfc.passes.matching import ELEMENTWISE
 from tfc.passes.options import PassOptions
 from tfc.prims.contract_plan import split
 from tfc.prims.contraction import free_axes
+from tfc.prims.kernel_info import source_of_memory
 from tfc.prims.loop_nest import dot_contraction
 
 PANEL = 32  # columns of a panel: whole packets on every target
@@ -37,14 +39,18 @@ _FROM_MEMORY = frozenset({"slice", "dynamic_slice", "dot", "reduce"})  # read a 
 
 def arrange(fn: Function, options: PassOptions) -> Function:
     """`fn` with the operands that its products would copy more than once laid out once."""
-    return _arranged(fn, None)[0]
+    lasting = dict(fn.attrs).get("lasting", ()) if options.enabled("keep") else ()
+    kept = {fn.params[k] for k in lasting}
+    return _arranged(fn, None, kept)[0]
 
 
-def _arranged(fn: Function, fixed: Collection[Value] | None) -> tuple[Function, set[Value]]:
+def _arranged(
+    fn: Function, fixed: Collection[Value] | None, kept: Collection[Value]
+) -> tuple[Function, set[Value]]:
     """`fn`, and what is laid out in it. fixed: of the body of a loop, the parameters that never
-    change."""
+    change. kept: the parameters of which panels are kept from run to run."""
     ops, found = live_ops(fn), set[Value]()
-    forms = _forms(fn, ops, fixed)
+    forms = _forms(fn, ops, fixed, kept if fixed is not None else ())
     if not forms and not any(op.regions for op in ops):
         return fn, found
     build = Builder(fn.name, fn.params)
@@ -55,7 +61,7 @@ def _arranged(fn: Function, fixed: Collection[Value] | None) -> tuple[Function, 
         op = with_operands(old, tuple(new.get(v, v) for v in old.operands))
         results: Sequence[Value]
         if op.regions:
-            results = _with_regions(build, op, found)
+            results = _with_regions(build, op, found, _given(old, kept))
         elif old in forms:
             laid = _laid_out(build, op, forms[old])
             found.add(laid)
@@ -72,14 +78,30 @@ def _arranged(fn: Function, fixed: Collection[Value] | None) -> tuple[Function, 
     return build.finish((new.get(v, v) for v in fn.results), fn.attrs), found
 
 
-def _with_regions(build: Builder, op: Op, found: set[Value]) -> tuple[Value, ...]:
+def _given(op: Op, kept: Collection[Value]) -> list[set[Value]]:
+    """Of each region of a loop or branch, the parameters that are given what is kept."""
+    given = op.operands if op.defn.name == "while" else op.operands[1:]
+    return [
+        {
+            inner
+            for inner, v in zip(region.params, given, strict=True)
+            if source_of_memory(v) in kept
+        }
+        for region in op.regions
+    ]
+
+
+def _with_regions(
+    build: Builder, op: Op, found: set[Value], kept: Sequence[set[Value]]
+) -> tuple[Value, ...]:
     """The results of a loop or branch; what a loop lays out that never changes, it is given."""
     if op.defn.name != "while":
-        regions = tuple(_arranged(region, None)[0] for region in op.regions)
+        pairs = zip(op.regions, kept, strict=True)
+        regions = tuple(_arranged(region, None, inner)[0] for region, inner in pairs)
         return build.adopt(make_op(op.defn, op.operands, op.attrs, regions, op.loc))
     condition, body = op.regions
     fixed = {v for v, after in zip(body.params, body.results, strict=True) if v is after}
-    body, laid = _arranged(body, fixed)
+    body, laid = _arranged(body, fixed, fixed & kept[1])
     loop = make_op(op.defn, op.operands, op.attrs, (condition, body), op.loc)
     if not laid:
         return build.adopt(loop)
@@ -91,9 +113,11 @@ def _with_regions(build: Builder, op: Op, found: set[Value]) -> tuple[Value, ...
 # --- which ----------------------------------------------------------------------------------
 
 
-def _forms(fn: Function, ops: Sequence[Op], fixed: Collection[Value] | None) -> dict[Op, str]:
+def _forms(
+    fn: Function, ops: Sequence[Op], fixed: Collection[Value] | None, kept: Collection[Value]
+) -> dict[Op, str]:
     """The products whose second operand is to be laid out, each with the form it gets."""
-    dots = [op for op in ops if op.defn.name == "dot" and _copies(op)]
+    dots = [op for op in ops if op.defn.name == "dot" and _copies(op) and not _keeps(op, kept)]
     if not dots:
         return {}
     times = Counter(_key(op) for op in dots)
@@ -132,6 +156,14 @@ def _copies(op: Op) -> bool:
         return False
     c = dot_contraction(a.type, b.type, **op.kwargs)
     return not c.swapped and split(c).pack
+
+
+def _keeps(op: Op, kept: Collection[Value]) -> bool:
+    """Whether a product that copies its second operand keeps the copy anyway (`keep`)."""
+    a, b = op.operands
+    if source_of_memory(b) not in kept:
+        return False
+    return split(dot_contraction(a.type, b.type, **op.kwargs), light=True, keeps=True).keeps
 
 
 def _form(op: Op, parts_are_free: bool) -> str | None:
