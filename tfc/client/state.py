@@ -134,8 +134,9 @@ class VariableStore:
         old = self._buffers.get(key)
         if old is None or old.type != type:
             self._next_generation()
-            for known in [known for known in self._kept if known[0] == key]:
-                del self._kept[known]
+            for known in list(self._kept):  # runs of constants come without a lock
+                if known[0] == key:
+                    self._kept.pop(known, None)
         address = 0 if array.dtype == object else address_of(array)
         # before the old content may go: native code may look at any time
         self._cells.setdefault(key, Cell()).value = address
