@@ -124,7 +124,11 @@ def test_as_the_standard_library(name: str) -> None:
     names = [[f.name for f in dataclasses.fields(made)] for made in (mine, theirs)]
     assert names[0] == names[1]
     for args, named in ARGUMENTS:
-        assert row(mine, args, named) == row(theirs, args, named), (args, named)
+        found, expected = row(mine, args, named), row(theirs, args, named)
+        if name == "Slots" and len(found) > 1:  # before Python 3.12 theirs fails with a TypeError
+            assert found.pop(7)[0] is dataclasses.FrozenInstanceError, (args, named)
+            expected.pop(7)
+        assert found == expected, (args, named)
 
 
 def test_values_of_derived_classes_are_others() -> None:
@@ -142,6 +146,15 @@ class Kept:
     b: tuple = ()
 
 
-def test_frozen_values_are_pickled_and_are_keys() -> None:
-    value = Kept(1, (2,))
-    assert pickle.loads(pickle.dumps(value)) == value and {value: 1}[Kept(1, (2,))] == 1
+@records.dataclass(frozen=True, slots=True)
+class KeptInSlots:
+    a: int
+    b: tuple = ()
+
+
+@pytest.mark.parametrize("made", [Kept, KeptInSlots])
+def test_frozen_values_are_pickled_and_are_keys(made: Any) -> None:
+    value = made(1, (2,))
+    assert {value: 1}[made(1, (2,))] == 1 and hash(value) == hash(made(1, (2,)))
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(value, protocol)) == value
