@@ -137,7 +137,6 @@ with _kept_to_the_end():
         zeros_like,
     )
     from tfc.ops.array_ops import slice_ as slice
-    from tfc.ops.bitcast_ops import bitcast
     from tfc.ops.cast_ops import (
         cast,
         saturate_cast,
@@ -196,43 +195,10 @@ with _kept_to_the_end():
         where,
     )
     from tfc.ops.cond_functions import case, cond, switch_case
-    from tfc.ops.confusion_ops import confusion_matrix
     from tfc.ops.const_ops import verify_tensor_all_finite
     from tfc.ops.control_ops import Assert, Print, group, no_op
     from tfc.ops.control_ops import tuple_ as tuple
-    from tfc.ops.count_ops import (
-        histogram_fixed_width,
-        histogram_fixed_width_bins,
-        searchsorted,
-    )
     from tfc.ops.custom_gradient import custom_gradient
-    from tfc.ops.diag_ops import (
-        diag,
-        diag_part,
-        eye,
-        matrix_band_part,
-        matrix_transpose,
-        tensor_scatter_add,
-        tensor_scatter_max,
-        tensor_scatter_min,
-        tensor_scatter_nd_add,
-        tensor_scatter_nd_max,
-        tensor_scatter_nd_min,
-        tensor_scatter_nd_sub,
-        tensor_scatter_nd_update,
-        tensor_scatter_sub,
-        tensor_scatter_update,
-    )
-    from tfc.ops.fake_quant_ops import (
-        fake_quant_with_min_max_args,
-        fake_quant_with_min_max_args_gradient,
-        fake_quant_with_min_max_vars,
-        fake_quant_with_min_max_vars_gradient,
-        fake_quant_with_min_max_vars_per_channel,
-        fake_quant_with_min_max_vars_per_channel_gradient,
-    )
-    from tfc.ops.functional_ops import foldl, foldr, map_fn, scan
-    from tfc.ops.hessians import hessians
     from tfc.ops.init_ops import (
         constant_initializer,
         glorot_normal_initializer,
@@ -249,7 +215,6 @@ with _kept_to_the_end():
     from tfc.ops.matmul_ops import matmul
     from tfc.ops.names.core import *
     from tfc.ops.names.later import LATER as _NAMES
-    from tfc.ops.norm_ops import norm, random_crop, trace
     from tfc.ops.random_ops import (
         multinomial,
         random_normal,
@@ -268,31 +233,6 @@ with _kept_to_the_end():
         reduce_prod,
         reduce_sum,
     )
-    from tfc.ops.reverse_ops import (
-        argsort,
-        batch_gather,
-        broadcast_dynamic_shape,
-        broadcast_static_shape,
-        meshgrid,
-        repeat,
-        reverse,
-        reverse_sequence,
-        reverse_v2,
-        roll,
-        sequence_mask,
-        sort,
-    )
-    from tfc.ops.scan_ops import (
-        arg_max,
-        arg_min,
-        argmax,
-        argmin,
-        cumprod,
-        cumsum,
-        lin_space,
-        linspace,
-    )
-    from tfc.ops.scan_ops import range_ as range
     from tfc.ops.scatter_ops import (
         batch_scatter_update,
         scatter_add,
@@ -306,38 +246,7 @@ with _kept_to_the_end():
         scatter_sub,
         scatter_update,
     )
-    from tfc.ops.script_ops import numpy_function, py_func
-    from tfc.ops.segment_ops import (
-        segment_max,
-        segment_mean,
-        segment_min,
-        segment_prod,
-        segment_sum,
-        unsorted_segment_max,
-        unsorted_segment_mean,
-        unsorted_segment_min,
-        unsorted_segment_prod,
-        unsorted_segment_sqrt_n,
-        unsorted_segment_sum,
-    )
-    from tfc.ops.space_ops import (
-        batch_to_space,
-        batch_to_space_nd,
-        depth_to_space,
-        required_space_to_batch_paddings,
-        space_to_batch,
-        space_to_batch_nd,
-        space_to_depth,
-    )
     from tfc.ops.state_ops import assign, assign_add, assign_sub, count_up_to
-    from tfc.ops.stitch_ops import (
-        dynamic_partition,
-        dynamic_stitch,
-        listdiff,
-        setdiff1d,
-        unique,
-        unique_with_counts,
-    )
     from tfc.ops.sum_ops import (
         accumulate_n,
         add,

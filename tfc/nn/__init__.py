@@ -23,6 +23,9 @@ tfc.ops.sampling.candidates: all_candidate_sampler compute_accidental_hits
   fixed_unigram_candidate_sampler learned_unigram_candidate_sampler log_uniform_candidate_sampler
   uniform_candidate_sampler
 tfc.ops.sampling.losses: nce_loss sampled_softmax_loss
+tfc.ops.dilation_ops: dilation2d erosion2d
+tfc.ops.fractional_pool_ops: fractional_avg_pool fractional_max_pool
+tfc.ops.space_ops: depth_to_space space_to_batch space_to_depth
 """),
 }
 if _TYPE_CHECKING:
@@ -39,6 +42,8 @@ if _TYPE_CHECKING:
     from tfc.ops.ctc.loss import (
         ctc_loss,
     )
+    from tfc.ops.dilation_ops import dilation2d, erosion2d
+    from tfc.ops.fractional_pool_ops import fractional_avg_pool, fractional_max_pool
     from tfc.ops.sampling.candidates import (
         all_candidate_sampler,
         compute_accidental_hits,
@@ -51,6 +56,7 @@ if _TYPE_CHECKING:
         nce_loss,
         sampled_softmax_loss,
     )
+    from tfc.ops.space_ops import depth_to_space, space_to_batch, space_to_depth
     from tfc.rnn import rnn_cell
     from tfc.rnn.dynamic import bidirectional_dynamic_rnn, dynamic_rnn
     from tfc.rnn.raw import raw_rnn
@@ -58,7 +64,7 @@ if _TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> _Any:
-    """Recurrent networks and sampled losses, which `import tfc` does not load."""
+    """What `import tfc` does not load, such as recurrent networks and sampled losses."""
     return _later("tfc.nn", name, _LATER)
 
 

@@ -7,6 +7,8 @@ with the modules.
 from tfc.base.later import modules
 
 LATER = modules("""
+tfc.ops.bitcast_ops: Bitcast
+tfc.ops.count_ops: HistogramFixedWidth LowerBound UpperBound
 tfc.ops.ctc.decoders: CTCBeamSearchDecoder CTCGreedyDecoder
 tfc.ops.ctc.dense: CTCLossDense
 tfc.ops.ctc.loss: CTCLoss
@@ -27,8 +29,16 @@ tfc.ops.datasets.source_ops: GeneratorDataset RandomDataset RangeDataset TensorD
   TensorSliceDataset
 tfc.ops.datasets.sparse_ops: DeserializeManySparse DeserializeSparse SerializeManySparse
   SerializeSparse SparseTensorSliceDataset
+tfc.ops.diag_ops: Diag DiagPart MatrixBandPart MatrixDiag MatrixDiagPart MatrixSetDiag
+  TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate
+tfc.ops.dilation_ops: Dilation2D Dilation2DBackpropFilter Dilation2DBackpropInput
 tfc.ops.examples.parse_ops: ParseExample ParseSingleExample
 tfc.ops.examples.sequence_ops: ParseSingleSequenceExample
+tfc.ops.fake_quant_ops: FakeQuantWithMinMaxArgs FakeQuantWithMinMaxArgsGradient
+  FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsGradient FakeQuantWithMinMaxVarsPerChannel
+  FakeQuantWithMinMaxVarsPerChannelGradient
+tfc.ops.fractional_pool_ops: FractionalAvgPool FractionalAvgPoolGrad FractionalMaxPool
+  FractionalMaxPoolGrad
 tfc.ops.image.box_ops: DrawBoundingBoxes DrawBoundingBoxesV2 SampleDistortedBoundingBoxV2
 tfc.ops.image.color_ops: AdjustContrastv2 AdjustHue AdjustSaturation HSVToRGB RGBToHSV
 tfc.ops.image.crop_ops: CropAndResize CropAndResizeGradBoxes CropAndResizeGradImage ExtractGlimpse
@@ -50,9 +60,12 @@ tfc.ops.linalg.least_squares: MatrixSolveLs
 tfc.ops.linalg.solve_ops: LogMatrixDeterminant Lu MatrixDeterminant MatrixInverse MatrixSolve
   MatrixTriangularSolve
 tfc.ops.linalg.tridiagonal_ops: TridiagonalSolve
+tfc.ops.print_ops: PrintV2 Timestamp
+tfc.ops.quantize_ops: QuantizeAndDequantizeV2
 tfc.ops.queues.queue_ops: FIFOQueueV2 PaddingFIFOQueueV2 PriorityQueueV2 QueueCloseV2
   QueueDequeueManyV2 QueueDequeueUpToV2 QueueDequeueV2 QueueEnqueueManyV2 QueueEnqueueV2
   QueueIsClosedV2 QueueSizeV2 RandomShuffleQueueV2
+tfc.ops.reverse_ops: ReverseSequence ReverseV2 Roll
 tfc.ops.sampling.candidates: AllCandidateSampler ComputeAccidentalHits
   FixedUnigramCandidateSampler LearnedUnigramCandidateSampler LogUniformCandidateSampler
   UniformCandidateSampler
@@ -61,6 +74,10 @@ tfc.ops.sampling.poisson: RandomPoissonV2
 tfc.ops.sampling.stateless: StatelessMultinomial StatelessRandomGammaV2 StatelessRandomNormal
   StatelessRandomPoisson StatelessRandomUniform StatelessRandomUniformFullInt
   StatelessRandomUniformInt StatelessTruncatedNormal
+tfc.ops.scan_ops: ArgMax ArgMin Cumprod Cumsum LinSpace Range
+tfc.ops.script_ops: PyFunc PyFuncStateless
+tfc.ops.segment_ops: SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum UnsortedSegmentMax
+  UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum
 tfc.ops.signal.fft_ops: FFT FFT2D FFT3D IFFT IFFT2D IFFT3D IRFFT IRFFT2D IRFFT3D RFFT RFFT2D
   RFFT3D
 tfc.ops.sparse.combine_ops: SparseAdd SparseAddGrad SparseSparseMaximum SparseSparseMinimum
@@ -73,12 +90,16 @@ tfc.ops.sparse.reduce_ops: SparseReduceMax SparseReduceMaxSparse SparseReduceSum
   SparseReduceSumSparse
 tfc.ops.sparse.set_ops: DenseToDenseSetOperation DenseToSparseSetOperation SetSize
   SparseToSparseSetOperation
+tfc.ops.sparse_segment_ops: SparseSegmentMean SparseSegmentMeanGrad
+  SparseSegmentMeanWithNumSegments SparseSegmentSqrtN SparseSegmentSqrtNGrad
+  SparseSegmentSqrtNWithNumSegments SparseSegmentSum SparseSegmentSumWithNumSegments
 tfc.ops.special.bessel: BesselI0 BesselI0e BesselI1 BesselI1e
 tfc.ops.special.beta_integral: Betainc
 tfc.ops.special.functions: CumulativeLogsumexp MulNoNan NextAfter Xlog1py
 tfc.ops.special.gamma_integral: Igamma IgammaGradA Igammac RandomGammaGrad
 tfc.ops.special.inverse_normal: Erfinv Ndtri
 tfc.ops.special.zeta: Polygamma Zeta
+tfc.ops.stitch_ops: DynamicPartition DynamicStitch ListDiff Unique UniqueWithCounts
 tfc.ops.strings.code_point_ops: UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode
   UnicodeTranscode
 tfc.ops.strings.file_ops: DecodeCompressed MatchingFiles ReadFile WriteFile
@@ -93,4 +114,5 @@ tfc.ops.strings.text_ops: AsString DecodeBase64 DecodeRaw EncodeBase64 ReduceJoi
   StringLength StringLower StringStrip StringToNumber StringUpper Substr
 tfc.ops.summary_ops: AudioSummaryV2 HistogramSummary ImageSummary MergeSummary ScalarSummary
   TensorSummaryV2
+tfc.ops.unravel_ops: SelectV2 UnravelIndex
 """)

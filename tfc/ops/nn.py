@@ -28,18 +28,10 @@ from tfc.ops.conv_ops import (
     conv2d_backprop_input,
     conv3d,
 )
-from tfc.ops.dilation_ops import (
-    dilation2d,
-    erosion2d,
-)
 from tfc.ops.embedding_ops import (
     embedding_lookup,
     embedding_lookup_sparse,
     safe_embedding_lookup_sparse,
-)
-from tfc.ops.fractional_pool_ops import (
-    fractional_avg_pool,
-    fractional_max_pool,
 )
 from tfc.ops.nn_functions import (
     batch_norm_with_global_normalization,
@@ -84,11 +76,6 @@ from tfc.ops.pool_functions import (
 from tfc.ops.space_functions import (
     pool,
     with_space_to_batch,
-)
-from tfc.ops.space_ops import (
-    depth_to_space,
-    space_to_batch,
-    space_to_depth,
 )
 from tfc.ops.unary_api import (
     log_sigmoid,
@@ -143,21 +130,16 @@ __all__ = [
     "conv_transpose",
     "convolution",
     "crelu",
-    "depth_to_space",
     "depthwise_conv2d",
     "depthwise_conv2d_backprop_filter",
     "depthwise_conv2d_backprop_input",
     "depthwise_conv2d_native",
     "depthwise_conv2d_native_backprop_filter",
     "depthwise_conv2d_native_backprop_input",
-    "dilation2d",
     "dropout",
     "elu",
     "embedding_lookup",
     "embedding_lookup_sparse",
-    "erosion2d",
-    "fractional_avg_pool",
-    "fractional_max_pool",
     "fused_batch_norm",
     "in_top_k",
     "l2_loss",
@@ -192,8 +174,6 @@ __all__ = [
     "softmax_cross_entropy_with_logits_v2",
     "softplus",
     "softsign",
-    "space_to_batch",
-    "space_to_depth",
     "sparse_softmax_cross_entropy_with_logits",
     "sufficient_statistics",
     "swish",

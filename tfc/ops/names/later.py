@@ -23,10 +23,22 @@ tfc.ops.names.strings: strings
 tfc.ops.names.user_ops: user_ops
 """
 _NAMES = """
+tfc.ops.bitcast_ops: bitcast
+tfc.ops.confusion_ops: confusion_matrix
+tfc.ops.count_ops: histogram_fixed_width histogram_fixed_width_bins searchsorted
 tfc.ops.datasets.sparse_ops: deserialize_many_sparse serialize_many_sparse serialize_sparse
+tfc.ops.diag_ops: diag diag_part eye matrix_band_part matrix_transpose tensor_scatter_add
+  tensor_scatter_max tensor_scatter_min tensor_scatter_nd_add tensor_scatter_nd_max
+  tensor_scatter_nd_min tensor_scatter_nd_sub tensor_scatter_nd_update tensor_scatter_sub
+  tensor_scatter_update
 tfc.ops.examples.features: FixedLenFeature FixedLenSequenceFeature SparseFeature VarLenFeature
   parse_example parse_single_example
 tfc.ops.examples.sequence_ops: parse_single_sequence_example
+tfc.ops.fake_quant_ops: fake_quant_with_min_max_args fake_quant_with_min_max_args_gradient
+  fake_quant_with_min_max_vars fake_quant_with_min_max_vars_gradient
+  fake_quant_with_min_max_vars_per_channel fake_quant_with_min_max_vars_per_channel_gradient
+tfc.ops.functional_ops: foldl foldr map_fn scan
+tfc.ops.hessians: hessians
 tfc.ops.identity_ops: grad_pass_through guarantee_const identity_n
 tfc.ops.image.patch_ops: extract_image_patches
 tfc.ops.image.volume_patch_ops: extract_volume_patches
@@ -38,12 +50,22 @@ tfc.ops.linalg.function_ops: matrix_square_root=sqrtm
 tfc.ops.linalg.least_squares: matrix_solve_ls
 tfc.ops.linalg.solve_ops: matrix_determinant matrix_inverse matrix_solve matrix_triangular_solve
 tfc.ops.linalg.tensordot: tensordot
+tfc.ops.norm_ops: norm random_crop trace
 tfc.ops.print_ops: print=print_ timestamp
 tfc.ops.queues.queue_classes: FIFOQueue PaddingFIFOQueue PriorityQueue QueueBase
   RandomShuffleQueue
+tfc.ops.reverse_ops: argsort batch_gather broadcast_dynamic_shape broadcast_static_shape meshgrid
+  repeat reverse reverse_sequence reverse_v2 roll sequence_mask sort
 tfc.ops.sampling.gamma: random_gamma
 tfc.ops.sampling.poisson: random_poisson
+tfc.ops.scan_ops: arg_max arg_min argmax argmin cumprod cumsum lin_space linspace range=range_
+tfc.ops.script_ops: numpy_function py_func
+tfc.ops.segment_ops: segment_max segment_mean segment_min segment_prod segment_sum
+  unsorted_segment_max unsorted_segment_mean unsorted_segment_min unsorted_segment_prod
+  unsorted_segment_sqrt_n unsorted_segment_sum
 tfc.ops.signal.fft_ops: fft fft2d fft3d ifft ifft2d ifft3d
+tfc.ops.space_ops: batch_to_space batch_to_space_nd depth_to_space
+  required_space_to_batch_paddings space_to_batch space_to_batch_nd space_to_depth
 tfc.ops.sparse.combine_functions: sparse_add sparse_concat sparse_mask sparse_matmul
   sparse_maximum sparse_minimum sparse_split sparse_tensor_dense_matmul
 tfc.ops.sparse.dense_ops: sparse_to_dense
@@ -58,6 +80,7 @@ tfc.ops.special.beta_integral: betainc
 tfc.ops.special.functions: lbeta
 tfc.ops.special.gamma_integral: igamma igammac
 tfc.ops.special.zeta: polygamma zeta
+tfc.ops.stitch_ops: dynamic_partition dynamic_stitch listdiff setdiff1d unique unique_with_counts
 tfc.ops.strings.file_ops: decode_compressed matching_files read_file write_file
 tfc.ops.strings.format_ops: regex_replace
 tfc.ops.strings.functions: as_string decode_base64 decode_raw encode_base64 reduce_join

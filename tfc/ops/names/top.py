@@ -1,10 +1,30 @@
 """Names of `tf` that are loaded when they are asked for, as type checkers see them. No running
 program imports this module: `tfc.ops.names.later` says there where the names are."""
 
+from tfc.ops.bitcast_ops import bitcast
+from tfc.ops.confusion_ops import confusion_matrix
+from tfc.ops.count_ops import histogram_fixed_width, histogram_fixed_width_bins, searchsorted
 from tfc.ops.datasets.sparse_ops import (
     deserialize_many_sparse,
     serialize_many_sparse,
     serialize_sparse,
+)
+from tfc.ops.diag_ops import (
+    diag,
+    diag_part,
+    eye,
+    matrix_band_part,
+    matrix_transpose,
+    tensor_scatter_add,
+    tensor_scatter_max,
+    tensor_scatter_min,
+    tensor_scatter_nd_add,
+    tensor_scatter_nd_max,
+    tensor_scatter_nd_min,
+    tensor_scatter_nd_sub,
+    tensor_scatter_nd_update,
+    tensor_scatter_sub,
+    tensor_scatter_update,
 )
 from tfc.ops.examples.features import (
     FixedLenFeature,
@@ -15,6 +35,16 @@ from tfc.ops.examples.features import (
     parse_single_example,
 )
 from tfc.ops.examples.sequence_ops import parse_single_sequence_example
+from tfc.ops.fake_quant_ops import (
+    fake_quant_with_min_max_args,
+    fake_quant_with_min_max_args_gradient,
+    fake_quant_with_min_max_vars,
+    fake_quant_with_min_max_vars_gradient,
+    fake_quant_with_min_max_vars_per_channel,
+    fake_quant_with_min_max_vars_per_channel_gradient,
+)
+from tfc.ops.functional_ops import foldl, foldr, map_fn, scan
+from tfc.ops.hessians import hessians
 from tfc.ops.identity_ops import grad_pass_through, guarantee_const, identity_n
 from tfc.ops.image.patch_ops import extract_image_patches
 from tfc.ops.image.volume_patch_ops import extract_volume_patches
@@ -56,6 +86,7 @@ from tfc.ops.names import (
     strings,
     user_ops,
 )
+from tfc.ops.norm_ops import norm, random_crop, trace
 from tfc.ops.print_ops import print_ as print
 from tfc.ops.print_ops import timestamp
 from tfc.ops.queues.queue_classes import (
@@ -65,9 +96,48 @@ from tfc.ops.queues.queue_classes import (
     QueueBase,
     RandomShuffleQueue,
 )
+from tfc.ops.reverse_ops import (
+    argsort,
+    batch_gather,
+    broadcast_dynamic_shape,
+    broadcast_static_shape,
+    meshgrid,
+    repeat,
+    reverse,
+    reverse_sequence,
+    reverse_v2,
+    roll,
+    sequence_mask,
+    sort,
+)
 from tfc.ops.sampling.gamma import random_gamma
 from tfc.ops.sampling.poisson import random_poisson
+from tfc.ops.scan_ops import arg_max, arg_min, argmax, argmin, cumprod, cumsum, lin_space, linspace
+from tfc.ops.scan_ops import range_ as range
+from tfc.ops.script_ops import numpy_function, py_func
+from tfc.ops.segment_ops import (
+    segment_max,
+    segment_mean,
+    segment_min,
+    segment_prod,
+    segment_sum,
+    unsorted_segment_max,
+    unsorted_segment_mean,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sqrt_n,
+    unsorted_segment_sum,
+)
 from tfc.ops.signal.fft_ops import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
+from tfc.ops.space_ops import (
+    batch_to_space,
+    batch_to_space_nd,
+    depth_to_space,
+    required_space_to_batch_paddings,
+    space_to_batch,
+    space_to_batch_nd,
+    space_to_depth,
+)
 from tfc.ops.sparse.combine_functions import (
     sparse_add,
     sparse_concat,
@@ -109,6 +179,14 @@ from tfc.ops.special.beta_integral import betainc
 from tfc.ops.special.functions import lbeta
 from tfc.ops.special.gamma_integral import igamma, igammac
 from tfc.ops.special.zeta import polygamma, zeta
+from tfc.ops.stitch_ops import (
+    dynamic_partition,
+    dynamic_stitch,
+    listdiff,
+    setdiff1d,
+    unique,
+    unique_with_counts,
+)
 from tfc.ops.strings.file_ops import decode_compressed, matching_files, read_file, write_file
 from tfc.ops.strings.format_ops import regex_replace
 from tfc.ops.strings.functions import (
