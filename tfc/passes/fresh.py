@@ -31,13 +31,13 @@ def overwritten(op: Op) -> frozenset[int]:
     filled = [j for j in splats if _filled_in_order(op, j)]
     if not filled:
         return frozenset()
-    turns = _turns(op)
+    turns = loop_turns(op)
     return frozenset(
         j for j in filled if turns is not None and turns >= op.operands[j].type.shape[0]
     )
 
 
-def _turns(op: Op) -> int | None:
+def loop_turns(op: Op) -> int | None:
     """How often the loop runs, if its test compares counters with constants."""
     condition, body = op.regions
     counters = {}
@@ -61,14 +61,14 @@ def _filled_in_order(op: Op, j: int) -> bool:
         return False
     x, update, at, *others = updates[0].operands
     whole = update.type.shape[1:] == x.type.shape[1:] and update.type.shape[0] == 1
-    return whole and all(_is_zero(v) for v in others) and _counts_turns(op, at)
+    return whole and all(_is_zero(v) for v in others) and counts_up(op, at)
 
 
 def _reads(ops: tuple[Op, ...], value: Value) -> int:
     return sum(v is value for op in ops for v in op.operands)
 
 
-def _counts_turns(op: Op, index: Value) -> bool:
+def counts_up(op: Op, index: Value) -> bool:
     """Whether `index`, in the body, is 0 in the first turn and grows by one from turn to turn."""
     body = op.regions[1]
     if index not in body.params or index.type.dtype not in INTEGERS:

@@ -20,6 +20,7 @@ from tfc.passes.buffers import buffers
 from tfc.passes.chain import chain
 from tfc.passes.cse import cse
 from tfc.passes.dce import dce
+from tfc.passes.entries import entries
 from tfc.passes.fold import fold
 from tfc.passes.fuse import fuse
 from tfc.passes.hoist import hoist
@@ -58,6 +59,7 @@ PIPELINE = (
     Pass(simplify, "layout leaves transposes and reshapes that now cancel"),
     Pass(cse, "contractions that differed in a transpose only may now be equal"),
     Pass(accumulate, "sums are as the rules leave them, entries not yet part of kernels"),
+    Pass(entries, "arrays at the borders of loops have their last form"),
     Pass(regions, "what hoist and the rules left is carried no further"),
     Pass(dce, "nothing dead may become a kernel"),
     Pass(arrange, "products stand as they will run, each with the operands it will read"),
@@ -87,6 +89,8 @@ ORDER = (
     ("regions", "arrange", "what never changes in a loop must be seen to be so"),
     ("arrange", "fuse", "what is laid out is a kernel of its own, before the loop"),
     ("cse", "fuse", "equal ops in two kernels would be computed twice"),
+    ("layout", "entries", "transposes that nobody needs are gone, the others stand by their pads"),
+    ("entries", "fuse", "what no loop reads or fills any more is to be no kernel"),
     ("dce", "fuse", "a dead user would keep a value in memory"),
     ("fuse", "parallel", "kernels are what is split; their scratch depends on the split"),
     ("parallel", "schedule", "only kernels have an order that matters"),
