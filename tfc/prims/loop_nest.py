@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import prod
 
 from tfc.base import dtypes
@@ -101,6 +102,7 @@ def merged(dims: Sequence[Dim]) -> tuple[Dim, ...]:
     return tuple(out) or (Dim(1),)
 
 
+@lru_cache(256)
 def dot_contraction(
     a: Type, b: Type, *, batch: tuple[Ints, Ints], contract: tuple[Ints, Ints]
 ) -> Contraction:
