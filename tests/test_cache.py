@@ -161,12 +161,12 @@ def test_list_verify_and_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder = tmp_path / "1-llvm1"
     store = DiskCache(folder)
     store.put("old.o", b"x" * 68)
-    store.put("new.run", b"y")
+    store.put("new.run0", b"y")
     os.utime(folder / "old.o", (time.time() - 7200, time.time() - 7200))
     status, text = command("cache", "list")
     assert status == 0
     assert re.sub(r" \d s", " now", text).splitlines() == [
-        "       33       now  1-llvm1/new.run",
+        "       33       now  1-llvm1/new.run0  first version",
         "      100       2 h  1-llvm1/old.o",
         f"2 entries, 0.0 MB of at most 256.0 MB, in {tmp_path}",
     ]

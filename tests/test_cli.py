@@ -169,11 +169,11 @@ def test_times_of_passes_and_kernels(script):
         passes[0] == "simplify" and passes[-2:] == ["buffers", "chain"] and "simplify.2" in passes
     )
     assert any(line.endswith(" emit_text") for line in train)
-    kernels = train[train.index("    text   parse    emit   lines   calls  kernel") + 1 :]
+    kernels = train[train.index("    text   parse    fast    emit   lines   calls  kernel") + 1 :]
     rows = [row.split() for row in kernels if row]
-    assert [row[5] for row in rows].count("run") == 1  # the entry
-    assert {row[6] for row in rows} >= {"entry", "dot", "reduce"}
-    assert all(row[:3] == ["1.0"] * 3 and int(row[3]) > 5 and int(row[4]) > 0 for row in rows)
+    assert [row[6] for row in rows].count("run") == 1  # the entry
+    assert {row[7] for row in rows} >= {"entry", "dot", "reduce"}
+    assert all(row[:4] == ["1.0"] * 4 and int(row[4]) > 5 and int(row[5]) > 0 for row in rows)
     assert any("MatMul" in row[-1] or "MatMul" in " ".join(row) for row in rows)
 
 

@@ -23,6 +23,7 @@ LAYERS = {
     "passes": 30,
     "codegen": 30,
     "cache": 40,
+    "tiers": 40,
     "recall": 41,
     "compiler": 42,
     "framework": 42,
@@ -154,7 +155,7 @@ def own_lines(function: ast.FunctionDef) -> int:
 LOADED = {"llvmlite", "ml_dtypes", "numpy", "tfc"}
 OURS = {
     "base", "cache", "client", "codegen", "compiler", "framework", "io", "ir", "nn", "ops",
-    "passes", "prims", "recall", "runtime", "train", "version",
+    "passes", "prims", "recall", "runtime", "tiers", "train", "version",
 }  # fmt: skip
 
 

@@ -34,6 +34,7 @@ GIVEN = {
     "wait": ("passive", "passive"),
     "fast_run": ("0", 0),
     "array_pool": ("5", 5),
+    "tiers": ("0", 0),
 }
 
 

@@ -22,6 +22,7 @@ from tfc.codegen.target import llvm_version
 from tfc.version import VERSION
 
 LIMIT_BYTES = 256 << 20
+FIRST = ".o0", ".run0", ".ll0"  # how keys of first versions end
 VERSIONS = "*-llvm*"  # the folders in the cache's folder that are ours
 _DIGEST = 32
 _UNFINISHED = "."  # how names begin of files that are being written
@@ -35,6 +36,11 @@ class Entry:
     path: Path
     size: int
     used: float
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is of a first version (`recall.py`), to be replaced by an optimised one."""
+        return self.path.name.endswith(FIRST)
 
     def is_whole(self) -> bool:
         """Whether it is as it was written."""
@@ -82,6 +88,10 @@ class DiskCache:
             return
         if _looks_around(key):
             shrink(self.folder.parent, LIMIT_BYTES)
+
+    def remove(self, key: str) -> None:
+        """Forget what is stored under `key`, if anything is."""
+        _remove(self.folder / key)
 
     def entries(self) -> list[Entry]:
         """What is stored, the entries used last first."""

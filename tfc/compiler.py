@@ -9,7 +9,9 @@ import ctypes
 import functools
 import math
 import time
+import weakref
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import field, replace
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 from tfc import recall
 from tfc.base import dtypes
 from tfc.base.collector import no_collections
+from tfc.base.options import options as process_options
 from tfc.base.records import dataclass
 from tfc.base.target import ALIGNMENT, Target
 from tfc.cache import DiskCache, default_cache
@@ -31,8 +34,10 @@ from tfc.passes import pipeline
 from tfc.passes.options import PassOptions, Record
 from tfc.passes.parallel import estimated_ns
 from tfc.prims.contract_plan import hero_of
+from tfc.prims.control import commits
 from tfc.prims.effects import MAX_PAYLOAD
 from tfc.runtime import memory
+from tfc.tiers import Ended, background
 
 
 @dataclass
@@ -83,6 +88,7 @@ class StopFlag:
 
 _NEVER = StopFlag()
 FLOPS_PER_NS = 100.0  # of one core, at most
+RANDOM_NS = {"rng_bits": 0.7, "rng_truncated_normal": 8.0}  # a number, measured
 
 
 class _Context:
@@ -105,22 +111,48 @@ class _Context:
         self.address = ctypes.addressof(self.slots)
 
 
+class _Version:
+    """Machine code, and how Python calls it."""
+
+    __slots__ = ("code", "entry")
+
+    _prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+
+    def __init__(self, code: module.NativeCode):
+        self.code, self.entry = code, self._prototype(code.address)
+
+
 class LentContext:
     """A context for native callers, which put the addresses into the buffer table themselves; for
     one of them at a time. `record`: the CONTEXT of `codegen/dispatch/layout.py`. `stop` is never
     reset: a context that was stopped is replaced."""
 
-    def __init__(self, context: _Context, function: int, threads: int):
+    def __init__(self, context: _Context, version: _Version, threads: int):
         self._context = context
+        self._versions = [version]  # those that a call may be in
         self.stop = StopFlag()
         context.slots[2] = self.stop.address
         context.slots[4] = native_rt.parallel_for_address(threads)
         fields = {
-            layout.Context.FUNCTION: function,
+            layout.Context.FUNCTION: version.code.address,
             layout.Context.SLOTS: context.address,
             layout.Context.STOP: self.stop.address,
         }
         self.record = np.array([fields.get(field, 0) for field in layout.Context], np.int64)
+
+    def take(self, version: _Version) -> None:
+        """Call that version from now on."""
+        self._versions.append(version)
+        self.record[layout.Context.FUNCTION] = version.code.address
+
+    def is_behind(self) -> bool:
+        """Whether a call may be in the version before."""
+        record, fields = self.record, layout.Context
+        return bool(record[fields.BUSY] and record[fields.CALLED] != record[fields.FUNCTION])
+
+    def forget_before(self) -> None:
+        """Let go the versions before; no call is in them."""
+        del self._versions[:-1]
 
     def slot(self, index: int) -> int:
         """Where the address of parameter `index`, or of result `index - parameters`, stands."""
@@ -133,7 +165,8 @@ class Executable:
 
     buffers: how many there are. donated: result -> parameter whose buffer it is written to.
     seconds: what compiling it took. estimated_ns: about how long a run takes on one core, without
-    loops.
+    loops. optimise: of a first version, makes the Executable `take` the optimised one, and says
+    whether it did; another thread calls it after the second run.
     """
 
     code: module.NativeCode
@@ -143,13 +176,13 @@ class Executable:
     has_loops: bool
     seconds: float
     estimated_ns: float
-    _entry: Any = None
+    optimise: Callable[[weakref.ref[Executable]], bool] | None = None
     _free: list[_Context] = field(default_factory=list)
     _lent: LentContext | None = None
+    _runs: int = 0
 
     def __post_init__(self) -> None:
-        prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
-        self._entry = prototype(self.code.address)
+        self._version = _Version(self.code)
 
     @property
     def kept(self) -> list[Kept]:
@@ -172,6 +205,9 @@ class Executable:
             commit.
           Cancelled: `stop` was set, with the same consequences.
         """
+        if self.optimise is not None:
+            self._count_run()
+        version = self._version  # held by this call
         context = self._context()
         table = context.table
         for index, address in enumerate(addresses):
@@ -179,7 +215,7 @@ class Executable:
         context.slots[4] = native_rt.parallel_for_address(threads)
         if stop is not None:
             context.slots[2] = stop.address
-        status = self._entry(context.address)
+        status = version.entry(context.address)
         if stop is not None:
             context.slots[2] = _NEVER.address
         if status:
@@ -196,9 +232,32 @@ class Executable:
 
     def lent(self, threads: int) -> LentContext:
         """The one context that native callers share."""
-        if self._lent is None or self._lent.stop.is_set:
-            self._lent = LentContext(self._context(), self.code.address, threads)
-        return self._lent
+        lent = self._lent
+        if lent is None or lent.stop.is_set:
+            version = self._version
+            lent = self._lent = LentContext(self._context(), version, threads)
+            if self._version is not version:  # it has been optimised meanwhile
+                lent.take(self._version)
+            if self.optimise is not None:
+                self._count_run()
+        return lent
+
+    def _count_run(self) -> None:
+        """Have a first version optimised with the second run."""
+        self._runs += 1
+        if self._runs == 2 and self.optimise is not None:
+            background.ask(functools.partial(self.optimise, weakref.ref(self)))
+
+    def take(self, code: module.NativeCode) -> LentContext | None:
+        """From the next call on, run `code`, which does the same. The code before it goes when no
+        call is in it any more: those from Python hold it, and so does the context of native
+        dispatch, if there is one, which is given back."""
+        version = _Version(code)
+        self.code, self._version, self.optimise = code, version, None
+        lent = self._lent
+        if lent is not None:
+            lent.take(version)
+        return lent
 
     def _error(self, status: int, record: Any) -> Exception:
         if status == module.CANCELLED:
@@ -217,6 +276,12 @@ def _product_ns(kernel: Op) -> float:
     hero = hero_of(kernel)
     sizes = [v.type.size for v in (*hero.operands, *hero.results)]
     return 2 * math.sqrt(math.prod(sizes)) / FLOPS_PER_NS
+
+
+def _random_ns(kernel: Op) -> float:
+    """At least how long a kernel takes that makes random numbers."""
+    each = RANDOM_NS.get(kernel.attr("hero"), 0.0)
+    return each * sum(v.type.size for v in kernel.results) if each else 0.0
 
 
 def _payload(record: Any, shorts: Sequence[str]) -> list[Any]:
@@ -248,7 +313,7 @@ def compile_function(
     with no_collections():
         if key is not None and cache is not None and not observers:
             again = functools.partial(run, function, replace(options, records=[]))
-            made = recall.load(key, again, target, cache)
+            made = recall.load(key, again, target, cache, bool(process_options.tiers))
         if made is None:
             with native_rt.compiled_beside(cache):
                 final = run(function, options)
@@ -265,14 +330,63 @@ def compile_function(
         )
     buffers = len(function.params) + len(function.results)
     buffers += len(made.code.layout.kept) + len(made.code.constants)
-    return Executable(made.code, signature, buffers, made.donated, made.has_loops, seconds, made.ns)
+    optimise = None
+    if made.code.pending is not None:
+        optimise = functools.partial(_optimise, made, key, cache)
+    return Executable(
+        made.code, signature, buffers, made.donated, made.has_loops, seconds, made.ns, optimise
+    )
 
 
 def _compiled_kernels(final: Function, target: Target, cache: DiskCache | None) -> recall.Compiled:
-    """Machine code of what the pipeline made."""
-    code = module.compile_function(final, target, cache)
-    donated = {result: param for param, result in final.attr("donated", ())}
+    """Machine code of what the pipeline made: a first version, unless a run may last long."""
     loops = any(op.defn.name == "while" for f in all_functions(final) for op in f.ops)
-    kernels = (op for f in all_functions(final) for op in f.ops if op.defn.name == "fusion")
-    ns = sum(max(estimated_ns(op), _product_ns(op)) for op in kernels)
-    return recall.Compiled(code, donated, loops, ns)
+    kernels = [op for f in all_functions(final) for op in f.ops if op.defn.name == "fusion"]
+    times = {op: max(estimated_ns(op), _product_ns(op), _random_ns(op)) for op in kernels}
+    first = process_options.tiers and not process_options.profile and _ends_soon(final)
+    code = module.compile_function(final, target, cache, times.__getitem__ if first else None)
+    donated = {result: param for param, result in final.attr("donated", ())}
+    return recall.Compiled(code, donated, loops, sum(times.values()))
+
+
+def _ends_soon(final: Function) -> bool:
+    """Whether nothing is known to last: a loop may, but not one that is entered anew every tenth of
+    a second (`client/run_loop.py`), if it is one over kernels."""
+    return not any(
+        op.defn.name == "while" and not (f is final and commits(op))
+        for f in all_functions(final)
+        for op in f.ops
+    )
+
+
+def _optimise(
+    first: recall.Compiled,
+    key: str | None,
+    cache: DiskCache | None,
+    executable: weakref.ref[Executable],
+) -> bool:
+    """Give the executable the optimised code of its first version, and the cache too. False: it is
+    gone, or what is stored of it."""
+
+    def compiling() -> AbstractContextManager[None]:
+        if executable() is None:
+            raise Ended
+        return background.compiling()
+
+    code = module.optimise(first.code, cache, compiling)
+    with background.compiling():  # frees code, writes files
+        if code is None:
+            if key is not None and cache is not None:
+                recall.forget_first(key, first, cache)
+            return False
+        if key is not None and cache is not None:
+            optimised = recall.Compiled(code, first.donated, first.has_loops, first.ns)
+            recall.replace_first(key, first, optimised, cache)
+        taker = executable()
+        lent = taker.take(code) if taker is not None else None
+    while lent is not None and lent.is_behind():
+        time.sleep(0.005)
+    with background.compiling():
+        if lent is not None:
+            lent.forget_before()
+    return taker is not None

@@ -5,6 +5,10 @@ In: the function that `lower` made, the options and the target. What is stored i
 buffers are donated, how much memory is needed, the texts of asserts, constants) and the key of the
 machine code. The digest covers the function op for op with its constants, the options, the target,
 the versions of LLVM and numpy, and the files of the compiler itself: another compiler, another key.
+
+A first version (`codegen/first.py`) is stored under a key of its own, with the texts that are to be
+optimised beside it. When that has been done, in whatever process, the optimised version is stored,
+and then the first one deleted; who looks for a compilation asks for the optimised one first.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.cache import DiskCache
 from tfc.codegen import module
+from tfc.codegen.first import Texts
 from tfc.codegen.kept import Kept
 from tfc.codegen.target import llvm_version
 from tfc.ir.core import Function, Type
@@ -33,6 +38,8 @@ from tfc.version import VERSION
 
 COMPILER = ("base", "codegen", "ir", "passes", "prims", "runtime")
 MOST_BYTES = 1 << 20  # of constants: larger ones are quicker made than read
+RUN, FIRST_RUN = ".run", ".run0"  # how keys of compilations end; the latter's are first versions
+TEXTS = ".ll0"  # of what is to be optimised of a first version
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def key_of(fn: Function, how: str, options: PassOptions, target: Target) -> str 
         repr(target),
         repr((options.level, options.passes, options.shuffle)),
     )
-    return digest + ".run"
+    return digest + RUN
 
 
 def _files() -> str:
@@ -104,17 +111,61 @@ def store(key: str, compiled: Compiled, cache: DiskCache) -> None:
     }
     head = json.dumps(plain).encode()
     body = b"".join(c.tobytes() for c in layout.constants)
+    pending = compiled.code.pending
+    if pending is not None:
+        texts = pending.texts()
+        if texts is None:
+            return
+        cache.put(_like(key, TEXTS), texts.as_bytes())  # before what needs it
+        key = _like(key, FIRST_RUN)
     cache.put(key, len(head).to_bytes(8, "little") + head + body)
 
 
+def replace_first(key: str, first: Compiled, optimised: Compiled, cache: DiskCache) -> None:
+    """Keep an optimised compilation, and no longer its first version."""
+    store(key, optimised, cache)
+    forget_first(key, first, cache)
+
+
+def forget_first(key: str, first: Compiled, cache: DiskCache) -> None:
+    """Delete what is stored of a first version."""
+    hasty = [k for k in first.code.layout.keys if module.optimised_key(k) != k]
+    for gone in (_like(key, FIRST_RUN), _like(key, TEXTS), *hasty):
+        cache.remove(gone)
+
+
+def _like(key: str, ending: str) -> str:
+    return key.removesuffix(RUN) + ending
+
+
 def load(
-    key: str, function: Callable[[], Function], target: Target, cache: DiskCache
+    key: str, function: Callable[[], Function], target: Target, cache: DiskCache, first: bool
 ) -> Compiled | None:
-    """The compilation stored under `key`; `function` makes the function that was compiled, for
-    those who want to see it. None if it is not there, or not all of it."""
+    """The compilation stored under `key`, its first version too if `first`; `function` makes the
+    function that was compiled, for those who want to see it. None if it is not there, or not all
+    of it."""
     content = cache.get(key)
+    if content is not None:
+        return _made_of(content, function, target, cache, None)
+    content = cache.get(_like(key, FIRST_RUN)) if first else None
     if content is None:
         return None
+
+    def texts() -> Texts | None:
+        stored = cache.get(_like(key, TEXTS))
+        return None if stored is None else Texts.of(stored)
+
+    return _made_of(content, function, target, cache, texts)
+
+
+def _made_of(
+    content: bytes,
+    function: Callable[[], Function],
+    target: Target,
+    cache: DiskCache,
+    texts: Callable[[], Texts | None] | None,
+) -> Compiled | None:
+    """What was stored as `content`."""
     end = 8 + int.from_bytes(content[:8], "little")
     plain = json.loads(content[8:end])
     constants = []
@@ -136,8 +187,9 @@ def load(
         asserts,
         plain["arena"],
         [Kept(**kept) for kept in plain["kept"]],
+        plain["fast"],
     )
-    code = module.reload(layout, function, target, cache)
+    code = module.reload(layout, function, target, cache, texts)
     if code is None:
         return None
     return Compiled(code, dict(plain["donated"]), plain["has_loops"], plain["ns"])

@@ -14,7 +14,7 @@ from tfc.codegen import module, native
 SOME = 7  # a fifth of the samples is taken, in seven tests, so that all kinds are among them
 
 
-def level_zero(target: Target) -> object:
+def level_zero(target: Target, level: int = 2) -> object:
     """As `native.new_machine`, with a fast selector of instructions and no optimising."""
     made = llvm.Target.from_triple(target.triple)
     return made.create_target_machine(

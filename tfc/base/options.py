@@ -29,6 +29,12 @@ OPTIONS: dict[str, Option] = {
     "shuffle": Option("TFC_SHUFFLE", None, int, "seed that permutes ops between passes"),
     "profile": Option("TFC_PROFILE", 0, int, "1 counts the ticks of a clock in each kernel"),
     "cache": Option("TFC_CACHE", "", str, "folder of machine code kept between runs, or off"),
+    "tiers": Option(
+        "TFC_TIERS",
+        1,
+        int,
+        "1: light kernels are compiled fast, and optimised later; 0: at once",
+    ),
     "fast_run": Option(
         "TFC_FAST_RUN", 1, int, "native dispatch of Session.run; 0: never, 2: from the first run on"
     ),
@@ -56,6 +62,7 @@ class Options:
     shuffle: int | None
     profile: int
     cache: str
+    tiers: int
     fast_run: int
     array_pool: int
     wait: str

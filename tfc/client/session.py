@@ -40,12 +40,14 @@ from tfc.client.run_loop import LoopResult, LoopRun, drive
 from tfc.client.runtime import Runtime, Statistics, pass_options
 from tfc.client.state import VariableStore
 from tfc.codegen import array_pool, dispatch
+from tfc.codegen.target import FAST
 from tfc.framework import session_stack, stack
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.stack import get_default_graph
 from tfc.runtime import python_abi
 from tfc.runtime.cores import available_cores
+from tfc.tiers import DISPATCH_WAIT_SECONDS, background
 
 
 class BaseSession:
@@ -454,7 +456,8 @@ def install() -> bool:
         return False
     with _install_lock:
         if "call" not in FastCallable.__dict__:
-            found = dispatch.load(BaseSession._run, default_cache())
+            first = bool(process_options.tiers)
+            native = dispatch.Dispatch(BaseSession._run, default_cache(), first)
             methods = (
                 (BaseSession, "_attempt", "attempt", "_attempt($self, fetches, feed_dict)\n--\n\n"),
                 (BaseSession, "run", "run", _RUN_DOC),
@@ -462,7 +465,9 @@ def install() -> bool:
             )
             for owner, name, function, doc in methods:
                 if name != "run" or owner.__dict__[name] is _python_run:
-                    setattr(owner, name, dispatch.method(owner, found[function], name, doc))
+                    setattr(owner, name, native.method(owner, function, name, doc))
+            if native.level == FAST:
+                background.ask(lambda: native.optimise(background.compiling), DISPATCH_WAIT_SECONDS)
     return True
 
 

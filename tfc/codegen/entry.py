@@ -105,8 +105,8 @@ class _Frame:
 
 class Entry:
     """The entry function under construction. `stages`: the kernels it calls, by symbol, and
-    `order` in the order of the calls. `asserts`: by status. `profile`: the clock of its kernels,
-    if `profiled`."""
+    `order` in the order of the calls; `callers`: the ops that call each. `asserts`: by status.
+    `profile`: the clock of its kernels, if `profiled`."""
 
     def __init__(self, fn: Function, target: Target, profiled: bool = False):
         self.fn, self.target = fn, target
@@ -117,6 +117,7 @@ class Entry:
         self._records = kept.count(fn)
         self.stages: dict[str, Stage] = {}
         self.order: list[str] = []
+        self.callers: dict[str, list[Op]] = {}
         self.symbol = "run"
         self.profile = Profile(self.t, target) if profiled else None
         self._names: dict[V, tuple[str, int]] = {}  # pointers that have a name only
@@ -349,6 +350,7 @@ class Entry:
         for stage in stages:
             self.stages[stage.symbol] = stage
             self.order.append(stage.symbol)
+            self.callers.setdefault(stage.symbol, []).append(op)
             call = Call(op, stage, tuple(arguments), base, polled, light, joined, records)
             self._waiting.append(call)
             polled = False

@@ -48,6 +48,11 @@ class Stage:
     chunks: int
     panels: str = ""
 
+    @property
+    def size(self) -> int:
+        """Characters that LLVM reads of it, if it is alone in its module."""
+        return len(self.text) + sum(map(len, self.declares))
+
     def named(self) -> str:
         """The text with the stage's symbol; its globals are named after it."""
         return self.text.replace("@KERNEL", f"@{self.symbol}")

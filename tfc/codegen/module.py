@@ -2,7 +2,8 @@
 
 `codegen/entry.py` writes the entry; here it is put together with its kernels, compiled and loaded.
 Kernels that the process has are not compiled again. What a module needs besides its machine code
-(`Layout`) is plain data, so that another process can take up both (`reload`).
+(`Layout`) is plain data, so that another process can take up both (`reload`). A function may get a
+first version, of machine code that is made fast, and be optimised later (`codegen/first.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import field
-from typing import Protocol
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,10 +23,12 @@ from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen import native
 from tfc.codegen.entry import Assert, Entry
+from tfc.codegen.first import Pending, Texts, fast_kernels
 from tfc.codegen.kept import Kept
 from tfc.codegen.kernels import CANCELLED
 from tfc.codegen.profile import COUNTERS, Counters
-from tfc.ir.core import Function
+from tfc.codegen.target import FAST, OPTIMISED
+from tfc.ir.core import Function, Op
 from tfc.runtime.cores import available_cores
 
 __all__ = [
@@ -34,16 +38,21 @@ __all__ = [
     "NativeCode",
     "ObjectStore",
     "compile_function",
+    "optimise",
     "reload",
 ]
 
 _libraries: weakref.WeakValueDictionary[str, native.Library] = weakref.WeakValueDictionary()
 """By kernel symbol: the library that holds it, while any function that uses it lives."""
+_first_libraries: weakref.WeakValueDictionary[str, native.Library] = weakref.WeakValueDictionary()
+"""The same of kernels that have been compiled fast."""
 
 # Two modules instead of one cost 2 ms more of processor time, and LLVM takes about 1 ms for 1,300
 # characters of text; measured on 2 cores, see `benchmarks/startup.py`.
 LEAST_TEXT = 15_000  # characters of kernels in a module of their own
 MOST_PARTS = 8
+FAST_TEXT = 2  # how much more text LLVM takes at level FAST in the same time
+CODE, FIRST_CODE = ".o", ".o0"  # how keys of machine code end; the latter's is a first version
 
 
 class ObjectStore(Protocol):
@@ -52,6 +61,8 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes | None: ...
 
     def put(self, key: str, code: bytes) -> None: ...
+
+    def remove(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Layout:
     those of `order` that are not among them from others. constants: the arrays of the last slots
     of the buffer table. asserts: by status. arena: bytes of temporary memory the entry needs,
     aligned. kept: the panels it keeps, in the order of their records in the buffer table.
+    fast: those of the kernels it holds that have been compiled fast.
     """
 
     keys: list[str]
@@ -73,6 +85,7 @@ class Layout:
     asserts: dict[int, Assert]
     arena: int
     kept: list[Kept] = field(default_factory=list)
+    fast: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -80,7 +93,8 @@ class NativeCode:
     """A compiled function. It is valid as long as this object lives.
 
     address: of the entry. function: makes the function that was compiled. times: seconds by step.
-    profile: with TFC_PROFILE, the ticks of each kernel.
+    profile: with TFC_PROFILE, the ticks of each kernel. pending: of a first version, what there is
+    to optimise; later: and the times of that, when it has been done.
     """
 
     address: int
@@ -90,6 +104,8 @@ class NativeCode:
     target: Target
     libraries: list[native.Library] = field(repr=False, default_factory=list)
     profile: Counters | None = None
+    pending: Pending | None = field(repr=False, default=None)
+    later: dict[str, float] = field(default_factory=dict)
 
     @property
     def constants(self) -> list[np.ndarray]:
@@ -127,23 +143,29 @@ class NativeCode:
 
 
 def compile_function(
-    fn: Function, target: Target, objects: ObjectStore | None = None
+    fn: Function,
+    target: Target,
+    objects: ObjectStore | None = None,
+    ns: Callable[[Op], float] | None = None,
 ) -> NativeCode:
-    """Compile and load `fn`, to which `buffers` has given places."""
+    """Compile and load `fn`, to which `buffers` has given places. `ns`, if given, says about how
+    long a kernel takes, and the code may be a first version, which `optimise` makes whole."""
     start = time.perf_counter()
     entry = Entry(fn, target, bool(options.profile))
     entry.write()
-    # held until the end: the table is weak, and a session that dies meanwhile frees its kernels
-    known = dict(_libraries)
+    # held until the end: the tables are weak, and a session that dies meanwhile frees its kernels
+    known, quick = dict(_libraries), dict(_first_libraries)
     new = [name for name in entry.stages if name not in known]
-    apart = [name for part in _apart(entry, new) for name in part]
-    text, _ = entry.module(known={*known, *apart})
-    texts = [text, *(entry.kernels(part) for part in _apart(entry, new))]
-    keys = [hashlib.sha256(f"{target.key}\0{t}".encode()).hexdigest() + ".o" for t in texts]
+    fast = fast_kernels(entry, new, ns) if ns is not None else set()
+    borrowed = [name for name in new if name in fast and name in quick]
+    known.update((name, quick[name]) for name in borrowed)
+    new = [name for name in new if name not in known]
+    modules = _modules(entry, new, fast, known)
     times = {"emit_text": time.perf_counter() - start}
-    codes = _codes(texts, keys, target, objects, times)
+    _find_codes(modules, target, objects, times)
+    hasty = [m for m in modules if m.level == FAST]
     layout = Layout(
-        keys,
+        [m.key for m in modules],
         entry.symbol,
         entry.order,
         new,
@@ -151,70 +173,174 @@ def compile_function(
         entry.asserts,
         fn.attr("arena", 0),
         entry.kept,
+        [name for m in hasty for name in m.kernels],
     )
+    codes = [m.code for m in modules]
     made = _loaded(layout, codes, known, lambda: fn, target, times, entry.profile is not None)
+    if hasty or borrowed:
+        kernels = {name: entry.kernels([name]) for name in borrowed}
+        texts = Texts({m.key: m.text for m in hasty}, kernels)
+        done = {m.key: m.code for m in modules if m.level != FAST}
+        made.pending = Pending(lambda: texts, done)
     if entry.profile is not None:
         made.profile = entry.profile.found(made.libraries[0].addresses[COUNTERS])
     return made
 
 
-def _apart(entry: Entry, names: Sequence[str]) -> list[list[str]]:
-    """Kernels for modules besides the entry's, so that threads can compile them: of all that is
-    to be compiled, each module gets about the same amount of text, and none a small one. There
-    are more of them than threads: equal texts take unequal times."""
+@dataclass
+class _Module:
+    """A module to be compiled: its text, the kernels it defines, the level of code generation, and
+    the key of the machine code; which is empty until it is made."""
+
+    text: str
+    kernels: list[str]
+    level: int
+    target: Target
+    code: bytes = b""
+
+    def __post_init__(self) -> None:
+        self._digest = hashlib.sha256(f"{self.target.key}\0{self.text}".encode()).hexdigest()
+
+    @property
+    def key(self) -> str:
+        return self._digest + (FIRST_CODE if self.level == FAST else CODE)
+
+
+def _modules(
+    entry: Entry, new: Sequence[str], fast: Container[str], known: Mapping[str, Any]
+) -> list[_Module]:
+    """The entry and the kernels `new` as modules, those in `fast` apart from the others. The entry
+    is in the first one, and runs through too few instructions to be worth more than its level."""
+    hasty, others = [n for n in new if n in fast], [n for n in new if n not in fast]
+    level = FAST if fast else OPTIMISED
+    first, *parts = _parts(entry, hasty if fast else others, level)
+    listed = [(part, level) for part in parts]
+    if fast and others:
+        listed += [(part, OPTIMISED) for part in _parts(entry, others, OPTIMISED)]
+    apart = [name for part, _ in listed for name in part]
+    text, defined = entry.module(known={*known, *apart})
+    made = [_Module(text, defined, level, entry.target)]
+    return made + [_Module(entry.kernels(p), p, of, entry.target) for p, of in listed]
+
+
+def _parts(entry: Entry, names: Sequence[str], level: int) -> list[list[str]]:
+    """The kernels of one or more modules, so that threads can compile them: each module gets about
+    the same amount of text, and none a small one. There are more of them than threads: equal texts
+    take unequal times."""
     sizes = {name: len(entry.stages[name].text) for name in names}
+    least = LEAST_TEXT * (FAST_TEXT if level == FAST else 1)
     threads = options.threads or available_cores()
     most = min(MOST_PARTS, 2 * threads) if threads > 1 else 1
-    count = min(sum(sizes.values()) // LEAST_TEXT, len(names), most)
+    count = min(sum(sizes.values()) // least, len(names), most)
     parts: list[list[str]] = [[] for _ in range(max(count, 1))]
     loads = [0] * len(parts)
     for name in sorted(names, key=lambda name: -sizes[name]):
-        least = loads.index(min(loads))
-        parts[least].append(name)
-        loads[least] += sizes[name]
-    return parts[1:]
+        smallest = loads.index(min(loads))
+        parts[smallest].append(name)
+        loads[smallest] += sizes[name]
+    return parts
 
 
-def _codes(
-    texts: Sequence[str],
-    keys: Sequence[str],
+def _find_codes(
+    modules: Sequence[_Module],
     target: Target,
     objects: ObjectStore | None,
     times: dict[str, float],
-) -> list[bytes]:
-    """Machine code of the texts; what the store does not hold is compiled, and put there."""
-    found = [objects.get(key) if objects is not None else None for key in keys]
-    missing = [n for n, code in enumerate(found) if code is None]
-    made = []
-    if missing:
-        threads = options.threads or available_cores()
-        made = native.compile_objects([texts[n] for n in missing], target, times, threads)
-    for n, code in zip(missing, made, strict=True):
-        found[n] = code
+) -> None:
+    """Machine code of the modules; what the store does not hold is compiled, and put there. A
+    module that is to be compiled fast, and is there optimised, is that."""
+    for m in modules:
+        m.code = _stored(m, objects)
+    missing = [m for m in modules if not m.code]
+    if not missing:
+        return
+    missing.sort(key=lambda m: -len(m.text) / (FAST_TEXT if m.level == FAST else 1))
+    threads = options.threads or available_cores()
+    levels = [m.level for m in missing]
+    made = native.compile_objects([m.text for m in missing], target, times, threads, levels)
+    for m, code in zip(missing, made, strict=True):
+        m.code = code
         if objects is not None:
-            objects.put(keys[n], code)
-    return [code for code in found if code is not None]
+            objects.put(m.key, code)
+
+
+def _stored(m: _Module, objects: ObjectStore | None) -> bytes:
+    """The machine code of a module that the store holds; empty if it does not."""
+    if objects is None:
+        return b""
+    if m.level == FAST:
+        found = objects.get(optimised_key(m.key))
+        if found is not None:
+            m.level = OPTIMISED
+            return found
+    return objects.get(m.key) or b""
+
+
+def optimised_key(key: str) -> str:
+    """The key of the optimised machine code of a module, by that of its first version."""
+    return key.removesuffix(FIRST_CODE) + CODE if key.endswith(FIRST_CODE) else key
 
 
 def reload(
-    layout: Layout, function: Callable[[], Function], target: Target, objects: ObjectStore
+    layout: Layout,
+    function: Callable[[], Function],
+    target: Target,
+    objects: ObjectStore,
+    texts: Callable[[], Texts | None] | None = None,
 ) -> NativeCode | None:
-    """What `compile_function` made of a function in another process. None: its machine code, or a
-    kernel of another module that it takes, is not there."""
+    """What `compile_function` made of a function in another process; a first version, if `texts`
+    gives what is to be optimised. None: its machine code, or a kernel of another module that it
+    takes, is not there."""
     known = dict(_libraries)
+    if texts is not None:
+        known = {**_first_libraries, **known}
     if not known.keys() >= set(layout.order) - set(layout.defines):
         return None
-    codes = [objects.get(key) for key in layout.keys]
-    whole = [code for code in codes if code is not None]
+    codes = {key: objects.get(key) for key in layout.keys}
+    whole = {key: code for key, code in codes.items() if code is not None}
     if len(whole) < len(codes):
         return None
-    return _loaded(layout, whole, known, function, target, {})
+    made = _loaded(layout, list(whole.values()), known, function, target, {})
+    if texts is not None:
+        done = {key: code for key, code in whole.items() if not key.endswith(FIRST_CODE)}
+        made.pending = Pending(texts, done)
+    return made
+
+
+def optimise(
+    code: NativeCode, objects: ObjectStore | None, compiling: Callable[[], AbstractContextManager]
+) -> NativeCode | None:
+    """A first version, optimised: it computes the same from the same buffers. Each module is
+    compiled within a `compiling()`, which may raise to end it. None: the texts are lost."""
+    pending = code.pending
+    assert pending is not None
+    texts, known, times = pending.texts(), dict(_libraries), dict[str, float]()
+    if texts is None:
+        return None
+    kernels = {name: text for name, text in texts.kernels.items() if name not in known}
+    codes = dict(pending.codes)
+    for text in (*texts.modules.values(), *kernels.values()):
+        with compiling():
+            m = _Module(text, [], OPTIMISED, code.target)
+            _find_codes([m], code.target, objects, times)
+            codes[m.key] = m.code
+    layout = replace(
+        code.layout, keys=list(codes), defines=[*code.layout.defines, *kernels], fast=[]
+    )
+    for library in code.libraries[1:]:  # what it took from others, wherever that is now
+        for name in library.addresses:
+            known.setdefault(name, library)
+    with compiling():
+        made = _loaded(layout, list(codes.values()), known, code.function, code.target, times)
+    _libraries.update(dict.fromkeys(layout.defines, made.libraries[0]))
+    code.later = times
+    return made
 
 
 def _loaded(
     layout: Layout,
     codes: Sequence[bytes],
-    known: dict[str, native.Library],
+    known: Mapping[str, native.Library],
     function: Callable[[], Function],
     target: Target,
     times: dict[str, float],
@@ -224,8 +350,9 @@ def _loaded(
     imports = {name: library.addresses[name] for name, library in used.items()}
     counters = [COUNTERS] if profiled else []
     library = native.load(codes, [layout.entry, *counters, *layout.defines], imports, times)
+    fast = set(layout.fast)
     for name in layout.defines:
-        _libraries.setdefault(name, library)
+        (_first_libraries if name in fast else _libraries).setdefault(name, library)
     libraries = [library, *{id(x): x for x in used.values()}.values()]
     address = library.addresses[layout.entry]
     return NativeCode(address, layout, function, times, target, libraries)

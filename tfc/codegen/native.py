@@ -20,11 +20,11 @@ from llvmlite.binding import ffi
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
-from tfc.codegen.target import initialize, new_machine
+from tfc.codegen.target import OPTIMISED, initialize, new_machine
 
 _library_numbers = itertools.count()
 _lljit: Any = None
-_idle: dict[Target, list[Any]] = {}
+_idle: dict[tuple[Target, int], list[Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,25 @@ class Library:
     tracker: Any
 
 
-def compile_object(text: str, target: Target, times: dict[str, float]) -> bytes:
+def compile_object(
+    text: str, target: Target, times: dict[str, float], level: int = OPTIMISED
+) -> bytes:
     """The object file of a module's text. Raises RuntimeError on malformed text."""
-    return compile_objects([text], target, times)[0]
+    return compile_objects([text], target, times, 1, [level])[0]
 
 
 def compile_objects(
-    texts: Sequence[str], target: Target, times: dict[str, float], most_threads: int = 64
+    texts: Sequence[str],
+    target: Target,
+    times: dict[str, float],
+    most_threads: int = 64,
+    levels: Sequence[int] | None = None,
 ) -> list[bytes]:
-    """The object files of several modules' texts. Each thread begins with one, and takes the next
-    when it is done. To `times` is added the time that passes, by what the threads did in it."""
+    """The object files of several modules' texts, each at its level of code generation, OPTIMISED
+    if none are given. Each thread begins with one, and takes the next when it is done. To `times`
+    is added the time that passes, by what the threads did in it."""
     start = time.perf_counter()
-    work = _Work(texts, target)
+    work = _Work(texts, target, levels or [OPTIMISED] * len(texts))
     threads = []
     try:
         for number in range(1, min(len(texts), most_threads)):
@@ -72,8 +79,8 @@ def compile_objects(
 class _Work:
     """Modules that threads compile. seconds: what they took, all threads together."""
 
-    def __init__(self, texts: Sequence[str], target: Target):
-        self.texts, self.target = texts, target
+    def __init__(self, texts: Sequence[str], target: Target, levels: Sequence[int]):
+        self.texts, self.target, self.levels = texts, target, levels
         self.codes = [b""] * len(texts)
         self.waiting = deque(range(1, len(texts)))
         self.errors: list[BaseException] = []
@@ -97,7 +104,11 @@ class _Work:
 
     def _compile(self, number: int) -> None:
         start = time.perf_counter()
-        with _parsed(self.texts[number], self.target) as module, _idle_machine(self.target) as own:
+        level = self.levels[number]
+        with (
+            _parsed(self.texts[number], self.target, level) as module,
+            _idle_machine(self.target, level) as own,
+        ):
             parsed = time.perf_counter()
             self.codes[number] = _emit(own, module)
         self.seconds["parse"] += parsed - start
@@ -105,13 +116,13 @@ class _Work:
 
 
 @contextmanager
-def _idle_machine(target: Target) -> Iterator[Any]:
+def _idle_machine(target: Target, level: int = OPTIMISED) -> Iterator[Any]:
     """A target machine that no other thread uses meanwhile."""
-    idle = _idle.setdefault(target, [])
+    idle = _idle.setdefault((target, level), [])
     try:
         own = idle.pop()
     except IndexError:
-        own = new_machine(target)
+        own = new_machine(target, level)
     yield own
     idle.append(own)
 
@@ -149,11 +160,11 @@ def _emit(machine: Any, module: Any) -> bytes:
 
 
 @contextmanager
-def _parsed(text: str, target: Target) -> Iterator[Any]:
+def _parsed(text: str, target: Target, level: int = OPTIMISED) -> Iterator[Any]:
     """The module that `text` describes, in a context of its own: what LLVM keeps per context goes
     with it. Raises RuntimeError on malformed text."""
     initialize()
-    with _idle_machine(target) as own:
+    with _idle_machine(target, level) as own:
         data = own.target_data
     head = f'target triple = "{target.triple}"\ntarget datalayout = "{data}"\n'
     with llvm.create_context() as context, llvm.parse_assembly(head + text, context) as module:

@@ -27,9 +27,9 @@ from collections.abc import Iterator
 from tfc.base.options import options
 from tfc.base.target import Target
 from tfc.codegen import native
-from tfc.codegen.module import ObjectStore
+from tfc.codegen.module import CODE, FIRST_CODE, ObjectStore
 from tfc.codegen.pool_text import runtime_text
-from tfc.codegen.target import host
+from tfc.codegen.target import FAST, OPTIMISED, host
 from tfc.runtime import cores, pool
 
 MOST_THREADS = max(8, cores.visible_cores())
@@ -92,19 +92,33 @@ def _pool_text() -> str:
     return runtime_text(machine, sys.platform, MOST_THREADS)
 
 
-def _key(text: str, target: Target) -> str:
-    return hashlib.sha256((target.key + "\0" + text).encode()).hexdigest() + ".o"
+def _key(text: str, target: Target, level: int = OPTIMISED) -> str:
+    digest = hashlib.sha256((target.key + "\0" + text).encode()).hexdigest()
+    return digest + (FIRST_CODE if level == FAST else CODE)
 
 
-def object_code(text: str, target: Target, objects: ObjectStore | None) -> bytes:
+def object_code(
+    text: str, target: Target, objects: ObjectStore | None, level: int = OPTIMISED
+) -> bytes:
     """The object file of a module's text, from `objects` if it is there."""
-    key = _key(text, target)
+    key = _key(text, target, level)
     code = objects.get(key) if objects else None
     if code is None:
-        code = native.compile_object(text, target, {})
+        code = native.compile_object(text, target, {}, level)
         if objects:
             objects.put(key, code)
     return code
+
+
+def is_stored(text: str, target: Target, objects: ObjectStore | None) -> bool:
+    """Whether the optimised object file of a module's text is in `objects`."""
+    return objects is not None and objects.get(_key(text, target)) is not None
+
+
+def forget_first(text: str, target: Target, objects: ObjectStore | None) -> None:
+    """Delete the first version of a module, now that there is a better one."""
+    if objects is not None:
+        objects.remove(_key(text, target, FAST))
 
 
 def parallel_for_address(threads: int) -> int:

@@ -11,6 +11,8 @@ import llvmlite.binding as llvm
 
 from tfc.base.target import Target
 
+FAST, OPTIMISED = 0, 2  # levels of LLVM's code generation; both give the same bits
+
 
 @functools.cache
 def initialize() -> None:
@@ -58,12 +60,12 @@ def _caches() -> dict[str, int]:
     return found
 
 
-def new_machine(target: Target) -> Any:
+def new_machine(target: Target, level: int = OPTIMISED) -> Any:
     """LLVM's target machine; of one thread at a time. Code addresses its constants relative to
     itself ('small', 'pic'), so that it can also be written to an object file."""
     initialize()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
     )
 
 

@@ -20,12 +20,14 @@ def run(command: str, out: TextIO) -> int:
 
 
 def _list(entries: list[cache.Entry], base: str, out: TextIO) -> int:
-    """A line for each entry, those used last first, and a line for all."""
+    """A line for each entry, those used last first, and a line for all. A first version is one
+    that a program will replace when it has run for a while."""
     now = time.time()
     for entry in entries:
         out.write(
             f"{entry.size:>9}  {_age(now - entry.used):>8}  "
-            f"{entry.path.parent.name}/{entry.path.name}\n"
+            f"{entry.path.parent.name}/{entry.path.name}"
+            f"{'  first version' if entry.is_first else ''}\n"
         )
     total = sum(entry.size for entry in entries)
     out.write(

@@ -22,10 +22,12 @@ from typing import Any, TextIO
 from tfc import compiler, prims
 from tfc.base.records import dataclass
 from tfc.codegen.costs import kernel_costs
+from tfc.codegen.module import NativeCode
 from tfc.framework import gradients
 from tfc.framework.graph import reset_default_graph
 from tfc.ir.core import Function
 from tfc.ir.text import parse_all, print_function, print_graph
+from tfc.tiers import background
 
 FIRST = "lower"  # the name of what the pipeline is given
 
@@ -211,7 +213,9 @@ def show_assembly(dumps: Sequence[Dump], out: TextIO) -> None:
 
 
 def show_times(dumps: Sequence[Dump], out: TextIO) -> None:
-    """Milliseconds of what each compilation did, and of each of its kernels compiled by itself."""
+    """Milliseconds of what each compilation did, and of each of its kernels compiled by itself;
+    what is being optimised is waited for."""
+    background.wait()
     for dump in dumps:
         code = dump.record.code
         out.write(header(dump, f"compiled in {dump.record.seconds * 1e3:.1f} ms"))
@@ -221,14 +225,30 @@ def show_times(dumps: Sequence[Dump], out: TextIO) -> None:
         out.write(f"{'ms':>8}  step\n")
         for step, seconds in code.times.items():
             out.write(f"{seconds * 1e3:>8.1f}  {step}\n")
-        out.write(f"{'text':>8}{'parse':>8}{'emit':>8}  {'lines':>6}  {'calls':>6}  kernel\n")
+        if code.layout.fast:
+            _show_versions(code, out)
+        out.write(
+            f"{'text':>8}{'parse':>8}{'fast':>8}{'emit':>8}  {'lines':>6}  {'calls':>6}  kernel\n"
+        )
         for cost in kernel_costs(code.function(), code.target):
             what = f"{cost.symbol} {cost.hero}  {cost.origin}".rstrip()
             out.write(
-                f"{cost.text:>8.1f}{cost.parse:>8.1f}{cost.emit:>8.1f}  "
+                f"{cost.text:>8.1f}{cost.parse:>8.1f}{cost.fast:>8.1f}{cost.emit:>8.1f}  "
                 f"{cost.lines:>6}  {cost.calls:>6}  {what}\n"
             )
         out.write("\n")
+
+
+def _show_versions(code: NativeCode, out: TextIO) -> None:
+    """What was done twice, or is to be."""
+    fast, all_of_them = len(code.layout.fast), len(code.layout.defines)
+    out.write(f"first version: {fast} of {all_of_them} kernels were compiled fast; ")
+    if not code.later:
+        out.write("it did not run twice, and was not optimised\n")
+        return
+    out.write("then optimised while it ran\n")
+    for step, seconds in code.later.items():
+        out.write(f"{seconds * 1e3:>8.1f}  {step} again\n")
 
 
 def show_gradients(texts: Sequence[str], out: TextIO) -> None:

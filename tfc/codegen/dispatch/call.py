@@ -23,6 +23,7 @@ from tfc.runtime import python_abi as abi
 def call_native(c: Code, entry: V) -> V:
     context = c.get(entry, Entry.CONTEXT, "ptr")
     function = c.get(context, Context.FUNCTION, "ptr")
+    c.put(function, context, Context.CALLED)
     slots = c.get(context, Context.SLOTS, "ptr")
     return c.ins(f"call i32 {function.ref}(ptr {slots.ref})", "i32")
 

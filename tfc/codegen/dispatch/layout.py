@@ -81,7 +81,8 @@ class Context(_Fields):
     """What one call at a time may use."""
 
     BUSY = auto()  # 1: a call is in flight
-    FUNCTION = auto()  # i32 (ptr slots)
+    FUNCTION = auto()  # i32 (ptr slots); another thread may put in one that does the same
+    CALLED = auto()  # what FUNCTION was for the call in flight, or the last one
     SLOTS = auto()
     STOP = auto()  # address of the flag that ends the function's loops
     THREAD = auto()  # which one is in a function with loops, or 0
