@@ -61,6 +61,9 @@ class ScalarEmitter:
     def index_from(self, packet: Array) -> int:
         return int(packet.astype(np.int64))
 
+    def index_at(self, element: Callable[[Sequence[int]], Array], at: Sequence[int]) -> int:
+        return self.index_from(element(at))
+
     def in_range(self, index: int, lo: int, hi: int) -> Array:
         return np.array(lo <= index < hi)
 

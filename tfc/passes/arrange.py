@@ -80,7 +80,7 @@ def _arranged(
 
 def _given(op: Op, kept: Collection[Value]) -> list[set[Value]]:
     """Of each region of a loop or branch, the parameters that are given what is kept."""
-    given = op.operands if op.defn.name == "while" else op.operands[1:]
+    given = op.operands[1:] if op.defn.name == "cond" else op.operands
     return [
         {
             inner
