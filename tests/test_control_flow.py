@@ -514,3 +514,25 @@ def test_writes_in_a_branch_that_is_always_taken(session):
     assert session.run([v, w]) == [5.0, 202.0]
     assert session.run(after, {x: [1.0]}) == 6.0
     assert session.run([v, w]) == [6.0, 201.0]
+
+
+def test_what_never_runs_may_be_wrong(session):
+    """Shapes that only the run knows, and that a branch or a body could not take."""
+    x, k = tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int32, [])
+    places = tf.where(x > 0)
+    count = tf.shape(places)[0]
+    _, total = tf.while_loop(
+        lambda i, s: i < count,
+        lambda i, s: (i + 1, s + places[i, 0]),
+        [0, tf.constant(0, tf.int64)],
+    )
+    first = tf.cond(count > 0, lambda: places[0, 0], lambda: tf.constant(-1, tf.int64))
+    square = tf.cond(k > 0, lambda: tf.reshape(x, [2, 2]), lambda: tf.zeros([2, 2]))
+    assert session.run([total, first], {x: [-1, 1, 2]}) == [3, 1]
+    assert session.run([total, first], {x: [-1, -1]}) == [0, -1]
+    np.testing.assert_array_equal(session.run(square, {x: [1, 2, 3], k: 0}), np.zeros([2, 2]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="3 values, but the requested shape"):
+        session.run(square, {x: [1, 2, 3], k: 1})
+    last = tf.cond(count < 1, lambda: places[0, 0], lambda: tf.constant(-1, tf.int64))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="slice index 0 of dimension 0"):
+        session.run(last, {x: [-1]})

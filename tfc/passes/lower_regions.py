@@ -157,7 +157,10 @@ class RegionLowering(Lowering):
                 raise NotNative(f"{op.type} '{op.name}' has no native form")
             self.op, self.loc = op, op.name
             self.replaced.clear()
-            lower_one(self, op, versions_before(self, op))
+            try:
+                lower_one(self, op, versions_before(self, op))
+            except errors.InvalidArgumentError as error:  # the run decides whether it matters
+                raise NotNative(str(error)) from None
 
     def result(self, tensor: Any) -> Any:
         """The value of a tensor at the end of the region: a Value, a Kept or Elements."""
