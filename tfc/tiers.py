@@ -66,9 +66,7 @@ class Background:
                 thread = threading.Thread(target=self._work, name="tfc tiers", daemon=True)
                 try:
                     thread.start()
-                except (
-                    RuntimeError
-                ):  # no more threads are to be had; the next one to ask tries again
+                except RuntimeError:  # there are no more threads; the next one to ask tries again
                     return
                 self._thread = thread
 

@@ -98,7 +98,9 @@ def test_the_place_of_the_wakeup_fd_is_found() -> None:
         os.set_blocking(end, False)
     before = signal.set_wakeup_fd(-1)
     try:
-        cell = ctypes.c_int32.from_address(python_abi.wakeup_fd_cell([*ends, *ends]))
+        address = python_abi.wakeup_fd_cell([*ends, *ends])
+        assert address != 0
+        cell = ctypes.c_int32.from_address(address)
         for fd in (ends[0], -1, ends[1]):
             signal.set_wakeup_fd(fd)
             assert cell.value == fd

@@ -82,11 +82,9 @@ def _taking_entries(build: Builder, loop: Op) -> tuple[Value, ...]:
         reads = table.get(param, ())
         if reads and all(_takes_entry(op, param) for op in reads):
             found[param] = only
-    return (
-        build.adopt(_with_entries(loop, found))[: len(loop.results)]
-        if found
-        else (build.adopt(loop))
-    )
+    if not found:
+        return build.adopt(loop)
+    return build.adopt(_with_entries(loop, found))[: len(loop.results)]
 
 
 def _only_entry(build: Builder, array: Value) -> _Only | None:

@@ -3,10 +3,9 @@
 A kernel that copies an operand to panels before it multiplies (`prims/kept.py`) gets the attribute
 `keeps`, the bytes of these panels, if the operand is the memory of a parameter that the function
 says is `lasting`: a variable that it does not write; or a constant; in loops and branches too. It
-then takes memory for panels
-from whoever calls the function, who knows whether they still are what the operand holds. What it
-computes is the same with and without. A function without the attribute `lasting` is called with
-nothing of that kind.
+then takes memory for panels from whoever calls the function, who knows whether they still are what
+the operand holds. What it computes is the same with and without. A function without the attribute
+`lasting` is called with nothing of that kind.
 """
 
 from __future__ import annotations
