@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tfc.codegen.approx_core import (
-    X,
-    exp_parts,
-    polynomial,
-    power_of_two,
-    to_double,
-    to_single,
-)
+from tfc.codegen.approx_core import MANTISSA, X, polynomial, to_double, to_single
 from tfc.codegen.values import V
 
 PI = math.pi
@@ -54,19 +47,25 @@ def _erfc_positive(a: X) -> X:
 
 
 def erf(x: X) -> X:
-    """At most 2 ULP."""
+    """At most 1.5 ULP (float64: 2)."""
     a = abs(x)
-    inner = a.atmost(1.0)
-    z = inner * inner
-    small = inner.fma(polynomial(z, "erf"), inner)
-    far = _erfc_beyond_one(a) if x.kind == "f32" else _erfc_positive(a)
-    return small.where(a < 1.0, 1.0 - far).signed_as(x)
+    single = x.kind == "f32"
+    near = 0.875 if single else 1.0
+    inner = a.atmost(near)
+    small = inner.fma(polynomial(inner * inner, "erf"), inner)
+    far = 1.0 - (_erfc_beside_one(a) if single else _erfc_positive(a))
+    return far.where(a >= near, small).signed_as(x)  # NaN: small
 
 
-def _erfc_beyond_one(a: X) -> X:
-    """erfc(a) for a >= 1 with an error small beside 1, in float32: no more than erf needs."""
-    p, whole, _ = exp_parts(polynomial(a.atmost(4.0), "log_erfc"))
-    return (p + 1.0) * power_of_two(whole)
+def _erfc_beside_one(a: X) -> X:
+    """erfc(a) for a >= 0.875 in float32, with an error that is small beside 1: 2^log2(erfc(a)),
+    its whole part added to the exponent."""
+    log2 = polynomial(a.atmost(4.0), "log2_4_erfc")
+    magic = 1.5 * 2.0 ** MANTISSA["f32"] - 2.0
+    whole = log2 + magic  # its lowest bits: log2(erfc(a)), rounded to an integer
+    part = log2 - (whole - magic)
+    exponent = whole.bits().integer("shl", MANTISSA["f32"])
+    return polynomial(part, "exp2_beside_one").bits().integer("add", exponent).float()
 
 
 def erfc(x: X) -> X:

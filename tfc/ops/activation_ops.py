@@ -255,13 +255,13 @@ class SoftsignGrad(OpDef, sig="SoftsignGrad(gradients: T, features: T) -> backpr
 
 
 def shifted(build: Any, logits: Value) -> tuple[Value, Value, Value]:
-    """(x - max x, exp of that, its sum repeated) along the last axis; the largest becomes 0."""
+    """(x - max x, exp of that, its sum) along the last axis; the largest becomes 0."""
     last = logits.type.rank - 1
     top = repeat_last(build, p.reduce(build, logits, dims=(last,), kind="max"), logits)
     moved = p.sub(build, logits, top)
     exponential = p.exp(build, moved)
     total = p.reduce(build, exponential, dims=(last,), kind="add")
-    return moved, exponential, repeat_last(build, total, logits)
+    return moved, exponential, total
 
 
 def repeat_last(build: Any, x: Value, like: Value) -> Value:
@@ -275,7 +275,7 @@ def _at_least_vector(logits: TensorShape) -> list[TensorShape]:
 
 
 class Softmax(OpDef, sig="Softmax(logits: T) -> softmax: T", T=FLOATS):
-    """exp(logits) over its sum, along the last axis."""
+    """exp(logits) times the reciprocal of its sum, as in TensorFlow, along the last axis."""
 
     shape = _at_least_vector
 
@@ -285,7 +285,8 @@ class Softmax(OpDef, sig="Softmax(logits: T) -> softmax: T", T=FLOATS):
 
     def lower(build: Any, logits: Value) -> Value:
         _, exponential, total = shifted(build, logits)
-        return p.div(build, exponential, total)
+        share = p.div(build, p.full_like(build, total, 1), total)
+        return p.mul(build, exponential, repeat_last(build, share, logits))
 
 
 class LogSoftmax(OpDef, sig="LogSoftmax(logits: T) -> logsoftmax: T", T=FLOATS):
@@ -299,4 +300,4 @@ class LogSoftmax(OpDef, sig="LogSoftmax(logits: T) -> logsoftmax: T", T=FLOATS):
 
     def lower(build: Any, logits: Value) -> Value:
         moved, _, total = shifted(build, logits)
-        return p.sub(build, moved, p.log(build, total))
+        return p.sub(build, moved, repeat_last(build, p.log(build, total), logits))

@@ -82,9 +82,11 @@ class SoftmaxCrossEntropyWithLogits(
             )
         features, labels = (p.broadcast_to(build, v, dims) for v in (features, labels))
         moved, exponential, total = shifted(build, features)
-        terms = p.mul(build, labels, p.sub(build, p.log(build, total), moved))
+        log_total = repeat_last(build, p.log(build, total), features)
+        terms = p.mul(build, labels, p.sub(build, log_total, moved))
         loss = p.reduce(build, terms, dims=(1,), kind="add")
-        return loss, p.sub(build, p.div(build, exponential, total), labels)
+        softmax = p.div(build, exponential, repeat_last(build, total, features))
+        return loss, p.sub(build, softmax, labels)
 
 
 class SparseSoftmaxCrossEntropyWithLogits(
@@ -134,9 +136,9 @@ class SparseSoftmaxCrossEntropyWithLogits(
         counter = p.iota(build, dtype=labels.type.dtype, shape=dims, dim=1)
         hit = p.eq(build, repeat_last(build, labels, features), counter)
         none, one = p.full_like(build, features, 0), p.full_like(build, features, 1)
-        term = p.sub(build, p.log(build, total), moved)
+        term = p.sub(build, repeat_last(build, p.log(build, total), features), moved)
         loss = p.reduce(build, p.select(build, hit, term, none), dims=(1,), kind="add")
-        softmax = p.div(build, exponential, total)
+        softmax = p.div(build, exponential, repeat_last(build, total, features))
         return loss, p.sub(build, softmax, p.select(build, hit, one, none))
 
 
