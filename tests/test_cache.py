@@ -83,7 +83,7 @@ def test_failing_writes_and_touches_are_no_error(
 
 
 def test_the_oldest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "LIMIT_BYTES", 150)
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 2 * cache.BLOCK)
     folder, older = tmp_path / "2-llvm1", tmp_path / "1-llvm1"
     folder.mkdir()
     older.mkdir()
@@ -98,11 +98,14 @@ def test_the_oldest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     abandoned.write_bytes(b"")
     os.utime(abandoned, (1000, 1000))
     writing.write_bytes(b"")
-    DiskCache(folder).put("newest", b"")  # not one with which the folders are looked through
+    looked = tmp_path / "looked"
+    looked.touch()
+    DiskCache(folder).put("newest", b"")  # somebody has looked within the hour
     assert (folder / "old").exists()
-    (folder / "newest").unlink()
-    DiskCache(folder).put("newest57", b"")
-    assert sorted(e.path.name for e in DiskCache(folder).entries()) == ["new", "newest57"]
+    os.utime(looked, (1000, 1000))
+    DiskCache(folder).put("newest", b"")
+    assert sorted(e.path.name for e in DiskCache(folder).entries()) == ["new", "newest"]
+    assert looked.stat().st_mtime > 1000
     assert not (older / "other").exists() and (tmp_path / "mine.txt").exists()
     assert writing.exists() and not abandoned.exists()
 
@@ -114,7 +117,7 @@ def test_what_was_used_last_stays(tmp_path: Path) -> None:
         store.put(name, b"x" * 100)
         os.utime(folder / name, (1000, 1000))
     assert store.get("first") is not None
-    assert cache.shrink(tmp_path, 200) == 1
+    assert cache.shrink(tmp_path, cache.BLOCK) == 1
     assert store.get("second") is None and store.get("first") is not None
 
 

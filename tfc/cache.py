@@ -3,7 +3,8 @@
 A file holds the SHA-256 of its key and content, then the content; one that does not match (cut off,
 damaged, another entry under this name) is deleted and counts as absent. Files are written under
 another name and renamed, so a reader never sees half of one, and processes need no locks. When the
-folders of all versions grow past `LIMIT_BYTES`, the files used longest ago go.
+folders of all versions grow past `LIMIT_BYTES`, the files used longest ago go; that takes time with
+the number of files, so somebody looks once in an hour.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from tfc.codegen.target import llvm_version
 from tfc.version import VERSION
 
 LIMIT_BYTES = 256 << 20
+BLOCK = 4096  # what a file takes on disk is a multiple of this
+LOOK_SECONDS = 3600
 FIRST = ".o0", ".run0", ".ll0"  # how keys of first versions end
 VERSIONS = "*-llvm*"  # the folders in the cache's folder that are ours
 _DIGEST = 32
 _UNFINISHED = "."  # how names begin of files that are being written
+_LOOKED = "looked"  # the file in the cache's folder whose time is that of the last look
 _ABANDONED_SECONDS = 3600
 
 
@@ -36,6 +40,11 @@ class Entry:
     path: Path
     size: int
     used: float
+
+    @property
+    def room(self) -> int:
+        """The bytes it takes on disk."""
+        return -(-self.size // BLOCK) * BLOCK
 
     @property
     def is_first(self) -> bool:
@@ -86,7 +95,7 @@ class DiskCache:
             if name is not None:
                 _remove(Path(name))
             return
-        if _looks_around(key):
+        if _is_time_to_look(self.folder.parent):
             shrink(self.folder.parent, LIMIT_BYTES)
 
     def remove(self, key: str) -> None:
@@ -98,10 +107,15 @@ class DiskCache:
         return sorted(_entries(self.folder), key=lambda entry: -entry.used)
 
 
-def _looks_around(key: str) -> bool:
-    """Whether the entry is one of those, one in 64, with which the folders are looked through: that
-    takes time with the number of files, and most processes write only a few."""
-    return hashlib.sha256(key.encode()).digest()[0] < 4
+def _is_time_to_look(base: Path) -> bool:
+    """Whether nobody has looked for an hour; whoever asks is the one who looks then."""
+    path = base / _LOOKED
+    with contextlib.suppress(OSError):
+        if path.stat().st_mtime > time.time() - LOOK_SECONDS:
+            return False
+    with contextlib.suppress(OSError):
+        path.touch(mode=0o600)
+    return True
 
 
 def _digest(key: str, content: bytes) -> bytes:
@@ -136,11 +150,11 @@ def all_entries(base: Path) -> list[Entry]:
 
 
 def shrink(base: Path, limit: int) -> int:
-    """Delete entries used longest ago until what is left takes at most `limit` bytes. The number
-    of entries deleted."""
+    """Delete entries used longest ago until what is left takes at most `limit` bytes on disk. The
+    number of entries deleted."""
     total = deleted = 0
     for entry in all_entries(base):
-        total += entry.size
+        total += entry.room
         if total > limit and _remove(entry.path):
             deleted += 1
     return deleted

@@ -101,3 +101,35 @@ def test_channels_of_several_outputs_are_repeated(each: int) -> None:
     arrays = [rng.standard_normal(v.type.shape) for v in fn.params]
     for got, want in zip(run(after, arrays), run(fn, arrays), strict=True):
         np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["conv", "conv_grad_input", "conv_grad_filter"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_covered_axis_is_channels(name: str, seed: int) -> None:
+    """Filters as long as some axes of x, which are gone after the rule."""
+    rng = np.random.default_rng(seed)
+    changed = 0
+    for _ in range(12):
+        axes = int(rng.integers(1, 4))
+        window = tuple(int(k) for k in rng.integers(2, 5, axes))
+        free = rng.integers(0, 2, axes) * rng.integers(0, 3, axes)  # 0: covered
+        extents = tuple(k + int(more) for k, more in zip(window, free, strict=True))
+        channels, outputs = (int(n) for n in rng.choice([1, 3, 20], 2))
+        x, f = Type("f64", (2, *extents, channels)), Type("f64", (*window, channels, outputs))
+        ones = (1,) * axes
+        strides = tuple(int(s) for s in rng.integers(1, 3, axes))
+        at = {"strides": strides, "padding": ((0, 0),) * axes, "f_dilation": ones, "groups": 1}
+        dy = p.conv.infer(x, f, x_dilation=ones, **at)[0]
+        b = Builder("f")
+        if name == "conv":
+            fn = b.finish([p.conv(b, b.param(x), b.param(f), x_dilation=ones, **at)])
+        elif name == "conv_grad_input":
+            fn = b.finish([p.conv_grad_input(b, b.param(f), b.param(dy), shape=x.shape, **at)])
+        else:
+            fn = b.finish([p.conv_grad_filter(b, b.param(x), b.param(dy), shape=f.shape, **at)])
+        after = simplify(fn, PassOptions())
+        ranks = [op.result.type.rank for op in after.ops if op.defn.name == name]
+        changed += any(rank < axes + 2 for rank in ranks) or not ranks
+        arrays = [rng.standard_normal(v.type.shape) for v in fn.params]
+        np.testing.assert_allclose(run(after, arrays)[0], run(fn, arrays)[0], atol=1e-12)
+    assert changed > 3

@@ -20,6 +20,7 @@ from tfc.passes import (
     rules_arith,
     rules_contraction,
     rules_convolution,
+    rules_covered,
     rules_movement,
     rules_reduction,
 )
@@ -34,6 +35,7 @@ TABLES: Sequence[Mapping[str, Sequence[Rule]]] = (
     rules_movement.RULES,
     rules_reduction.RULES,
     rules_contraction.RULES,
+    rules_covered.RULES,
     rules_convolution.RULES,
 )
 SWEEPS = 8  # one sweep reaches almost every fixpoint, since rules look at operands only

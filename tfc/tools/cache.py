@@ -29,7 +29,7 @@ def _list(entries: list[cache.Entry], base: str, out: TextIO) -> int:
             f"{entry.path.parent.name}/{entry.path.name}"
             f"{'  first version' if entry.is_first else ''}\n"
         )
-    total = sum(entry.size for entry in entries)
+    total = sum(entry.room for entry in entries)
     out.write(
         f"{len(entries)} entries, {_megabytes(total)} of at most "
         f"{_megabytes(cache.LIMIT_BYTES)}, in {base}\n"
@@ -47,7 +47,7 @@ def _verify(entries: list[cache.Entry], base: str, out: TextIO) -> int:
 
 
 def _clear(entries: list[cache.Entry], base: str, out: TextIO) -> int:
-    total = sum(entry.size for entry in entries)
+    total = sum(entry.room for entry in entries)
     deleted = cache.shrink(entries[0].path.parent.parent, 0) if entries else 0
     out.write(f"deleted {deleted} entries, {_megabytes(total)}, in {base}\n")
     return 0 if deleted == len(entries) else 1
