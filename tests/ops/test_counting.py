@@ -129,9 +129,52 @@ def test_sparse_segment_gradients_and_errors() -> None:
         check_gradient(lambda x, f=function: f(x, [0, 2, 2, 4], [0, 0, 1, 3]), data)
     ids = tf.placeholder(tf.int32, [None])
     y = tf.sparse_segment_sum(data, [0, 1, 2], ids, num_segments=3)
-    for bad, message in (([0, 2, 1], "not increasing"), ([-1, 0, 1], ">= 0"), ([0, 1, 3], "range")):
+    for bad, message in (
+        ([0, 2, 1], "segment ids are not increasing"),
+        ([-1, 0, 1], r"Segment id -1 out of range \[0, 3\)"),
+        ([0, 1, 3], "segment ids must be < num_segments"),
+    ):
         with pytest.raises(tf.errors.InvalidArgumentError, match=message):
             run(y, {ids: bad})
+
+
+def test_new_segments_and_places_need_no_new_code() -> None:
+    """What is compiled depends on how many segments or rows there are, not on which, and they may
+    be many."""
+    rng = np.random.default_rng(0)
+    size, count = 6000, 40
+    x = rng.standard_normal((size, 3))
+    ids, places = (tf.placeholder(dtype, [size]) for dtype in (tf.int64, tf.int32))
+    fetches = [
+        tf.segment_sum(x, ids),
+        tf.segment_mean(x, ids),
+        tf.segment_max(x, ids),
+        tf.sparse_segment_sum(x, np.arange(size), ids),
+        tf.dynamic_stitch([places], [x]),
+    ]
+    with tf.Session() as session:
+        compiled = []
+        for _ in range(3):
+            numbers = np.sort(rng.integers(0, count - 1, size))
+            numbers[numbers == 7] = 8
+            numbers[-1] = count - 1
+            order = rng.permutation(size)
+            got = session.run(fetches, {ids: numbers, places: order})
+            compiled.append(session.statistics.misses)
+            total = np.zeros((count, 3))
+            np.add.at(total, numbers, x)
+            rows = np.bincount(numbers, minlength=count)[:, None]
+            largest = np.full((count, 3), -np.inf)
+            np.maximum.at(largest, numbers, x)
+            stitched = np.empty_like(x)
+            stitched[order] = x
+            largest[rows[:, 0] == 0] = 0
+            want = [total, total / np.maximum(rows, 1), largest, total, stitched]
+            for a, b in zip(got, want, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+        assert compiled[0] == compiled[1] == compiled[2]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="indices hold -1, which is less"):
+            session.run(fetches[-1], {places: np.append(order[1:], -1)})
 
 
 def test_unique_with_counts_and_paddings() -> None:

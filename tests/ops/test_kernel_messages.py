@@ -185,13 +185,26 @@ def test_places_of_a_variable_in_messages():
     ("ids", "message"),
     [
         ([-1, 0, 0], r"Segment id -1 out of range \[0, 1\), possibly because"),
-        ([0, 1, 0], r"Segment id 1 out of range \[0, 1\), possibly because"),
+        ([0, 1, 2, 0], r"Segment id 1 out of range \[0, 1\), possibly because"),
+        ([0, 1, 0], "segment ids are not increasing"),
         ([2, 1, 5], "segment ids are not increasing"),
         ([0, 0, -1], "segment ids must be >= 0"),
     ],
 )
 def test_segments_that_are_none(ids, message):
-    _fails(message, lambda: tf.segment_sum([1.0, 2.0, 3.0], ids))
+    _fails(message, lambda: tf.segment_sum([1.0] * len(ids), ids))
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([-1, 0, 0], r"Segment id -1 out of range \[0, 1\), possibly because"),
+        ([0, 1, 0], "segment ids are not increasing"),
+        ([0, 0, -1], "segment ids must be >= 0"),
+    ],
+)
+def test_fed_segments_that_are_none(ids, message):
+    _fails(message, lambda: tf.segment_sum([1.0] * 3, tf.placeholder_with_default(ids, [3])))
 
 
 def test_what_assertions_say_of_constants():

@@ -15,12 +15,32 @@ from tfc import prims as p
 from tfc.base import errors
 from tfc.base.dtypes import COMPLEX, DType, numpy_dtype
 from tfc.base.shapes import shape_text
+from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
+from tfc.passes.arrays import Count
+from tfc.passes.lower_errors import NeedsValue
 
 
 def invalid(build: Any, message: str) -> errors.OpError:
     """The InvalidArgumentError to raise at the op being lowered."""
     return errors.InvalidArgumentError(None, build.op, message)
+
+
+def counted(build: Any, count: Value) -> int:
+    """`count`, an integer that decides the shape of the result of the op being lowered: one stage
+    computes it, the next is compiled for what it is. Not in regions.
+
+    Raises:
+      NeedsValue: it is not known yet.
+    """
+    token = Count(build.op)
+    known = build.values.get(token)
+    if known is None:
+        build.values[token] = known = to(build, count, "i32")
+    found = constant_value(known)
+    if found is None:
+        raise NeedsValue(known, token)
+    return int(found)
 
 
 def constant_ints(build: Any, values: Sequence[int], dtype: DType) -> Value:

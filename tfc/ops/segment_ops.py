@@ -18,9 +18,11 @@ from tfc.base.dtypes import INDEX, NUMBERS, REALS
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply, public_name
+from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.ops import cast_ops, const_ops, shape_ops, shape_rules
-from tfc.ops.lowering import invalid, reshape_value, to
+from tfc.ops.loops import Calc
+from tfc.ops.lowering import counted, invalid, reshape_value, to
 from tfc.ops.places import position
 
 # ---- unsorted: the number of segments is given
@@ -152,27 +154,78 @@ def _sorted_shape(data: TensorShape, ids: TensorShape) -> list[TensorShape]:
     return [shape_rules.unknown() if dims is None else shape_rules.shape_of([None, *dims[1:]])]
 
 
-def _checked_count(build: Any, data: Value, ids: Value) -> int:
-    """How many segments the sorted numbers name; the numbers must be known before the run."""
-    if ids.type.rank != 1:
-        raise invalid(build, "segment_ids should be a vector.")
-    known = build.static(ids)
-    if data.type.rank < 1 or data.type.shape[0] != known.size:
-        raise invalid(build, "segment_ids should be the same size as dimension 0 of input.")
-    if known.size == 0:
+OUTSIDE = (
+    "Segment id {0} out of range [0, {1}), possibly because 'segment_ids' input is not sorted."
+)
+FALLING = "segment ids are not increasing"
+
+
+def check_sorted(build: Any, ids: Value, count: int) -> None:
+    """Assert that segment numbers do not fall, and are in [0, count)."""
+    if not ids.type.size:
+        return
+    known = constant_value(ids)
+    if known is not None:
+        _check_known(build, known, count)
+        return
+    size = ids.type.size
+    first, second = (
+        p.slice_(build, ids, start=(i,), limit=(size - 1 + i,), stride=(1,)) for i in (0, 1)
+    )
+    build.assert_(p.le(build, first, second), (), "InvalidArgumentError", FALLING)
+    every = Calc(build)(ids)
+    inside = ((every >= 0) & (every < count)).value
+    build.assert_(inside, (ids,), "InvalidArgumentError", OUTSIDE.format("{0}", count))
+
+
+def _check_known(build: Any, known: np.ndarray, count: int) -> None:
+    """As TensorFlow goes: a segment is in range if the next one, which comes first, is larger."""
+    falls = np.flatnonzero(np.diff(known) < 0)
+    checked = known
+    if falls.size:
+        before = known[: falls[0]]
+        checked = before[before < known[falls[0]]]
+    outside = (checked < 0) | (checked >= count)
+    if outside.any():
+        raise invalid(build, OUTSIDE.format(checked[int(outside.argmax())], count))
+    if falls.size:
+        raise invalid(build, FALLING)
+
+
+def last_of(build: Any, ids: Value) -> Value:
+    """The last of some segment numbers."""
+    size = ids.type.size
+    last = p.slice_(build, ids, start=(size - 1,), limit=(size,), stride=(1,))
+    return reshape_value(build, last, ())
+
+
+def last_and_one(build: Any, ids: Value) -> int:
+    """How many segments sorted numbers name: the last one and 1. In a region all numbers must be
+    known.
+
+    Raises:
+      NeedsValue: not known before the run.
+      InvalidArgumentError: the last one is negative.
+    """
+    if not ids.type.size:
         return 0
-    count = int(known[-1]) + 1
+    if build.region_depth or build.is_static(ids):
+        count = int(build.static(ids)[-1]) + 1
+    else:
+        last = last_of(build, ids)
+        count = counted(build, p.add(build, last, p.full_like(build, last, 1)))
     if count <= 0:
         raise invalid(build, "segment ids must be >= 0")
-    falls = np.flatnonzero(np.diff(known) < 0)
-    checked = int(falls[0]) + 1 if falls.size else known.size
-    outside = (known[:checked] < 0) | (known[:checked] >= count)
-    if outside.any():
-        said = f"Segment id {known[int(outside.argmax())]} out of range [0, {count})"
-        raise invalid(build, f"{said}, possibly because 'segment_ids' input is not sorted.")
-    if falls.size:
-        raise invalid(build, "segment ids are not increasing")
     return count
+
+
+def rows_each(build: Any, ids: Value, count: int) -> Value:
+    """i32[count]: how many rows each segment has."""
+    start = p.splat(build, 0, Type("i32", (count,)))
+    at = reshape_value(build, ids, (*ids.type.shape, 1))
+    ones = p.splat(build, 1, Type("i32", ids.type.shape))
+    each: Value = p.scatter(build, start, at, ones, dims=(0,), kind="add")
+    return each
 
 
 def _sorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
@@ -185,18 +238,22 @@ def _sorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
         shape = _sorted_shape
 
         def lower(build: Any, data: Value, segment_ids: Value) -> Value:
-            count = _checked_count(build, data, segment_ids)
-            known = build.static(segment_ids)
+            if segment_ids.type.rank != 1:
+                raise invalid(build, "segment_ids should be a vector.")
+            if data.type.rank < 1 or data.type.shape[0] != segment_ids.type.size:
+                raise invalid(build, "segment_ids should be the same size as dimension 0 of input.")
+            count = last_and_one(build, segment_ids)
+            check_sorted(build, segment_ids, count)
             if kind == "mean":
                 total = _scattered(build, data, segment_ids, count, "add", 0)
-                rows = np.maximum(np.bincount(known, minlength=count), 1)
+                rows = Calc(build)(rows_each(build, segment_ids, count)).atleast(1).value
                 return p.div(build, total, _per_row(build, rows, total))
             combined = _scattered(build, data, segment_ids, count, kind, _neutral(kind, data))
-            missing = np.bincount(known, minlength=count) == 0
-            if kind == "add" or not missing.any():
+            if kind == "add":
                 return combined
             # TensorFlow leaves 0 (1 for products) in the rows of numbers that do not occur.
-            empty = p.constant(build, missing, "i1")
+            rows = rows_each(build, segment_ids, count)
+            empty = p.eq(build, rows, p.full_like(build, rows, 0))
             empty = p.broadcast(build, empty, dims=(0,), shape=combined.type.shape)
             default = p.full_like(build, combined, 1 if kind == "mul" else 0)
             return p.select(build, empty, default, combined)
@@ -207,8 +264,8 @@ def _sorted(name: str, kind: str, what: str, grad: Callable[..., Any]) -> Any:
     return Sorted
 
 
-def _per_row(build: Any, rows: np.ndarray, total: Value) -> Value:
-    counts = to(build, p.constant(build, rows.astype(np.int32), "i32"), total.type.dtype)
+def _per_row(build: Any, rows: Value, total: Value) -> Value:
+    counts = to(build, rows, total.type.dtype)
     return p.broadcast(build, counts, dims=(0,), shape=total.type.shape)
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tfc import prims as p
 from tfc.base.dtypes import FLOATS, INDEX, REALS
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import Tensor
 from tfc.framework.opdef import OpDef, apply
-from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.ops import shape_ops, shape_rules
 from tfc.ops.loops import Calc
 from tfc.ops.lowering import invalid, to, typed
 from tfc.ops.places import check_indices
+from tfc.ops.segment_ops import check_sorted, last_and_one, last_of
 
 
 def _shape(
@@ -35,39 +33,16 @@ def _shape(
 
 def _count_of(build: Any, ids: Value, num: tuple[Value, ...]) -> int:
     """How many segments there are; asserts that the numbers are sorted and in range."""
-    if num:
-        count = int(build.static(num[0]).ravel()[0])
+    if not num:
+        count = last_and_one(build, ids)
     else:
-        known = build.static(ids)
-        count = int(known[-1]) + 1 if known.size else 0
-    if not ids.type.size:
-        return max(count, 0)
-    known_ids = constant_value(ids)
-    if known_ids is not None:
-        _check_known(build, known_ids, count)
-        return count
-    calc = Calc(build)
-    every = calc(ids)
-    build.assert_((every >= 0).value, (), "InvalidArgumentError", "segment ids must be >= 0")
-    message = f"Segment id {{0}} out of range [0, {count}), possibly because 'segment_ids' input "
-    message += "is not sorted."
-    build.assert_((every < count).value, (ids,), "InvalidArgumentError", message)
-    size = ids.type.size
-    first, second = (
-        p.slice_(build, ids, start=(i,), limit=(size - 1 + i,), stride=(1,)) for i in (0, 1)
-    )
-    message = "segment ids are not increasing"
-    build.assert_(p.le(build, first, second), (), "InvalidArgumentError", message)
-    return count
-
-
-def _check_known(build: Any, ids: np.ndarray, count: int) -> None:
-    if ids.min() < 0:
-        raise invalid(build, "segment ids must be >= 0")
-    if np.any(np.diff(ids) < 0):
-        raise invalid(build, "segment ids are not increasing")
-    if ids.max() >= count:
-        raise invalid(build, f"Segment id {int(ids.max())} out of range [0, {count})")
+        count = int(build.static(num[0]).ravel()[0])
+        if ids.type.size:
+            fits = Calc(build)(last_of(build, ids)) < count
+            message = "segment ids must be < num_segments"
+            build.assert_(fits.value, (), "InvalidArgumentError", message)
+    check_sorted(build, ids, count)
+    return max(count, 0)
 
 
 def _check_vectors(build: Any, indices: Value, ids: Value) -> None:

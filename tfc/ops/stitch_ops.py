@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,16 +17,37 @@ from tfc.framework.opdef import ANY, OpDef, apply
 from tfc.ir.core import Type, Value
 from tfc.ops import found_places, reduction_ops, scan_ops, shape_ops, shape_rules
 from tfc.ops.distinct_values import distinct_values
-from tfc.ops.lowering import invalid
+from tfc.ops.loops import Calc, Term
+from tfc.ops.lowering import counted, invalid
+
+
+def _rows_of(build: Any, indices: Sequence[Value]) -> int:
+    """How many rows the indices name; asserts that none is negative. In a region all must be
+    known."""
+    indices = [index for index in indices if index.type.size]
+    if not indices:
+        return 0
+    calc = Calc(build)
+    if build.region_depth or all(build.is_static(index) for index in indices):
+        rows = max(int(build.static(index).max()) for index in indices) + 1
+    else:
+        largest = [
+            calc(p.reduce(build, index, dims=tuple(range(index.type.rank)), kind="max"))
+            for index in indices
+        ]
+        rows = counted(build, (functools.reduce(Term.atleast, largest) + 1).value)
+    for index in indices:
+        inside = (calc(index) >= 0).value
+        message = "indices hold {0}, which is less than 0"
+        build.assert_(inside, (index,), "InvalidArgumentError", message)
+    return max(rows, 0)
 
 
 class DynamicStitch(
     OpDef, sig="DynamicStitch(indices: N * int32, data: N * T) -> merged: T", T=ANY
 ):
-    """Rows of several tensors put where their indices say; the later of two for one place wins.
-
-    Lowering needs the indices' values: they decide how many rows there are.
-    """
+    """Rows of several tensors put where their indices say; the later of two for one place wins. The
+    largest index decides how many there are."""
 
     def shape(*shapes: TensorShape, op: Any, **_: Any) -> list[TensorShape]:
         count = len(shapes) // 2
@@ -50,11 +73,7 @@ class DynamicStitch(
     def lower(build: Any, *values: Value, **_: Any) -> Value:
         count = len(values) // 2
         indices, data = values[:count], values[count:]
-        known = [build.static(i) for i in indices]
-        for array in known:
-            if array.size and array.min() < 0:
-                raise invalid(build, f"indices hold {int(array.min())}, which is less than 0")
-        rows = max((int(k.max()) for k in known if k.size), default=-1) + 1
+        rows = _rows_of(build, indices)
         row = data[0].type.shape[indices[0].type.rank :]
         merged = p.splat(build, 0, Type(data[0].type.dtype, (rows, *row)))
         for index, value in zip(indices, data, strict=True):

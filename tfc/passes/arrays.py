@@ -52,7 +52,8 @@ class Element:
 
 @dataclass(frozen=True)
 class Count:
-    """How often the loop `owner` runs. A tensor in all that plans ask of one."""
+    """How often the loop `owner` runs, or how many rows another op's result has. A tensor in all
+    that plans ask of one."""
 
     owner: Any
 

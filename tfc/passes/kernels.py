@@ -173,6 +173,8 @@ def hero_sites(op: Op, root: Site) -> list[Site | None]:
         size = op.result.type.size * prod(op.attr("window"))
     elif op.defn.name == "scatter":
         size = op.operands[2].type.size
+        if len(op.attr("dims")) == op.operands[0].type.rank:
+            size *= 2  # element by element, not in packets: what is costly is made before
     elif op.defn.name == "dynamic_update_slice":
         size = op.operands[1].type.size
         hero = Hero(frozenset(range(1, len(op.operands))))

@@ -26,7 +26,9 @@ def _covered(op: Op, x: Ints, window: Ints, y: Ints) -> Ints:
     return tuple(
         d
         for d, (n, k) in enumerate(zip(x[1:-1], window, strict=True))
-        if n == k and k > 1 and y[1 + d] == 1
+        if n == k
+        and k > 1
+        and y[1 + d] == 1
         and op.attr("padding")[d] == (0, 0)
         and all(dilation[d] == 1 for dilation in dilations)
     )
