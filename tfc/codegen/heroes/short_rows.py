@@ -8,7 +8,6 @@ adds up in the order in which it would alone (`reduce.py`).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 
 from tfc.base import dtypes
@@ -18,7 +17,8 @@ from tfc.codegen.heroes.reduce import Reduction, States
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
-from tfc.codegen.values import const, i64
+from tfc.codegen.text import Loop
+from tfc.codegen.values import const, i64, vector_const
 from tfc.ir.core import Op, Value
 from tfc.prims.reduce_plan import accumulator
 from tfc.prims.row_plan import PACKET, RowPlan
@@ -44,19 +44,24 @@ def write(k: Kernel, plan: RowPlan, r: Reduction, rows: int) -> None:
     k.e.pinned = {v for op in k.region.ops for v in op.results}
     k.e.pinned.update(k.region.params)
     block = _Block(k, plan, r)
-    t, lanes = k.t, k.e.lanes
-    whole = rows - rows % lanes
-    low, high = k.chunk_range(rows, lanes)
-    end = whole if isinstance(high, int) else t.minimum(high, i64(whole))
-    with t.loop(low, end, lanes) as loop:
-        block.run(k.e.loop_axis(loop, rows, packet=True), k.e.loop_axis(loop, rows), lanes)
-    if whole == rows:
-        return
-    last = None
-    if not isinstance(low, int) and not isinstance(high, int):
-        last = t.op("and", t.cmp("eq", high, i64(rows)), t.cmp("slt", low, high))
-    with t.when(last) if last else contextlib.nullcontext():
-        block.run(k.tail(rows), Index(whole), rows - whole)
+    low, high = k.chunk_range(rows, k.e.lanes)
+    with k.t.loop(low, high, k.e.lanes) as loop:
+        block.run(*_lines(k, loop, rows))
+
+
+def _lines(k: Kernel, loop: Loop, rows: int) -> tuple[Index, list[Index]]:
+    """The rows of an iteration as a packet, and one by one. What the last packet lacks is the last
+    row again, read and written as often as there are lanes: one body of the loop serves all, and
+    bodies as long as these take LLVM long to compile."""
+    e, t, lanes = k.e, k.t, k.e.lanes
+    if rows % lanes == 0:
+        first = e.loop_axis(loop, rows)
+        return e.loop_axis(loop, rows, packet=True), [first + n for n in range(lanes)]
+    left = t.cast("trunc", t.op("sub", i64(rows), loop.index), "i32")
+    mask = t.cmp("sgt", t.splat(left, lanes), vector_const("i32", range(lanes)))
+    at = [t.minimum(t.add(loop.index, i64(n)), i64(rows - 1)) for n in range(lanes)]
+    packet = e.axis(loop.index, 0, rows - 1, packet=True, mask=mask)
+    return packet, [e.axis(v, 0, rows - 1) for v in at]
 
 
 class _Block:
@@ -67,15 +72,15 @@ class _Block:
         (self.group,) = r.space.kept
         self.last = (len(plan.shape) - 1, len(plan.shape))
 
-    def run(self, at: Index, first: Index, count: int) -> None:
-        """The rows `at`, in lanes: `count` from row `first` on. Everything is computed before
-        anything is stored."""
+    def run(self, at: Index, rows: Sequence[Index]) -> None:
+        """The rows `at`, in lanes, which are `rows`. Everything is computed before anything is
+        stored."""
         e, shape, region = self.e, self.plan.shape, self.k.region
         elements = [self._index(at, Index(j)) for j in range(shape[-1])]
         outer = self.r.result_index({self.group: at})
         for param in region.params:
             if self._turns(param):
-                self._load(param, elements, first, count)
+                self._load(param, elements, rows)
         for one in self.plan.passes:
             for op in one.reduces:
                 single = Reduction(self.k, [op], self.r.space)
@@ -89,7 +94,7 @@ class _Block:
             region.results, self.k.results, made, strict=True
         ):
             if self._turns(result):
-                self._store(buffer, packets, first, count)
+                self._store(buffer, packets, rows)
                 continue
             for index, packet in zip(places, packets, strict=True):
                 e.store(buffer, index, packet)
@@ -111,25 +116,23 @@ class _Block:
             yield start, e.axis(start, 0, extent - 1, packet=True, mask=mask)
 
     def _load(
-        self, param: Value, elements: Sequence[tuple[Index, ...]], first: Index, count: int
+        self, param: Value, elements: Sequence[tuple[Index, ...]], rows: Sequence[Index]
     ) -> None:
         """Row by row, turned to packets of neighbouring rows."""
         e, buffer = self.e, self.e.buffers[param]
         for start, columns in self._squares():
-            rows = [e.load(buffer, self._index(first + n, columns)).value for n in range(count)]
-            rows += [const(rows[0].type, 0)] * (e.lanes - count)
-            for index, line in zip(elements[start:], turned(e, rows), strict=False):
+            lines = [e.load(buffer, self._index(row, columns)).value for row in rows]
+            for index, line in zip(elements[start:], turned(e, lines), strict=False):
                 e.put(param, index, Packet(line, param.type.dtype))
 
-    def _store(self, buffer: Buffer, packets: Sequence[Packet], first: Index, count: int) -> None:
+    def _store(self, buffer: Buffer, packets: Sequence[Packet], rows: Sequence[Index]) -> None:
         """Turned back to rows."""
         e = self.e
         for start, columns in self._squares():
             lines = [packet.value for packet in packets[start : start + e.lanes]]
             lines += [const(lines[0].type, 0)] * (e.lanes - len(lines))
-            for n, row in enumerate(turned(e, lines)[:count]):
-                packet = Packet(row, packets[0].dtype)
-                e.store(buffer, self._index(first + n, columns), packet)
+            for row, line in zip(rows, turned(e, lines), strict=True):
+                e.store(buffer, self._index(row, columns), Packet(line, packets[0].dtype))
 
 
 def _reduced(r: Reduction, op: Op, elements: Sequence[tuple[Index, ...]]) -> States:
