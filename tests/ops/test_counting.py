@@ -177,6 +177,18 @@ def test_new_segments_and_places_need_no_new_code() -> None:
             session.run(fetches[-1], {places: np.append(order[1:], -1)})
 
 
+def test_many_segments_in_a_loop() -> None:
+    """In a body the numbers themselves have to be known, however many there are."""
+    size = 5000
+    x, ids = np.ones((size, 2)), np.sort(np.random.default_rng(0).integers(0, 9, size))
+    fed = tf.placeholder(tf.int32, [None])
+    total = tf.while_loop(
+        lambda i, a: i < 3, lambda i, a: (i + 1, a + tf.segment_sum(x, fed)[-1, 0]),
+        [0, np.float64(0)],
+    )[1]  # fmt: skip
+    assert run(total, {fed: ids}) == 3 * (ids == ids[-1]).sum()
+
+
 def test_unique_with_counts_and_paddings() -> None:
     values, index, count = run(tf.unique_with_counts([3, 1, 3, 2, 1, 3]))
     assert [values.tolist(), index.tolist(), count.tolist()] == [

@@ -286,11 +286,11 @@ class Branch:
         }
         branch = None
         if rest:
-            if not host_ops and not outputs and len(rest) == len(self.ops):
-                _stuck(rest[0])
-            taken = {t for op in rest for t in op.inputs}
             statics = [t for t in lowered.wanted if t in exists]
-            taken.update(statics)
+            goes_on = host_ops or outputs or len(rest) < len(self.ops)
+            if not goes_on and self.statics.keys() >= {*statics}:
+                _stuck(rest[0])
+            taken = {*statics, *(t for op in rest for t in op.inputs)}
             empty = empty_arrays(lowered.arrays)
             tensors = [t for t in exists if t in taken and t not in empty]
             constants = {**self.constants, **lowered.constants}

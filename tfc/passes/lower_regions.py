@@ -109,7 +109,12 @@ class RegionLowering(Lowering):
         return inside
 
     def static(self, value: Value) -> np.ndarray:
-        known = constant_value(value)
+        known, outside = constant_value(value), value
+        build: Lowering = self
+        while known is None and isinstance(build, RegionLowering) and outside in build.captured:
+            outside = build.captured[outside]
+            build = build.outer
+            known = constant_value(outside)
         if known is not None:
             return known
         found = leaves(value)
