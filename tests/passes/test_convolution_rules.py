@@ -133,3 +133,28 @@ def test_a_covered_axis_is_channels(name: str, seed: int) -> None:
         arrays = [rng.standard_normal(v.type.shape) for v in fn.params]
         np.testing.assert_allclose(run(after, arrays)[0], run(fn, arrays)[0], atol=1e-12)
     assert changed > 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_places_of_a_long_filter(seed: int) -> None:
+    """Filters almost as long as x: what they give at each place, added up."""
+    rng = np.random.default_rng(seed)
+    changed = 0
+    for _ in range(8):
+        axes = int(rng.integers(1, 3))
+        window = tuple(int(k) for k in rng.integers(4, 9, axes))
+        strides = tuple(int(s) for s in rng.integers(1, 3, axes))
+        extents = tuple(
+            k + int(more) for k, more in zip(window, rng.integers(0, 4, axes), strict=True)
+        )
+        x, f = Type("f64", (2, *extents, 3)), Type("f64", (*window, 3, 40))
+        at = {"strides": strides, "padding": ((0, 0),) * axes, "f_dilation": (1,) * axes}
+        dy = p.conv.infer(x, f, x_dilation=(1,) * axes, groups=1, **at)[0]
+        b = Builder("f")
+        y = p.conv_grad_input(b, b.param(f), b.param(dy), shape=x.shape, groups=1, **at)
+        fn = b.finish([y])
+        after = simplify(fn, PassOptions())
+        changed += all(op.defn.name != "conv_grad_input" for op in after.ops)
+        arrays = [rng.standard_normal(v.type.shape) for v in fn.params]
+        np.testing.assert_allclose(run(after, arrays)[0], run(fn, arrays)[0], atol=1e-12)
+    assert changed > 3

@@ -7,10 +7,13 @@ Such an axis is channels by another name: conv of x [N, H, W, C] and f [k, W, C,
 whose filters are as wide as its embeddings, or where a picture becomes a vector. The gradient for x
 gains most, also where axes have to be moved: at each of W places it would meet W places of the
 filter, all but one of them outside dy.
+
+A filter that is almost as long is there at few places, and what it gives at each is added up.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from math import prod
 
@@ -18,6 +21,10 @@ from tfc import prims as p
 from tfc.ir.builder import Builder
 from tfc.ir.core import Op, Value
 from tfc.passes.matching import Ints
+from tfc.passes.rules_convolution import MEMORY
+
+MOST_PLACES = 16  # where a filter is, for what it gives to be added up place by place
+LEAST_SAVED = 2.0  # times the multiply-adds
 
 
 def _covered(op: Op, x: Ints, window: Ints, y: Ints) -> Ints:
@@ -116,8 +123,39 @@ def grad_input_of_covered(build: Builder, op: Op) -> Value | None:
     return p.transpose(build, z, perm=(0, *(1 + d for d in back), 1 + rank))
 
 
+def grad_input_by_places(build: Builder, op: Op) -> Value | None:
+    """conv_grad_input whose filter is at few places = one dot, and for each place what it gives
+    there. Of each element the same products are summed, those of a place first."""
+    f, dy = op.operands
+    window, (n, *places, outputs) = f.type.shape[:-2], dy.type.shape
+    channels, shape, strides = f.type.shape[-2], op.attr("shape"), op.attr("strides")
+    ones, none = (1,) * len(window), ((0, 0),) * len(window)
+    if op.attr("groups") != 1 or op.attr("f_dilation") != ones or op.attr("padding") != none:
+        return None
+    count, met = prod(places), prod(-(-k // s) for k, s in zip(window, strides, strict=True))
+    by_places = count * prod(window) * (outputs + MEMORY)
+    if not 1 < count <= MOST_PLACES or prod(shape[1:-1]) * met * outputs < LEAST_SAVED * by_places:
+        return None
+    rows = p.reshape(build, dy, shape=(n * count, outputs))
+    columns = p.reshape(build, f, shape=(prod(window) * channels, outputs))
+    z = p.dot(build, rows, columns, contract=((1,), (1,)))
+    z = p.reshape(build, z, shape=(n, *places, *window, channels))
+    zero, total = p.constant(build, 0, z.type.dtype), None
+    for place in itertools.product(*map(range, places)):
+        limit = (n, *(o + 1 for o in place), *window, channels)
+        start = (0, *place, *(0,) * (len(window) + 1))
+        part = p.slice_(build, z, start=start, limit=limit, stride=(1,) * len(limit))
+        part = p.reshape(build, part, shape=(n, *window, channels))
+        low = [o * s for o, s in zip(place, strides, strict=True)]
+        high = [m - k - a for m, k, a in zip(shape[1:-1], window, low, strict=True)]
+        around = {"low": (0, *low, 0), "high": (0, *high, 0), "interior": (0,) * len(shape)}
+        part = p.pad(build, part, zero, **around)
+        total = part if total is None else p.add(build, total, part)
+    return total
+
+
 RULES = {
     "conv": (conv_of_covered,),
-    "conv_grad_input": (grad_input_of_covered,),
+    "conv_grad_input": (grad_input_of_covered, grad_input_by_places),
     "conv_grad_filter": (grad_filter_of_covered,),
 }
