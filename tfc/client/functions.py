@@ -17,12 +17,13 @@ from tfc.base import errors
 from tfc.base.cells import Cell
 from tfc.client.kept import KeptPanels
 from tfc.client.runtime import Runtime
-from tfc.client.state import Buffer, VariableStore, address_of
+from tfc.client.state import Buffer, VariableStore
 from tfc.codegen.kept import Kept
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.session_objects import SessionObjects
 from tfc.passes.lower_regions import region_ops
+from tfc.runtime.python_abi import address_of
 
 
 class OwnStates(VariableStore):

@@ -9,6 +9,8 @@ is a place where lowering goes on; a `Stage` is what it became for one signature
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,17 +20,16 @@ from tfc.base import dtypes, errors
 from tfc.base.collector import no_collections
 from tfc.base.order import in_order
 from tfc.base.records import dataclass
-from tfc.base.shapes import shape_text
 from tfc.client.driven import DrivenOp
 from tfc.client.feeds import as_bytes, check_references, not_fed
 from tfc.client.functions import Functions
 from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
 from tfc.client.interrupt import check_deadline
 from tfc.client.kept import KeptPanels
+from tfc.client.outputs import Output, new_array
 from tfc.client.runtime import Runtime, WrongGuess, call_native
 from tfc.client.stage_cache import StageCache
-from tfc.client.state import VariableStore, address_of, aligned_empty, fetched_empty
-from tfc.framework.graph import Graph
+from tfc.client.state import VariableStore
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
@@ -40,19 +41,9 @@ from tfc.passes.live import Needs
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.lower_regions import region_ops
 from tfc.passes.residuals import NotTaken, residuals_among
+from tfc.runtime.python_abi import address_of
 
 Environment = dict[Tensor, np.ndarray]
-
-
-@dataclass
-class Output:
-    """One result of a stage: its tensor or variable, and where it is written."""
-
-    is_variable: bool
-    what: Any  # Tensor, or variable key
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    donor: int | None  # parameter whose buffer it takes over
 
 
 @dataclass
@@ -70,7 +61,7 @@ class Stage:
     rest: Branch | None
     offers: int = 0  # to native dispatch
 
-    @property
+    @cached_property
     def written(self) -> list[str]:
         """The variables that the function writes where they lie."""
         return [output.what for output in self.outputs if output.donor is not None]
@@ -134,13 +125,13 @@ class Stage:
             if output.donor is not None:
                 addresses.append(addresses[output.donor])
                 continue
-            array = _new_array(runtime.graph, output)
+            array = new_array(runtime.graph, output)
             fresh.append((output, array))
             addresses.append(address_of(array))
         assert self.executable is not None
         kept = self.kept(store)  # lives until the call has ended
         addresses += [panels.address for panels in kept]
-        with store.writing(self.written):
+        with store.writing(self.written) if self.written else nullcontext():
             call_native(runtime, self.executable, addresses)
         for output, array in fresh:
             if output.is_variable:
@@ -473,21 +464,6 @@ def _is_ready(op: Operation, known: Mapping[Tensor, Any], rest: Mapping[Operatio
     if any(not t.dtype.is_ref_dtype or t.op in rest for t in missing):
         return False
     return not any(c in rest for c in op.control_inputs)
-
-
-def _new_array(graph: Graph, output: Output) -> np.ndarray:
-    """Memory for a result. Raises ResourceExhaustedError if there is not enough."""
-    make = aligned_empty if output.is_variable else fetched_empty
-    try:
-        return make(output.shape, output.dtype)
-    except (MemoryError, ValueError) as error:  # ValueError: more than a size can say
-        op = graph.get_operation_by_name(output.what) if output.is_variable else output.what.op
-        raise errors.ResourceExhaustedError(
-            None,
-            op,
-            f"OOM when allocating tensor with shape{shape_text(output.shape)} and type "
-            f"{output.dtype}",
-        ) from error
 
 
 def _contents(array: np.ndarray) -> Any:

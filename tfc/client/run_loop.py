@@ -24,10 +24,11 @@ from tfc.base.shapes import shape_text
 from tfc.client.fetches import Fetches
 from tfc.client.loop_plan import CompiledLoop, LoopFeeds, LoopPlan, table_rows
 from tfc.client.runtime import Runtime, WrongGuess, as_op_error, out_of_memory
-from tfc.client.state import address_of, aligned_empty
+from tfc.client.state import aligned_empty
 from tfc.framework.operation import Tensor
 from tfc.passes.repeat import COUNTED, GIVEN, STOPS
 from tfc.runtime import memory
+from tfc.runtime.python_abi import address_of
 
 SECONDS = 0.1  # that one native call should take
 FASTER = 16  # how much longer than the last one a call may be

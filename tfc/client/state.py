@@ -23,6 +23,7 @@ from tfc.codegen import array_pool
 from tfc.codegen.kept import Kept
 from tfc.framework.session_objects import SessionObjects
 from tfc.ir.core import Type
+from tfc.runtime.python_abi import address_of
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -48,12 +49,6 @@ def fetched_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return np.empty(shape, dtype)
     with pool.current():
         return np.empty(shape, dtype)
-
-
-def address_of(array: np.ndarray) -> int:
-    """Where the array's data starts."""
-    address: int = array.__array_interface__["data"][0]
-    return address
 
 
 @dataclass(slots=True)

@@ -81,6 +81,19 @@ def problem() -> str:
     return next((what for check in checks if (what := check())), "")
 
 
+@functools.cache
+def _is_trusted() -> bool:
+    return not problem()
+
+
+def address_of(array: np.ndarray) -> int:
+    """Where the data of an array starts; what numpy has for this takes seven times as long."""
+    if _is_trusted():
+        return ctypes.c_void_p.from_address(id(array) + ARRAY_DATA).value or 0
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 def keep_forever(value: Any) -> None:
     """Never free `value`: native code has its address, and may run until the process ends, when
     modules and what they hold have gone."""
