@@ -88,3 +88,22 @@ def test_room_grows_by_an_eighth_at_most():
         assert count <= room <= max(count * 1.125 + 1, 8 * 2)
     rooms = {capacity_for(count) for count in range(1000, 2000)}
     assert len(rooms) <= 10
+
+
+@pytest.mark.parametrize("counter_first", [True, False])
+def test_the_most_that_a_loop_can_run_is_room_enough(counter_first):
+    """A counter bounds a loop that ends when its value is large: nothing is guessed."""
+
+    def test(i, v):
+        tests = [i < 60, tf.reduce_sum(v) < 1e6]
+        return tf.logical_and(*(tests if counter_first else tests[::-1]))
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float64, [200_000])
+        n, y = tf.while_loop(test, lambda i, v: (i + 1, v * v), [0, x])
+        gradient = tf.gradients(y, x)[0]
+        for value, count in ((1.0, 60), (1.5, 2), (1.2, 4)):
+            got = session.run([n, gradient[7]], {x: np.full(200_000, value)})
+            want = 2.0**count * value ** (2.0**count - 1)
+            assert got[0] == count and np.isclose(got[1], want, rtol=1e-9)
+        assert session.statistics.misses == 1

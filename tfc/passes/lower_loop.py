@@ -16,13 +16,14 @@ from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.lower_arrays import storable
 from tfc.passes.rematerialize import Invariants, Recipe, recipes
 from tfc.passes.residuals import NOT_TAKEN, Kept, Level, Remade, content, kept
-from tfc.passes.trip_count import trip_count
+from tfc.passes.trip_count import most, trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
 I32 = Type("i32", ())
 MOST_COUNTED = 2**31 - 1
 FIRST_BYTES = 1 << 20
 MOST_CAPACITY = 1024  # iterations, before anything is learned
+BOUND_BYTES = 1 << 28  # room that is made at once for as often as a loop can run
 
 
 class Loop:
@@ -117,12 +118,16 @@ class Loop:
         return count
 
     def _capacity(self, types: Sequence[Type]) -> int:
-        """How many iterations there is room for, where their number is not known: what was learned
-        from a run that had too little (see CAPACITY), at first some memory's worth."""
+        """How many iterations there is room for, where their number is not known: the most that
+        there can be, if that is known and not too many; else what was learned from a run that had
+        too little (see CAPACITY), at first some memory's worth."""
+        turn = sum(type.nbytes for type in types)
+        bound = most(self.test, self.body, self.go_on, self.start, self.step)
+        if bound is not None and bound <= MOST_CAPACITY and bound * turn <= BOUND_BYTES:
+            return max(bound, 1)
         found: int | None = self.build.lessons.capacities.get(self.op)
         if found is not None:
             return found
-        turn = sum(type.nbytes for type in types)
         return min(max(FIRST_BYTES // max(turn, 1), LEAST_CAPACITY), MOST_CAPACITY)
 
     def _check(self, count: Value, entries: int) -> None:

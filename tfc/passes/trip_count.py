@@ -49,6 +49,30 @@ def trip_count(
     return None
 
 
+def most(
+    test: Any, body: Any, go_on: Value, start: Sequence[Value], step: Sequence[Value]
+) -> int | None:
+    """The most that a loop can run, as far as one of the tests that all have to hold tells by
+    itself; None if none does. The arguments are those of `trip_count`."""
+    counters = {
+        param: (inner, following, first)
+        for param, inner, following, value in zip(
+            test.params, body.params, step, start, strict=False
+        )
+        if (first := constant_value(value)) is not None
+    }
+    counts = [
+        of_tests(one, counters) for one in _conjuncts(go_on) if counters.keys() >= {*leaves(one)}
+    ]
+    return min((count for count in counts if count is not None), default=None)
+
+
+def _conjuncts(test: Value) -> list[Value]:
+    if test.op is None or test.op.defn.name != "and":
+        return [test]
+    return [found for v in test.op.operands for found in _conjuncts(v)]
+
+
 def leaves(value: Value) -> list[Value]:
     """The parameters that a value is computed from."""
     found: dict[Value, None] = {}
