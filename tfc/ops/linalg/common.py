@@ -1,7 +1,8 @@
-"""What the ops on matrices share: shape rules, host rules matrix by matrix, the adjoint."""
+"""What the ops on matrices share: shape rules, host rules on batches, the adjoint."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,26 +66,27 @@ def check_square(op: Any, x: Array, message: str = "Input matrix must be square.
         raise invalid(op, message)
 
 
-def each(
-    op: Any, function: Callable[..., Sequence[Array]], batch: Sequence[int], *arrays: Array,
-    like: Sequence[tuple[tuple[int, ...], Any]], failed: str,
-) -> list[Array]:  # fmt: skip
-    """The results of `function` for every matrix of a batch, put together.
+def stacked(
+    op: Any, function: Callable[..., Sequence[Array]], *arrays: Array, failed: str = ""
+) -> list[Array]:
+    """The results of `function` for arrays [..., rows, columns] whose dimensions of the batch are
+    made one, and again as many as they were in each result.
 
-    like: (shape, dtype) of each result. failed: the message where LAPACK finds no answer.
+    failed: the message where LAPACK finds no answer for a matrix.
 
     Raises:
       InvalidArgumentError: there is none.
     """
-    results = [np.empty((*batch, *shape), dtype) for shape, dtype in like]
-    for at in np.ndindex(*batch):
-        try:
-            found = function(*(a[at] for a in arrays))
-        except lapack.Failed:
-            raise invalid(op, failed) from None
-        for result, value in zip(results, found, strict=True):
-            result[at] = value
-    return results
+    batch = arrays[0].shape[:-2]
+    count = math.prod(batch)
+    try:
+        results = function(*(a.reshape(count, *a.shape[-2:]) for a in arrays))
+    except lapack.Failed:
+        raise invalid(op, failed) from None
+    return [
+        np.asarray(r, t.dtype.as_numpy_dtype, order="C").reshape((*batch, *r.shape[1:]))
+        for r, t in zip(results, op.outputs, strict=False)
+    ]
 
 
 def adjoint(matrix: Any, name: str | None = None) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply, make_function
@@ -19,10 +21,10 @@ from tfc.ops.linalg.common import (
     adjoint,
     check_matrix,
     check_square,
-    each,
     matrix_dims,
     square_dims,
     square_shape,
+    stacked,
 )
 from tfc.ops.linalg.diagonal_ops import matrix_diag, matrix_diag_part, matrix_set_diag
 from tfc.ops.linalg.solve_ops import matrix_triangular_solve
@@ -52,9 +54,8 @@ class Cholesky(OpDef, sig="Cholesky(input: T) -> output: T", T=MATRICES):
 
     def host(op: Any, input: Array) -> list[Array]:
         check_square(op, input)
-        return each(
-            op, lambda a: [lapack.cholesky(a)], input.shape[:-2], input,
-            like=[(input.shape[-2:], input.dtype)],
+        return stacked(
+            op, lambda a: [lapack.cholesky(a)], input,
             failed="Cholesky decomposition was not successful. The input might not be valid.",
         )  # fmt: skip
 
@@ -76,12 +77,7 @@ class Qr(OpDef, sig="Qr(input: T, full_matrices: bool = False) -> q: T, r: T", T
 
     def host(op: Any, input: Array, *, full_matrices: bool) -> list[Array]:
         check_matrix(op, input)
-        rows, columns = input.shape[-2:]
-        width = rows if full_matrices else min(rows, columns)
-        like = [((rows, width), input.dtype), ((width, columns), input.dtype)]
-        return each(
-            op, lambda a: lapack.qr(a, full_matrices), input.shape[:-2], input, like=like, failed=""
-        )
+        return stacked(op, lambda a: lapack.qr(a, full_matrices), input)
 
 
 def _qr_gradient(op: Any, dq: Tensor, dr: Tensor) -> Tensor:
@@ -172,21 +168,16 @@ class Svd(
 
     def host(op: Any, input: Array, *, compute_uv: bool, full_matrices: bool) -> list[Array]:
         check_matrix(op, input)
-        *batch, rows, columns = input.shape
-        least, dtype = min(rows, columns), input.dtype
-        widths = (rows, columns) if full_matrices else (least, least)
-        like = [((least,), dtype), ((rows, widths[0]), dtype), ((columns, widths[1]), dtype)]
+        found = stacked(
+            op, lambda a: lapack.svd(a, full_matrices, compute_uv), input,
+            failed="Singular value decomposition was not successful. The input might not be valid.",
+        )  # fmt: skip
+        return found if compute_uv else [found[0], _none(input), _none(input)]
 
-        def decompose(a: Array) -> tuple[Array, ...]:
-            return lapack.svd(a, full_matrices, compute_uv)[: len(like)]
 
-        if not compute_uv:
-            del like[1:]
-        failed = "Singular value decomposition was not successful. The input might not be valid."
-        results = each(op, decompose, batch, input, like=like, failed=failed)
-        return (
-            results if compute_uv else [*results, dtype.type(0).repeat(0), dtype.type(0).repeat(0)]
-        )
+def _none(x: Array) -> Array:
+    """What an op gives for vectors that were not asked for."""
+    return np.zeros(0, x.dtype)
 
 
 def _svd_gradient(op: Any, ds: Tensor, du: Tensor, dv: Tensor) -> Tensor:
@@ -272,15 +263,12 @@ class SelfAdjointEigV2(
 
     def host(op: Any, input: Array, *, compute_v: bool) -> list[Array]:
         check_square(op, input)
-        side, dtype = input.shape[-1], input.dtype
-        like = [((side,), dtype), ((side, side), dtype)][: 2 if compute_v else 1]
-        results = each(
-            op, lambda a: lapack.eigh(a, compute_v)[: len(like)], input.shape[:-2], input,
-            like=like,
+        found = stacked(
+            op, lambda a: lapack.eigh(a, compute_v), input,
             failed="Self-adjoint eigen decomposition was not successful. "
             "The input might not be valid.",
         )  # fmt: skip
-        return results if compute_v else [*results, dtype.type(0).repeat(0)]
+        return found if compute_v else [found[0], _none(input)]
 
 
 cholesky = make_function(

@@ -17,7 +17,7 @@ from tfc.ops.const_ops import constant, zeros_like
 from tfc.ops.diag_ops import eye, matrix_transpose
 from tfc.ops.join_ops import concat
 from tfc.ops.linalg import lapack
-from tfc.ops.linalg.common import MATRICES, Array, check_square, each, spread, square_shape
+from tfc.ops.linalg.common import MATRICES, Array, check_square, spread, square_shape, stacked
 from tfc.ops.linalg.diagonal_ops import matrix_set_diag
 from tfc.ops.linalg.solve_ops import matrix_solve
 from tfc.ops.matmul_ops import matmul
@@ -29,29 +29,34 @@ from tfc.ops.while_functions import while_loop
 
 
 def _triangular_root(t: Array) -> Array:
-    """The principal square root of an upper triangular matrix, column by column."""
-    n = len(t)
-    root = np.diag(np.sqrt(np.diagonal(t)))
+    """The principal square roots of upper triangular matrices [count, n, n], column by column."""
+    n = t.shape[1]
+    root = np.zeros_like(t, order="C")
+    diagonal = np.sqrt(lapack.diagonals(t))
     for j in range(n):
+        root[:, j, j] = diagonal[:, j]
         for i in range(j - 1, -1, -1):
-            rest = t[i, j] - root[i, i + 1 : j] @ root[i + 1 : j, j]
-            below = root[i, i] + root[j, j]
-            root[i, j] = rest / below if below else (0 if rest == 0 else np.inf)
+            product = root[:, i, None, i + 1 : j] @ root[:, i + 1 : j, j, None]
+            rest = t[:, i, j] - product[:, 0, 0]
+            below = diagonal[:, i] + diagonal[:, j]
+            value = np.where(rest == 0, 0, np.inf).astype(t.dtype)
+            np.divide(rest, below, out=value, where=below != 0)
+            root[:, i, j] = value
     return root
 
 
 def _square_root(a: Array) -> Array:
-    """The principal square root; of a real matrix with negative eigenvalues, which has no real one,
-    NaN everywhere."""
+    """The principal square roots; of real matrices with negative eigenvalues, which have no real
+    ones, NaN everywhere."""
     t, z = lapack.schur(a.astype(np.complex128))
-    if not np.iscomplexobj(a):
-        values = np.diagonal(t)
-        rounding = np.finfo(a.dtype).eps * len(a) * np.abs(values).max(initial=0)
-        negative = (values.real < -rounding) & (np.abs(values.imag) <= rounding)
-        if negative.any():
-            return np.full_like(a, np.nan)
-    root = z @ _triangular_root(t) @ z.conj().T
-    return root if np.iscomplexobj(a) else root.real
+    root = z @ _triangular_root(t) @ lapack.adjoints(z)
+    if np.iscomplexobj(a):
+        return root
+    values = lapack.diagonals(t)
+    most = np.abs(values).max(axis=-1, initial=0, keepdims=True)
+    rounding = np.finfo(a.dtype).eps * a.shape[1] * most
+    negative = (values.real < -rounding) & (np.abs(values.imag) <= rounding)
+    return np.where(negative.any(axis=-1)[:, None, None], np.nan, root.real)
 
 
 # Gauss-Legendre nodes and weights on [0, 1]: log(1 + x) = sum of w x / (1 + node x), a Pade
@@ -61,31 +66,40 @@ _NODES = _NODES + 0.5
 
 
 def _logarithm(a: Array) -> Array:
-    """The principal logarithm, by repeated square roots of the triangular factor."""
+    """The principal logarithms, by repeated square roots of the triangular factors."""
     t, z = lapack.schur(a.astype(np.complex128))
-    unit, halvings = np.eye(len(a)), 0
+    count, n = a.shape[:2]
+    unit, halvings = np.eye(n), np.zeros(count)
     with np.errstate(all="ignore"):
-        logarithms = np.log(np.diagonal(t))
-        while np.abs(t - unit).sum(axis=0).max(initial=0) > 0.25 and halvings < 100:
-            t, halvings = _triangular_root(t), halvings + 1
+        logarithms = np.log(lapack.diagonals(t))
+        for _ in range(100):
+            far = np.abs(t - unit).sum(axis=1).max(axis=-1, initial=0) > 0.25
+            if not far.any():
+                break
+            t[far] = _triangular_root(t[far])
+            halvings += far
     rest = t - unit
     total = np.zeros_like(rest)
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         total += weight * lapack.solve_triangular(unit + node * rest, rest, False, False)
-    total *= 2.0**halvings
-    np.fill_diagonal(total, logarithms)
-    return z @ total @ z.conj().T
+    total *= 2.0 ** halvings[:, None, None]
+    places = np.arange(n)
+    total[:, places, places] = logarithms
+    return z @ total @ lapack.adjoints(z)
 
 
 def _host(function: Callable[[Array], Array], failed: str) -> Callable[..., list[Array]]:
+    """The host rule of a function of stacks of finite matrices: NaN for what is not finite."""
+
+    def whole(a: Array) -> list[Array]:
+        finite = np.isfinite(a).all(axis=(1, 2))
+        result = np.full_like(a, np.nan)
+        result[finite] = function(a[finite])
+        return [result]
+
     def host(op: Any, input: Array) -> list[Array]:
         check_square(op, input)
-        like = [(input.shape[-2:], input.dtype)]
-
-        def one(a: Array) -> list[Array]:
-            return [function(a) if np.isfinite(a).all() else np.full_like(a, np.nan)]
-
-        return each(op, one, input.shape[:-2], input, like=like, failed=failed)
+        return stacked(op, whole, input, failed=failed)
 
     return host
 

@@ -14,7 +14,15 @@ from tfc.ops.cast_ops import cast
 from tfc.ops.cond_functions import cond
 from tfc.ops.diag_ops import eye
 from tfc.ops.linalg import lapack
-from tfc.ops.linalg.common import MATRICES, Array, adjoint, check_matrix, each, invalid, matrix_dims
+from tfc.ops.linalg.common import (
+    MATRICES,
+    Array,
+    adjoint,
+    check_matrix,
+    invalid,
+    matrix_dims,
+    stacked,
+)
 from tfc.ops.linalg.decomposition_ops import cholesky, cholesky_solve
 from tfc.ops.matmul_ops import matmul
 from tfc.ops.shape_ops import shape as shape_of
@@ -60,16 +68,16 @@ class MatrixSolveLs(
         def solve(a: Array, b: Array) -> list[Array]:
             if not fast:
                 return [lapack.least_squares(a, b)]
+            turned = lapack.adjoints(a)
             if rows >= columns:
-                gram = a.conj().T @ a + weight * np.eye(columns, dtype=a.dtype)
-                return [_by_cholesky(gram, a.conj().T @ b)]
-            gram = a @ a.conj().T + weight * np.eye(rows, dtype=a.dtype)
-            return [a.conj().T @ _by_cholesky(gram, b)]
+                gram = turned @ a + weight * np.eye(columns, dtype=a.dtype)
+                return [_by_cholesky(gram, turned @ b)]
+            gram = a @ turned + weight * np.eye(rows, dtype=a.dtype)
+            return [turned @ _by_cholesky(gram, b)]
 
-        like = [((columns, rhs.shape[-1]), matrix.dtype)]
         failed = "Input matrix was rank deficient or ill-conditioned. Try setting fast=False or " \
                  "provide a larger l2_regularizer > 0."  # fmt: skip
-        return each(op, solve, matrix.shape[:-2], matrix, rhs, like=like, failed=failed)
+        return stacked(op, solve, matrix, rhs, failed=failed)
 
 
 def _by_cholesky(gram: Array, rhs: Array) -> Array:

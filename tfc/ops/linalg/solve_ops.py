@@ -20,12 +20,12 @@ from tfc.ops.linalg.common import (
     broadcast_batches,
     check_matrix,
     check_square,
-    each,
     invalid,
     matrix_dims,
     spread,
     square_dims,
     square_shape,
+    stacked,
     sum_batches,
 )
 from tfc.ops.matmul_ops import matmul
@@ -51,15 +51,7 @@ class MatrixInverse(
     def host(op: Any, input: Array, *, adjoint: bool) -> list[Array]:
         check_square(op, input)
 
-        def invert(a: Array) -> list[Array]:
-            factors, pivots, regular = lapack.lu(a)
-            if not regular:
-                raise lapack.Failed
-            return [lapack.solve_lu(factors, pivots, np.eye(len(a), dtype=a.dtype), adjoint)]
-
-        side = input.shape[-2:]
-        batch = input.shape[:-2]
-        return each(op, invert, batch, input, like=[(side, input.dtype)], failed=_SINGULAR)
+        return stacked(op, lambda a: [lapack.inverse(a, adjoint)], input, failed=_SINGULAR)
 
 
 def _scalar_shape(input: TensorShape) -> TensorShape:
@@ -68,15 +60,22 @@ def _scalar_shape(input: TensorShape) -> TensorShape:
 
 
 def _sign_and_log(a: Array) -> list[Any]:
-    """The phase of det(a) and the logarithm of its magnitude."""
+    """The phases of the determinants of a stack, and the logarithms of their magnitudes."""
     factors, pivots, _ = lapack.lu(a)
-    diagonal = np.diagonal(factors)
+    diagonal = lapack.diagonals(factors)
     magnitudes = np.abs(diagonal)
     with np.errstate(all="ignore"):
         phases = np.where(magnitudes > 0, diagonal / magnitudes, diagonal)
-        logarithm = np.log(magnitudes).sum(dtype=a.real.dtype)
-    swapped = np.count_nonzero(pivots != np.arange(len(pivots))) % 2
-    return [phases.prod(dtype=a.dtype) * (-1 if swapped else 1), logarithm]
+        logarithm = np.log(magnitudes).sum(axis=-1, dtype=a.real.dtype)
+    return [phases.prod(axis=-1, dtype=a.dtype) * lapack.signs(pivots, a.dtype), logarithm]
+
+
+def _determinant(a: Array) -> list[Array]:
+    """The determinants of a stack."""
+    factors, pivots, _ = lapack.lu(a)
+    with np.errstate(all="ignore"):
+        product = lapack.diagonals(factors).prod(axis=-1, dtype=a.dtype)
+        return [product * lapack.signs(pivots, a.dtype)]
 
 
 class MatrixDeterminant(OpDef, sig="MatrixDeterminant(input: T) -> output: T", T=MATRICES):
@@ -91,14 +90,7 @@ class MatrixDeterminant(OpDef, sig="MatrixDeterminant(input: T) -> output: T", T
 
     def host(op: Any, input: Array) -> list[Array]:
         check_square(op, input)
-
-        def determinant(a: Array) -> list[Any]:
-            factors, pivots, _ = lapack.lu(a)
-            swapped = np.count_nonzero(pivots != np.arange(len(pivots))) % 2
-            with np.errstate(all="ignore"):
-                return [np.diagonal(factors).prod(dtype=a.dtype) * (-1 if swapped else 1)]
-
-        return each(op, determinant, input.shape[:-2], input, like=[((), input.dtype)], failed="")
+        return stacked(op, _determinant, input)
 
 
 class LogMatrixDeterminant(
@@ -116,8 +108,7 @@ class LogMatrixDeterminant(
 
     def host(op: Any, input: Array) -> list[Array]:
         check_square(op, input)
-        like: list[Any] = [((), input.dtype)] * 2
-        return each(op, _sign_and_log, input.shape[:-2], input, like=like, failed="")
+        return stacked(op, _sign_and_log, input)
 
 
 class MatrixSolve(
@@ -140,16 +131,9 @@ class MatrixSolve(
     def host(op: Any, matrix: Array, rhs: Array, *, adjoint: bool) -> list[Array]:
         _check_equations(op, matrix, rhs)
         check_square(op, matrix, "First input (lhs) must be a square matrix.")
-
-        def solve(a: Array, b: Array) -> list[Array]:
-            factors, pivots, regular = lapack.lu(a)
-            if not regular:
-                raise lapack.Failed
-            return [lapack.solve_lu(factors, pivots, b, adjoint)]
-
-        like = [(rhs.shape[-2:], rhs.dtype)]
-        batch = matrix.shape[:-2]
-        return each(op, solve, batch, matrix, rhs, like=like, failed=_MATRIX_SINGULAR)
+        return stacked(
+            op, lambda a, b: [lapack.solve(a, b, adjoint)], matrix, rhs, failed=_MATRIX_SINGULAR
+        )
 
 
 def _solved(matrix: Dims, rhs: Dims) -> TensorShape:
@@ -207,14 +191,12 @@ class MatrixTriangularSolve(
         except ValueError:
             raise invalid(op, "Batch dimensions of matrix and rhs do not broadcast: "
                           f"{s.text(matrix.shape)} vs. {s.text(rhs.shape)}") from None  # fmt: skip
-
-        def solve(a: Array, b: Array) -> list[Array]:
-            return [lapack.solve_triangular(a, b, lower, adjoint)]
-
         a = np.broadcast_to(matrix, batch + matrix.shape[-2:])
         b = np.broadcast_to(rhs, batch + rhs.shape[-2:])
-        like = [(rhs.shape[-2:], rhs.dtype)]
-        return each(op, solve, batch, a, b, like=like, failed=_MATRIX_SINGULAR)
+        return stacked(
+            op, lambda a, b: [lapack.solve_triangular(a, b, lower, adjoint)], a, b,
+            failed=_MATRIX_SINGULAR,
+        )  # fmt: skip
 
 
 class Lu(
@@ -230,22 +212,17 @@ class Lu(
         dims = square_dims(input)
         return [s.shape_of(dims), s.shape_of(None if dims is None else dims[:-1])]
 
-    def host(op: Any, input: Array, *, output_idx_type: Any) -> list[Array]:
+    def host(op: Any, input: Array) -> list[Array]:
         check_square(op, input)
 
         def factor(a: Array) -> list[Array]:
             by = lapack.lu_by_magnitude if np.iscomplexobj(a) else lapack.lu
             factors, pivots, regular = by(a)
-            if not regular:
+            if not regular.all():
                 raise lapack.Failed
-            order = np.arange(len(a))
-            for i, k in enumerate(pivots):
-                order[[i, k]] = order[[k, i]]
-            return [factors, order]
+            return [factors, lapack.order_of_rows(pivots)]
 
-        side = input.shape[-1]
-        like = [((side, side), input.dtype), ((side,), output_idx_type.as_numpy_dtype)]
-        return each(op, factor, input.shape[:-2], input, like=like, failed=_SINGULAR)
+        return stacked(op, factor, input, failed=_SINGULAR)
 
 
 matrix_inverse = make_function(

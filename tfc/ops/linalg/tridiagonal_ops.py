@@ -16,7 +16,7 @@ from tfc.ops.const_ops import zeros_like
 from tfc.ops.diag_ops import matrix_transpose
 from tfc.ops.join_ops import concat, stack
 from tfc.ops.linalg import lapack
-from tfc.ops.linalg.common import MATRICES, Array, check_matrix, invalid, matrix_dims
+from tfc.ops.linalg.common import MATRICES, Array, check_matrix, invalid, matrix_dims, stacked
 from tfc.ops.linalg.diagonal_ops import matrix_diag_part
 from tfc.ops.reduction_ops import reduce_sum
 from tfc.ops.shape_ops import expand_dims, squeeze
@@ -51,7 +51,7 @@ class TridiagonalSolve(
         parts = [reduce_sum(drhs * y, -1) for y in (_forward(x, -2), x, _backward(x, -2))]
         return [-stack(parts, axis=-2), drhs]
 
-    def host(op: Any, diagonals: Array, rhs: Array, *, partial_pivoting: bool) -> Array:
+    def host(op: Any, diagonals: Array, rhs: Array, *, partial_pivoting: bool) -> list[Array]:
         check_matrix(op, diagonals)
         check_matrix(op, rhs, 1)
         if diagonals.shape[:-2] != rhs.shape[:-2]:
@@ -61,20 +61,18 @@ class TridiagonalSolve(
         if diagonals.shape[-1] != rhs.shape[-2]:
             raise invalid(op, "Expected the same number of left-hand sides and right-hand sides, "
                           f"got {diagonals.shape[-1]} and {rhs.shape[-2]}")  # fmt: skip
-        result = np.empty_like(rhs)
-        for at in np.ndindex(rhs.shape[:-2]):
-            above, main, below = diagonals[at]
-            try:
-                result[at] = lapack.tridiagonal(above[:-1], main, below[1:], rhs[at])
-            except lapack.Failed:
-                if not partial_pivoting:
-                    raise invalid(
-                        op,
-                        "The matrix is either not invertible or requires pivoting. Try setting "
-                        "partial_pivoting = True.",
-                    ) from None
-                result[at] = np.nan
-        return result
+
+        def solve(rows: Array, b: Array) -> list[Array]:
+            above, main, below = rows[:, 0, :-1], rows[:, 1], rows[:, 2, 1:]
+            x, regular = lapack.tridiagonal(above, main, below, b)
+            if not (regular.all() or partial_pivoting):
+                raise lapack.Failed
+            x[~regular] = np.nan
+            return [x]
+
+        failed = "The matrix is either not invertible or requires pivoting. Try setting " \
+                 "partial_pivoting = True."  # fmt: skip
+        return stacked(op, solve, diagonals, rhs, failed=failed)
 
 
 def _zeros_along(x: Tensor, axis: int) -> Tensor:
