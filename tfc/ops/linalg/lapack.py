@@ -66,10 +66,10 @@ def _number(value: int) -> Any:
 
 def _addresses(x: Array, count: int) -> Iterable[Any]:
     """The pointers to what an array has for one matrix after the other."""
-    whole = x.swapaxes(1, 2) if x.ndim == 3 else x
-    address, step = ctypes.addressof(_memory(whole)), x.strides[0]
-    if x.ndim == 1 or not step:
-        return itertools.repeat(_pointer(address))
+    memory = _memory(x.swapaxes(1, 2) if x.ndim == 3 else x)
+    if count == 1 or x.ndim == 1 or not x.size:
+        return itertools.repeat(ctypes.byref(memory))
+    address, step = ctypes.addressof(memory), x.strides[0]
     return map(_pointer, range(address, address + count * step, step))
 
 
@@ -95,7 +95,7 @@ def _call(name: str, kind: str, count: int, *arguments: Any) -> Array:
             steps.append(itertools.repeat(argument))
             if argument is not None:
                 lengths.append(_LENGTH)
-    for pointers in zip(*steps, strict=False):
+    for pointers in itertools.islice(zip(*steps, strict=False), count):
         function(*pointers, *lengths)
     return info[:, 0]
 
