@@ -189,6 +189,31 @@ def test_many_segments_in_a_loop() -> None:
     assert run(total, {fed: ids}) == 3 * (ids == ids[-1]).sum()
 
 
+def test_values_beside_a_count_need_no_new_code() -> None:
+    """What is sorted, cut or filled shares variables with how much of it there is."""
+    factors = np.array([1, 2, 1, 0.5, 3, 1, 2, 4], np.float32)
+    weights = tf.Variable(factors)
+    x = tf.placeholder(tf.float32, [8])
+    scaled = x * weights
+    count = tf.reduce_sum(tf.cast(scaled > 0, tf.int32))
+    top, _ = tf.nn.top_k(scaled, count)
+    cut = tf.slice(scaled, [0], [count])
+    laid = tf.reshape(scaled, tf.stack([count // 2, -1]))
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        compiled = []
+        for turn in range(6):
+            fed = np.arange(1, 9, dtype=np.float32) * (-1) ** np.arange(8) + turn / 64
+            value = fed * factors
+            found = session.run([top, cut, laid], {x: fed})
+            np.testing.assert_array_equal(found[0], np.sort(value)[::-1][:4])
+            np.testing.assert_array_equal(found[1], value[:4])
+            np.testing.assert_array_equal(found[2], value.reshape(2, 4))
+            compiled.append(session.statistics.misses)
+        assert compiled[0] == compiled[-1]
+        assert len(session.run(top, {x: np.abs(fed)})) == 8
+
+
 def test_unique_with_counts_and_paddings() -> None:
     values, index, count = run(tf.unique_with_counts([3, 1, 3, 2, 1, 3]))
     assert [values.tolist(), index.tolist(), count.tolist()] == [

@@ -28,7 +28,6 @@ from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Function, Type, Value
-from tfc.ir.walk import above
 from tfc.passes.arrays import Element, Elements, stacked
 from tfc.passes.feed_views import Views, without_views
 from tfc.passes.fold import as_constant
@@ -36,8 +35,8 @@ from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
 from tfc.passes.residuals import Kept, NotTaken, Remade, counted_among, dense, residuals_among
 from tfc.passes.versions import NONE, Versions, handed_on, is_snapshot, versions_before, write_back
+from tfc.passes.wanted import fed_leaves, inputs_behind
 
-STATIC_FEED_ELEMENTS = 4096  # a fed array up to this size may join the signature for a shape
 MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
 
 
@@ -360,7 +359,7 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
             return [need.token]
         for tensor in fed_leaves(need.value, build.available):
             build.fed_statics[tensor] = None
-        return _tensors_behind(build, op, need.value)
+        return inputs_behind(op, build.values, need.value)
     except NotNative as reason:
         build.written.update(build.replaced)
         if op.regions:
@@ -417,38 +416,6 @@ def apply_op(build: Lowering, op: Any, seen: Versions) -> Sequence[Any]:
         raise errors.InvalidArgumentError(
             None, op, f"{error} for {op.type} '{op.name}' of ({shapes})"
         ) from error
-
-
-def _tensors_behind(build: Lowering, op: Any, value: Value) -> list[Any]:
-    """The inputs of `op` that share with `value` what it is computed from."""
-    given = [(t, v) for t in op.inputs if isinstance(v := build.values.get(t), Value)]
-    varying = {v for v in above(value) if constant_value(v) is None}
-    found = [t for t, v in given if not varying.isdisjoint(above(v))]
-    return found or [t for t, _ in given]
-
-
-def fed_leaves(value: Value, available: Mapping[Value, Any]) -> list[Any]:
-    """The tensors that exist and that `value` is computed from.
-
-    None if more goes into it; and none if it is less than they are, as a maximum is: computed in a
-    stage of its own, it is met again more often than all that was fed.
-    """
-    leaves: dict[Any, None] = {}
-    room = value.type.size
-    seen = {value}
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if value.op is not None:
-            fresh = [v for v in value.op.operands if v not in seen]
-            seen.update(fresh)
-            stack.extend(fresh)
-        elif value in available and value.type.size <= min(room, STATIC_FEED_ELEMENTS):
-            leaves[available[value]] = None
-            room -= value.type.size
-        else:
-            return []
-    return list(leaves)
 
 
 def _asked(
