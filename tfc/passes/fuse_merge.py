@@ -51,6 +51,12 @@ def _spaces(kernel: Kernel) -> Iterator[Hashable]:
         yield "results", kernel.shape
 
 
+def _stored_by(partition: Partition) -> dict[Value, Kernel]:
+    """The kernels that write what others read in larger memory (`Merger.read_stored`)."""
+    stored = partition.stored
+    return {stored[op]: k for k in partition.kernels if k.stores for op in k.ops if op in stored}
+
+
 STORING = frozenset({"loop", "dot", "conv", "conv_grad_input"})
 """Heroes whose kernels can write what they make into parts of larger memory."""
 
@@ -64,8 +70,9 @@ class Merger:
         self.before: dict[Kernel, set[Kernel]] = {k: set() for k in self.alive}
         self.after: dict[Kernel, set[Kernel]] = {k: set() for k in self.alive}
         self.inputs: dict[Kernel, set[Value]] = {k: set() for k in self.alive}
+        homes = {**partition.home, **_stored_by(partition)}
         for value, readers in partition.reads.items():
-            home = partition.home.get(value)
+            home = homes.get(value)
             for kernel, sites in readers.items():
                 if kernel not in self.alive or (value.op in kernel.ops and None not in sites):
                     continue
