@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tfc as tf
 from tests.ops.gradcheck import check_gradient
 from tfc.framework.sparse_tensor import SparseTensorValue
+from tfc.ops.sparse.common import distinct_rows
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 ERROR = tf.errors.InvalidArgumentError
@@ -267,6 +268,22 @@ def test_to_dense():
         run(to_dense([1, 2], [4, 4], [5, 6]))
     with pytest.raises(TypeError, match="SparseTensor"):
         tf.sparse_tensor_to_dense([1.0])
+
+
+@CHECK
+@given(st.integers(0, 2**31), st.lists(st.integers(1, 5), max_size=3), st.integers(0, 12))
+def test_rows_are_found_as_numpy_finds_them(seed, dims, count):
+    rng = np.random.default_rng(seed)
+    rows = np.stack([rng.integers(0, n, count) for n in dims] or [np.empty(count)], 1)
+    rows = rows[:, : len(dims)].astype(np.int64)
+    expected = np.unique(rows, axis=0, return_inverse=True) if dims and count else None
+    for extents in (dims, [2**40] * len(dims)):  # keys of both fit into 64 bits, or may not
+        found, where = distinct_rows(rows, extents)
+        np.testing.assert_array_equal(found[where], rows)
+        assert found.shape == (len({*map(tuple, rows)}), len(dims))
+        if expected:
+            np.testing.assert_array_equal(found, expected[0])
+            np.testing.assert_array_equal(where, expected[1].ravel())
 
 
 def test_add_threshold_and_errors():

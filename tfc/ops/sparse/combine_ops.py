@@ -13,7 +13,7 @@ from tfc.framework.graph import Tensor
 from tfc.framework.opdef import OpDef, apply
 from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
-from tfc.ops.sparse.common import check_arrays, check_parts, looked_up
+from tfc.ops.sparse.common import check_arrays, check_parts, distinct_rows, looked_up
 from tfc.ops.strings.common import invalid
 
 _PAIR = (
@@ -41,15 +41,17 @@ def union(op: Any, a: Any, b: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
             op,
             f"Operands' shapes do not match: got {s.text(dims)} and {s.text(b[2])}",
         )
-    places, where = np.unique(np.concatenate([a[0], b[0]]), axis=0, return_inverse=True)
-    where, cut = where.ravel(), len(a[0])
+    places, where = distinct_rows(np.concatenate([a[0], b[0]]), dims)
+    cut = len(a[0])
     values, there = [], []
     for part, at in ((a[1], where[:cut]), (b[1], where[cut:])):
         own = np.zeros(len(places), part.dtype)
         np.add.at(own, at, part)
         values.append(own)
-        there.append(np.isin(np.arange(len(places)), at))
-    return places.reshape(-1, len(dims)), values[0], values[1], there[0] & there[1]
+        has = np.zeros(len(places), np.bool_)
+        has[at] = True
+        there.append(has)
+    return places, values[0], values[1], there[0] & there[1]
 
 
 class SparseAdd(

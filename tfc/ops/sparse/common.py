@@ -6,6 +6,7 @@ order of places is that of their *keys*: the number that each has in the dense t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from tfc.ir.core import Type, Value
 from tfc.ops import shape_rules as s
 from tfc.ops.lowering import invalid, reshape_value, to
 from tfc.ops.places import check_rows
+
+LARGEST = 2**63 - 1  # key of a place
 
 
 def as_sparse(value: Any) -> SparseTensor:
@@ -125,6 +128,26 @@ def extents_of(build: Any, shape: Value, places: Value) -> tuple[int, ...]:
         )
     check_rows(build, places, dims, "is out of bounds: need 0 <= index <")
     return dims
+
+
+def distinct_rows(places: np.ndarray, dims: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `places` in order, each once, and where each of the given ones is among them.
+    `places` must lie within `dims`. Rows that are in order, or a few such runs, take linear time.
+    """
+    if math.prod(dims) > LARGEST:
+        rows, where = np.unique(places, axis=0, return_inverse=True)
+        return rows, where.ravel()
+    keys = np.zeros(len(places), np.int64)
+    for column, extent in zip(places.T, dims, strict=True):
+        keys *= extent
+        keys += column
+    order = np.argsort(keys, kind="stable")  # merges runs
+    keys = keys[order]
+    fresh = np.ones(len(keys), np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
+    where = np.empty(len(keys), np.intp)
+    where[order] = np.cumsum(fresh) - 1
+    return places[order[fresh]], where
 
 
 def check_arrays(

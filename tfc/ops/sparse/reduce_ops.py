@@ -16,7 +16,7 @@ from tfc.ops import cast_ops
 from tfc.ops import shape_rules as s
 from tfc.ops.lowering import invalid
 from tfc.ops.reduction_ops import _reduced_shape as reduced_shape
-from tfc.ops.sparse.common import check_arrays, check_parts, extents_of
+from tfc.ops.sparse.common import check_arrays, check_parts, distinct_rows, extents_of
 from tfc.ops.strings.common import invalid as host_invalid
 
 _IN = (
@@ -136,15 +136,13 @@ def _sparse_host(op: Any, arrays: tuple[np.ndarray, ...], keep: bool, combine: A
     dims = check_arrays(op, indices, values, shape)
     gone = _axes(axes.ravel().tolist(), len(dims), lambda text: host_invalid(op, text))
     kept = [d for d in range(len(dims)) if d not in gone]
-    rows, where = np.unique(indices[:, kept], axis=0, return_inverse=True)
-    if not kept:
-        rows, where = np.zeros((min(len(values), 1), 0), np.int64), np.zeros(len(values), int)
+    rows, where = distinct_rows(indices[:, kept], [dims[d] for d in kept])
     first = np.full(len(rows), len(values))
-    np.minimum.at(first, where.ravel(), np.arange(len(values)))
+    np.minimum.at(first, where, np.arange(len(values)))
     result = values[first]
     rest = np.ones(len(values), np.bool_)
     rest[first] = False
-    combine.at(result, where.ravel()[rest], values[rest])
+    combine.at(result, where[rest], values[rest])
     if not keep:
         return rows, result, np.array([dims[d] for d in kept], np.int64)
     places = np.zeros((len(rows), len(dims)), np.int64)
