@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,15 @@ def test_gradient_of_ctc_loss():
             assert abs((high - low) / (2 * step) - found[at]) < 2e-3
 
 
+def distance(a, b):
+    line = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, line[0] = line[0], i
+        for j, y in enumerate(b, 1):
+            before, line[j] = line[j], min(line[j] + 1, line[j - 1] + 1, before + (x != y))
+    return line[-1]
+
+
 @CHECK
 @given(
     pairs=st.lists(
@@ -88,14 +98,6 @@ def test_gradient_of_ctc_loss():
     normalize=st.booleans(),
 )
 def test_edit_distance(pairs, normalize):
-    def distance(a, b):
-        line = list(range(len(b) + 1))
-        for i, x in enumerate(a, 1):
-            before, line[0] = line[0], i
-            for j, y in enumerate(b, 1):
-                before, line[j] = line[j], min(line[j] + 1, line[j - 1] + 1, before + (x != y))
-        return line[-1]
-
     guesses, truths = [a for a, _ in pairs], [b for _, b in pairs]
     expected = [distance(a, b) / (len(b) if normalize else 1) for a, b in pairs]
     found = run(
@@ -106,6 +108,26 @@ def test_edit_distance(pairs, normalize):
         )
     )
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_edit_distance_of_long_sequences(kind):
+    """Longer than a word of the machine has bits; NaN equals nothing."""
+    rng = np.random.default_rng(0)
+    lengths = [(150, 131), (64, 65), (1, 100), (99, 3)]
+    guesses, truths = (
+        [rng.integers(0, 4, n).astype(kind) for n in k] for k in zip(*lengths, strict=True)
+    )
+    if kind is np.float64:
+        for line in (*guesses, *truths):
+            line[line == 3] = np.nan
+    found = run(
+        lambda: tf.edit_distance(
+            tf.SparseTensor(*sparse(guesses, kind)), tf.SparseTensor(*sparse(truths, kind)), False
+        )
+    )
+    expected = [distance(a, b) for a, b in zip(guesses, truths, strict=True)]
+    np.testing.assert_array_equal(found, expected)
 
 
 @CHECK

@@ -168,9 +168,9 @@ def check_arrays(
             "the parts of a sparse tensor do not fit together: indices "
             f"{s.text(indices.shape)}, values {s.text(values.shape)}, shape {s.text(shape.shape)}",
         )
-    wrong = ((indices < 0) | (indices >= shape)).any(axis=1)
+    wrong = (indices < 0) | (indices >= shape)
     if wrong.any():
-        at = int(wrong.argmax())
+        at = int(wrong.any(axis=1).argmax())
         raise errors.InvalidArgumentError(
             None,
             op,
