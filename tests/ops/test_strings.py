@@ -48,6 +48,38 @@ def test_hashes_are_those_of_tensorflow():
     ]  # fmt: skip
 
 
+def test_hashes_that_are_kept_are_those_computed():
+    words = [b"", b"a", b"word" * 4, b"w" * 64, b"w" * 65]
+    kept = tf.constant(words * 2)
+    for hashed in (
+        tf.string_to_hash_bucket_fast(kept, 2**62),
+        tf.string_to_hash_bucket(kept, 2**62),
+        tf.string_to_hash_bucket_strong(kept, 2**62, [1, 2]),
+        tf.string_to_hash_bucket_strong(kept, 2**62, [2, 1]),
+    ):
+        first, again = listed(hashed), listed(hashed)
+        assert first == again and first[: len(words)] == first[len(words) :]
+        assert len({*first}) == len(words)
+    keys = [listed(tf.string_to_hash_bucket_strong(words, 2**62, k)) for k in ([1, 2], [2, 1])]
+    assert not {*keys[0]} & {*keys[1]}
+    assert [v % 7 for v in listed(tf.string_to_hash_bucket_fast(words, 2**62))] != listed(
+        tf.string_to_hash_bucket(words, 7)
+    )
+
+
+def test_numbers_of_any_shape_become_text():
+    rng = np.random.default_rng(0)
+    for dtype in (np.int8, np.uint8, np.int32, np.int64):
+        limits = np.iinfo(dtype)
+        x = rng.integers(limits.min, limits.max, (3, 5), dtype, endpoint=True)
+        found = run(tf.as_string(x))
+        assert found.shape == x.shape
+        assert found.tolist() == [[b"%d" % int(v) for v in row] for row in x]
+        assert listed(tf.as_string(x[:, 0], width=22, fill="0")) == [b"%022d" % v for v in x[:, 0]]
+    assert run(tf.as_string(np.zeros((0, 2), np.int32))).shape == (0, 2)
+    assert run(tf.string_join([np.full((2, 3), b"a"), b"b"], "-")).tolist() == [[b"a-b"] * 3] * 2
+
+
 def test_hashes_refuse_what_makes_no_buckets():
     with pytest.raises(ValueError, match="passed 0 less than minimum 1"):
         tf.string_to_hash_bucket_fast(["a"], 0)

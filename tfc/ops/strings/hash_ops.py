@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,18 @@ from tfc.ops import shape_rules as s
 from tfc.ops.strings.common import each, invalid, same, shown
 from tfc.ops.strings.hashing import fingerprint, murmur, siphash
 
+KEPT = 1 << 15  # hashes of short strings: the words of a vocabulary come again and again
+LONGEST = 64  # bytes of those
+
+
+def _kept(compute: Callable[..., int]) -> Callable[..., int]:
+    """`compute`, a hash of a string (under a key), whose latest results for words are kept."""
+    known = functools.lru_cache(KEPT)(compute)
+    return lambda text, *key: (known if len(text) <= LONGEST else compute)(text, *key)
+
+
+_fingerprint, _murmur, _siphash = _kept(fingerprint), _kept(murmur), _kept(siphash)
+
 
 class StringToHashBucket(
     OpDef, sig="StringToHashBucket(string_tensor: string, num_buckets: int) -> output: int64"
@@ -24,7 +37,7 @@ class StringToHashBucket(
     shape = same
 
     def host(string_tensor: np.ndarray, *, num_buckets: int) -> np.ndarray:
-        return each(lambda v: murmur(v) % num_buckets, string_tensor, np.int64)
+        return each(lambda v: _murmur(v) % num_buckets, string_tensor, np.int64)
 
 
 class StringToHashBucketFast(
@@ -35,7 +48,7 @@ class StringToHashBucketFast(
     shape = same
 
     def host(input: np.ndarray, *, num_buckets: int) -> np.ndarray:
-        return each(lambda v: fingerprint(v) % num_buckets, input, np.int64)
+        return each(lambda v: _fingerprint(v) % num_buckets, input, np.int64)
 
 
 class StringToHashBucketStrong(
@@ -51,7 +64,7 @@ class StringToHashBucketStrong(
         if len(key) != 2:
             raise invalid(op, "Key must have 2 elements")
         first, second = key
-        return each(lambda v: siphash(v, (first, second)) % num_buckets, input, np.int64)
+        return each(lambda v: _siphash(v, (first, second)) % num_buckets, input, np.int64)
 
 
 class Fingerprint(

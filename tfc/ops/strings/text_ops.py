@@ -15,7 +15,7 @@ from tfc.base.dtypes import INDEX, DType
 from tfc.base.shapes import TensorShape
 from tfc.framework.opdef import OpDef
 from tfc.ops import shape_rules as s
-from tfc.ops.strings.common import each, invalid, same, shown
+from tfc.ops.strings.common import each, invalid, same, shown, vector
 
 
 class AsString(
@@ -48,7 +48,8 @@ class AsString(
         if input.dtype == object:
             return each(lambda v: _padded(v, width, fill), input)
         if not inexact:
-            return each(lambda v: (head + "d").__mod__(int(v)).encode(), input)
+            digits = (head + "d").encode()
+            return vector([digits % v for v in input.ravel().tolist()]).reshape(input.shape)
         form = head + (f".{precision}" if precision > -1 else "")
         form += "e" if scientific else "g" if shortest else "f"
         if input.dtype.kind == "c":
@@ -110,9 +111,8 @@ class StringJoin(
             )
         arrays = np.broadcast_arrays(*inputs)
         flat = zip(*(a.ravel() for a in arrays), strict=True)
-        result = np.empty(arrays[0].size, object)
-        result[:] = [separator.encode().join(parts) for parts in flat]
-        return result.reshape(arrays[0].shape)
+        join = separator.encode().join
+        return vector([join(parts) for parts in flat]).reshape(arrays[0].shape)
 
 
 class StringToNumber(
