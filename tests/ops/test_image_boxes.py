@@ -337,6 +337,30 @@ def test_suppression(count, most, threshold, least, flipped):
     assert values[6].tolist() == expected + [0] * (most - len(expected))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize(
+    ("count", "most", "clusters"),
+    [(63, 64, 60), (64, 63, 60), (65, 65, 1), (200, 40, 30), (300, 250, 60), (1501, 3, 2)],
+)
+def test_suppression_of_many(count, most, clusters, dtype):
+    """Boxes are settled in words and runs; what those are is not to be seen."""
+    state = np.random.RandomState(count)
+    low = state.uniform(0, 1, (clusters, 2))[state.randint(0, clusters, count)]
+    low += state.normal(0, 0.01, low.shape)
+    boxes = np.concatenate([low, low + state.uniform(0.02, 0.1, low.shape)], 1).astype(dtype)
+    scores = np.round(state.uniform(-1, 1, count), 1).astype(dtype)  # many equal ones, -0 too
+    boxes[::7, 2:] = boxes[::7, :2]  # empty: what is like it and everything else remains
+    scores[::11] = -np.inf
+    for least in (-np.inf, -0.5):
+        expected = suppressed(np.float32(boxes), np.float32(scores), most, 0.4375, least)
+        plain = tf.image.non_max_suppression(boxes, scores, most, 0.4375, least)
+        limits = dtype(0.4375), dtype(least), dtype(0)
+        pair = tf.image.non_max_suppression_with_scores(boxes, scores, most, *limits)
+        index, (other, kept) = run([plain, pair])
+        assert index.tolist() == other.tolist() == expected
+        np.testing.assert_array_equal(kept, scores[expected])
+
+
 def test_soft_suppression():
     """Overlaps lower the scores; a score that has fallen waits for its turn. From TensorFlow."""
     boxes = [[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, -0.1, 1, 0.9], [0, 10, 1, 11], [0, 10.1, 1, 11.1],

@@ -19,6 +19,8 @@ from tfc.ops import shape_rules as s
 from tfc.ops.common import no_gradient
 
 _HALF_OR_SINGLE = ("f16", "f32")
+_WORD = 64  # boxes that are settled at a time: which of them one strikes is one integer
+_PAIRS = 1 << 16  # overlaps that are looked at at a time: they stay in a near cache
 
 
 def _checked(
@@ -44,40 +46,115 @@ def _checked(
         raise wrong("iou_threshold must be in [0, 1]")
 
 
-def _overlaps_of(boxes: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
-    """Intersection over union of box i with others; 0 where one is empty."""
-    b = boxes.astype(np.float32)
-    low, high = np.minimum(b[:, :2], b[:, 2:]), np.maximum(b[:, :2], b[:, 2:])
-    area = (high[:, 0] - low[:, 0]) * (high[:, 1] - low[:, 1])
+Overlaps = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-    def similarity(i: int, others: np.ndarray) -> np.ndarray:
-        top, bottom = np.maximum(low[i], low[others]), np.minimum(high[i], high[others])
-        sides = np.maximum(bottom - top, np.float32(0))
-        common = sides[:, 0] * sides[:, 1]
-        union = area[i] + area[others] - common
-        filled = (area[i] > 0) & (area[others] > 0)
-        quotient: np.ndarray = np.where(filled, common / np.where(filled, union, 1), 0)
-        return quotient.astype(np.float32)
 
-    return similarity
+def _overlaps_of(boxes: np.ndarray) -> Overlaps:
+    """Intersection over union of each box of some numbers with each of others; 0 where one of the
+    two is empty."""
+    b = boxes.astype(np.float32).T
+    y1, x1 = np.minimum(b[0], b[2]), np.minimum(b[1], b[3])
+    y2, x2 = np.maximum(b[0], b[2]), np.maximum(b[1], b[3])
+    with np.errstate(all="ignore"):
+        area = (y2 - y1) * (x2 - x1)
+    empty = ~(area > 0)
+    for side, value in ((y1, 0), (x1, 0), (y2, 0), (x2, 0), (area, 1)):
+        side[empty] = value  # has nothing in common with others, and a union to divide by
+    sides = ((y1, y2), (x1, x2))
+
+    @np.errstate(all="ignore")  # the union of two infinite boxes is NaN, which strikes nothing
+    def overlaps(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        lengths = []
+        for low, high in sides:
+            length = np.minimum(high.take(rows)[:, None], high.take(others))
+            length -= np.maximum(low.take(rows)[:, None], low.take(others))
+            lengths.append(np.maximum(length, 0, out=length))
+        height, width = lengths
+        common = np.multiply(height, width, out=height)
+        union = np.add(area.take(rows)[:, None], area.take(others), out=width)
+        union -= common
+        quotient: np.ndarray = np.divide(common, union, out=common)
+        return quotient
+
+    return overlaps
 
 
 def _select(
     scores: np.ndarray,
-    similarity: Callable[[int, np.ndarray], np.ndarray],
+    overlaps: Overlaps,
     most: int,
     threshold: Any,
     least_score: Any,
-    sigma: Any = 0.0,
-) -> tuple[list[int], list[Any]]:
-    """(numbers, scores) of the boxes that remain, best first.
+) -> list[int]:
+    """The numbers of the boxes that remain, best first: a box goes if it overlaps a better one
+    that remains by more than `threshold`.
 
-    A box goes if it overlaps a better one by more than `threshold`; with `sigma`, its score falls
-    with each overlap instead, and it waits for its turn again.
+    Those that remain so far strike from a run of the next best ones what they overlap; what is
+    left is settled a word of boxes at a time. Runs grow, so that a pass over many boxes costs few
+    calls, and one that ends soon little more than it needs.
     """
     number = scores.dtype.type
-    soft = sigma > 0
-    scale = number(-0.5) / number(sigma) if soft else number(0)
+
+    def struck(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+        over: np.ndarray = overlaps(rows, others).astype(number, copy=False) > threshold
+        return over
+
+    order = _best_first(scores, least_score)
+    kept: list[int] = []
+    start, length = 0, _WORD
+    while start < len(order) and len(kept) < most:
+        run = order[start : start + length]
+        start += length
+        before = len(kept)
+        if before:
+            run = run[~struck(run, np.array(kept)).any(axis=1)]
+        for first in range(0, len(run), _WORD):
+            word = run[first : first + _WORD]
+            if len(kept) > before:
+                word = word[~struck(word, np.array(kept[before:])).any(axis=1)]
+            _settle(word, struck(word, word), kept, most)
+            if len(kept) == most:
+                break
+        length = min(2 * length, max(_WORD, _PAIRS // max(1, len(kept))))
+    return kept
+
+
+def _best_first(scores: np.ndarray, least: Any) -> np.ndarray:
+    """The numbers of the scores above `least`, greatest first, equal ones as they stand."""
+    above = np.flatnonzero(scores > least)
+    bits = (0 - scores.take(above).astype(np.float32)).view(np.int32)  # no -0 among them
+    ranks = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # integers in the order of the negated scores
+    words = ranks.astype(np.int64) << 32 | above
+    words.sort()
+    return words & 0xFFFFFFFF
+
+
+def _settle(word: np.ndarray, over: np.ndarray, kept: list[int], most: int) -> None:
+    """Appends to `kept`, up to `most` of them, the boxes of a word that none of it strikes that is
+    kept before; `over[i, j]`: box j strikes box i."""
+    strikes = np.zeros((len(word), _WORD // 8), np.uint8)
+    strikes[:, : (len(word) + 7) // 8] = np.packbits(over, axis=0, bitorder="little").T
+    gone, bit = 0, 1
+    for box, mask in zip(word.tolist(), strikes.view("<u8").reshape(-1).tolist(), strict=True):
+        if not gone & bit:
+            if len(kept) == most:
+                return
+            kept.append(box)
+            gone |= mask
+        bit += bit
+
+
+def _select_softly(
+    scores: np.ndarray,
+    overlaps: Overlaps,
+    most: int,
+    least_score: Any,
+    sigma: Any,
+) -> tuple[list[int], list[Any]]:
+    """(numbers, scores) of the boxes that remain, best first: the score of a box falls with each
+    better one that remains and that it overlaps, and it waits for its turn again."""
+    number = scores.dtype.type
+    scale = number(-0.5) / number(sigma)
     queue = [(-float(v), i, 0) for i, v in enumerate(scores) if v > least_score]
     heapq.heapify(queue)
     selected: list[int] = []
@@ -86,15 +163,11 @@ def _select(
         negative, i, compared = heapq.heappop(queue)
         first = score = number(-negative)
         others = np.array(selected[compared:][::-1], np.int64)
-        overlaps = similarity(i, others).astype(number)
-        if not soft:
-            if (overlaps > threshold).any():
-                continue
-        else:
-            for weight in np.exp(scale * overlaps * overlaps):
-                score = number(score * weight)
-                if score <= least_score:
-                    break
+        found = overlaps(np.array([i]), others)[0].astype(number)
+        for weight in np.exp(scale * found * found):
+            score = number(score * weight)
+            if score <= least_score:
+                break
         if score == first:
             selected.append(i)
             kept.append(score)
@@ -136,9 +209,7 @@ class NonMaxSuppressionV3(
         scalars = {"max_output_size": most, "iou_threshold": iou, "score_threshold": least}
         _checked(op, boxes, scores, scalars, 4)
         number = scores.dtype.type
-        chosen, _scores = _select(
-            scores, _overlaps_of(boxes), int(most), number(iou), number(least)
-        )
+        chosen = _select(scores, _overlaps_of(boxes), int(most), number(iou), number(least))
         return np.array(chosen, np.int32)
 
 
@@ -172,12 +243,15 @@ class NonMaxSuppressionV5(
         _checked(op, boxes, scores, scalars, 4)
         if sigma < 0:
             raise errors.InvalidArgumentError(None, op, "soft_nms_sigma_val must be >= 0")
-        chosen, kept = _select(
-            scores, _overlaps_of(boxes), int(most), iou[()], least[()], sigma[()]
-        )
+        overlaps, kept = _overlaps_of(boxes), None
+        if sigma > 0:
+            chosen, kept = _select_softly(scores, overlaps, int(most), least[()], sigma[()])
+        else:
+            chosen = _select(scores, overlaps, int(most), iou[()], least[()])
         size = int(most) if pad_to_max_output_size else len(chosen)
         indices, values = np.zeros(size, np.int32), np.zeros(size, scores.dtype)
-        indices[: len(chosen)], values[: len(chosen)] = chosen, kept
+        indices[: len(chosen)] = chosen
+        values[: len(chosen)] = scores[chosen] if kept is None else kept
         return indices, values, np.array(len(chosen), np.int32)
 
 
@@ -209,8 +283,8 @@ class NonMaxSuppressionWithOverlaps(
             "score_threshold": least,
         }  # fmt: skip
         _checked(op, overlaps, scores, scalars, None)
-        chosen, _scores = _select(
-            scores, lambda i, others: overlaps[i, others], int(most), overlap_threshold[()],
-            least[()],
+        chosen = _select(
+            scores, lambda rows, others: overlaps[rows[:, None], others], int(most),
+            overlap_threshold[()], least[()],
         )  # fmt: skip
         return np.array(chosen, np.int32)
