@@ -55,12 +55,16 @@ def _cumulative(spread: Spread, special: Special) -> Iterator[Case]:
         for dtype in dtypes:
             attrs = {"dim": 1, "kind": kind, "exclusive": False, "reverse": False}
             yield f"{kind}-{dtype}", (spread(dtype, (3, 9)),), attrs
+            yield f"{kind}-{dtype}-rows", (spread(dtype, (11, 35)),), attrs
         for exclusive in (False, True):
             for reverse in (False, True):
                 attrs = {"dim": 0, "kind": kind, "exclusive": exclusive, "reverse": reverse}
                 label = f"{kind}-{exclusive}-{reverse}"
                 yield label, (spread("f32", (7, 3)),), attrs
                 yield f"{label}-empty", (spread("f32", (0, 3)),), attrs
+                attrs = {**attrs, "dim": 2}
+                yield f"{label}-rows", (spread("f32", (2, 9, 37)),), attrs
+                yield f"{label}-even", (spread("f64", (16, 1, 16)),), attrs
 
 
 def _reduce_window(spread: Spread, special: Special) -> Iterator[Case]:
