@@ -58,6 +58,35 @@ def test_ctc_loss_sums_over_all_paths(times, labels, seed):
     np.testing.assert_allclose(found, [-np.log(total)], rtol=1e-4, atol=1e-5)
 
 
+@settings(max_examples=40)
+@given(
+    dims=st.tuples(st.integers(1, 7), st.integers(1, 5), st.integers(1, 4)),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    merge=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_greedy_decoding(dims, dtype, merge, seed):
+    state = np.random.RandomState(seed)
+    (times, batch, classes), blank = dims, state.randint(-dims[2], dims[2])
+    logits = np.round(state.normal(0, 2, dims)).astype(dtype)  # there are equal ones
+    lengths = state.randint(0, times + 1, batch).astype(np.int32)
+    rows, scores = [], []
+    for row, length in enumerate(lengths):
+        path = [int(np.argmax(logits[t, row])) for t in range(length)]
+        if merge:
+            path = [k for k, _ in itertools.groupby(path)]
+        rows.append([k for k in path if k != blank % classes])
+        scores.append([-sum(float(logits[t, row].max()) for t in range(length))])
+    (found,), score = run(
+        lambda: tf.nn.ctc_greedy_decoder(logits, lengths, merge_repeated=merge, blank_index=blank)
+    )
+    expected = sparse(rows, np.int64)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert found.dense_shape.tolist() == list(expected.dense_shape)
+    assert score.dtype == dtype and score.tolist() == scores
+
+
 def test_gradient_of_ctc_loss():
     labels = sparse([[0, 1], [1]])
     # the op is of float32: differences are taken of what it gives

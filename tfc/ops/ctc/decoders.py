@@ -41,9 +41,9 @@ def _check(inputs: np.ndarray, lengths: np.ndarray, op: Any) -> None:
             None, op, "len(sequence_length) != batch_size.  len(sequence_length):  "
             f"{lengths.shape} batch_size: {batch}",
         )  # fmt: skip
-    for row, length in enumerate(lengths):
-        if length > steps:
-            raise errors.FailedPreconditionError(None, op, f"sequence_length({row}) <= {steps}")
+    if lengths.max(initial=0) > steps:
+        row = int((lengths > steps).argmax())
+        raise errors.FailedPreconditionError(None, op, f"sequence_length({row}) <= {steps}")
 
 
 def _stored(paths: list[list[list[int]]]) -> list[np.ndarray]:
@@ -55,6 +55,18 @@ def _stored(paths: list[list[list[int]]]) -> list[np.ndarray]:
         values.append(np.array([v for labels in rows for v in labels], np.int64))
         shapes.append(np.array([len(rows), max(map(len, rows), default=0)], np.int64))
     return [*indices, *values, *shapes]
+
+
+def _path_scores(inputs: np.ndarray, best: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """[batch, 1]: 0, less the logits of the labels `best` [time, batch] up to each length, one
+    after the other."""
+    steps, batch, classes = inputs.shape
+    places = np.arange(0, inputs.size, classes).reshape(steps, batch) + best
+    falls = np.zeros((steps + 1, batch), inputs.dtype)
+    np.negative(inputs.reshape(-1).take(places), out=falls[1:])
+    falls = np.cumsum(falls, axis=0, out=falls)
+    total: np.ndarray = falls[np.maximum(lengths, 0), np.arange(batch)]
+    return total.reshape(batch, 1)
 
 
 class CTCGreedyDecoder(
@@ -80,19 +92,20 @@ class CTCGreedyDecoder(
                 None, op, f"blank_index expected to be between {-classes} and {classes - 1} but "
                 f"was {blank_index}",
             )  # fmt: skip
-        best, score = inputs.argmax(axis=2), inputs.max(axis=2)
-        rows = []
-        total = np.zeros((inputs.shape[1], 1), inputs.dtype)
-        for row, length in enumerate(lengths):
-            labels, before = [], -1
-            for label in best[: max(length, 0), row].tolist():
-                if label != blank_index % classes and not (merge_repeated and label == before):
-                    labels.append(label)
-                before = label
-            rows.append(labels)
-            for value in score[: max(length, 0), row]:
-                total[row, 0] -= value
-        return (*_stored([rows]), total)
+        best = inputs.argmax(axis=2)
+        labels = best.T
+        kept = labels != blank_index % classes
+        if merge_repeated:
+            kept[:, 1:] &= labels[:, 1:] != labels[:, :-1]
+        kept &= np.arange(len(inputs)) < lengths[:, None]
+        rows, times = np.nonzero(kept)
+        counts = np.count_nonzero(kept, axis=1)
+        starts = np.cumsum(counts) - counts
+        places = np.arange(len(rows)) - starts.take(rows)
+        indices = np.stack([rows, places], axis=1).astype(np.int64, copy=False)
+        values = labels[rows, times].astype(np.int64, copy=False)
+        shape = np.array([len(lengths), counts.max(initial=0)], np.int64)
+        return indices, values, shape, _path_scores(inputs, best, lengths)
 
 
 def _log_sum(a: float, b: float) -> float:
