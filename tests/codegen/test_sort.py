@@ -62,6 +62,21 @@ def test_the_first_of_lines_that_grow_fall_and_stay(n: int, limit: int) -> None:
     _check(keys, "f32", dim=1, descending=False, limit=limit)
 
 
+@pytest.mark.parametrize(
+    ("n", "limit"), [(200, 11), (407, 24), (1213, 33), (1600, 70), (1601, 64), (5003, 129)]
+)
+def test_some_of_long_lines(n: int, limit: int) -> None:
+    """Some more than are inserted one by one, so few that a bound is found for them first."""
+    up, rng = np.arange(n, dtype=np.float32), np.random.default_rng(n)
+    ends = np.where(up < n - limit, 0, up)  # all that are wanted stand at the end
+    often = np.where(up % 72 == 1, -up, 5)  # and in one lane
+    random = rng.standard_normal(n).astype(np.float32)
+    keys = np.stack([up, -up, up * 0, ends, often, random, _keys(rng, (n,), "f32")])
+    _check(keys, "f32", dim=1, descending=True, limit=limit)
+    _check(keys, "f32", dim=1, descending=False, limit=limit)
+    _check(_keys(rng, (2, n), "i32"), "i32", dim=1, descending=True, limit=limit)
+
+
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_any_lines(data: st.DataObject) -> None:

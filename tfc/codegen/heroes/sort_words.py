@@ -3,6 +3,9 @@ position it stands at. No two words are equal, and their order is that of a stab
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from tfc.base import dtypes
 from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.positions import Sort
@@ -15,7 +18,9 @@ from tfc.ir.core import Op, Type
 DIGIT, DIGITS = 256, 4  # values of a digit of a key, and how many digits it has
 LEAST_DIGITS = 200  # words from which on going over them digit by digit takes less than merging
 MOST_INSERTED = 32  # asked for, of a line: each that comes may move all of them
+LEAST_BOUNDED = 11  # asked for, for which it takes less to find a bound first
 GROUP = 8  # words that are looked at together
+MOST_SIDE = 8  # packets of them, that stay in registers
 
 
 def has_words(op: Op) -> bool:
@@ -32,7 +37,9 @@ class Words(Sort):
         super().__init__(k)
         self.wide = lanes
         self.digits = self.count > 0 and self.extent >= LEAST_DIGITS
-        self.inserts = self.count <= MOST_INSERTED and self.count * 2 < self.extent
+        self.bounded = self.count >= LEAST_BOUNDED and self.bounds_well()
+        few = self.count <= MOST_INSERTED and self.count * 2 < self.extent
+        self.inserts = few and not (self.digits and self.bounded)
         if self.digits and not self.inserts:
             self.table = self.t.alloca(f"[{DIGITS * DIGIT} x i64]")
 
@@ -84,7 +91,8 @@ class Words(Sort):
             return super().ordered(kept)
         if self.count * 4 > self.extent:
             return self.by_digits(self.first, self.second, i64(self.extent))
-        return self.by_digits(self.second, self.first, self.candidates())
+        few = self.not_above_bound() if self.bounded else self.candidates()
+        return self.by_digits(self.second, self.first, few)
 
     # -- digit by digit -------------------------------------------------------------------------
     def counted(self, source: V, count: V, digits: range) -> None:
@@ -147,11 +155,57 @@ class Words(Sort):
             few = t.cast("zext", t.cmp("slt", total, i64(self.count)), "i64")
             loop.next((total, t.add(bound, few)))
         bound = loop.results[1]
+        return self.kept(lambda word: t.cmp("ule", t.op("lshr", word, i64(56)), bound))
+
+    # -- below a bound ----------------------------------------------------------------------------
+    def groups(self) -> tuple[int, int]:
+        """(packets that are looked at side by side, how many times as many): together no fewer
+        lanes than words are asked for."""
+        packets = -(-self.count // GROUP)
+        times = -(-packets // MOST_SIDE)
+        return -(-packets // times), times
+
+    def bounds_well(self) -> bool:
+        """Whether few words of a random line are below the greatest of the groups' least: of g
+        groups, about g (ln g + 0.6)."""
+        side, times = self.groups()
+        lanes = GROUP * side * times
+        expected = lanes * (math.log(lanes) + 1)
+        return bool(2 * expected <= self.extent)
+
+    def not_above_bound(self) -> V:
+        """The words up to a bound that as many as are asked for do not exceed, to the second array,
+        and how many they are. Each lane of the groups has a least word; the greatest of these."""
+        t, (side, times) = self.t, self.groups()
+        wide = f"<{GROUP} x i64>"
+        lanes = GROUP * side * times
+        whole = self.extent - self.extent % lanes
+
+        def packet(at: V, s: int) -> V:
+            return t.load(wide, t.gep(self.first, t.add(at, i64(GROUP * s)), "i64"), 8)
+
+        with t.loop(0, lanes, GROUP * side, carried=(const(wide, 0),)) as group:
+            base = group.index
+            start = [packet(base, s) for s in range(side)]
+            with t.loop(i64(lanes), i64(whole), lanes, carried=start) as loop:
+                at = t.add(loop.index, base)
+                loop.next(
+                    [t.intrinsic("umin", v, packet(at, s)) for s, v in enumerate(loop.carried)]
+                )
+            most = group.carried[0]
+            for least in loop.results:
+                most = t.intrinsic("umax", most, least)
+            group.next((most,))
+        bound = t.call("i64", f"llvm.vector.reduce.umax.v{GROUP}i64", group.results[0])
+        return self.kept(lambda word: t.cmp("ule", word, bound))
+
+    def kept(self, fits: Callable[[V], V]) -> V:
+        """The words of the first array that fit, to the second one, and how many they are."""
+        t = self.t
         with t.loop(0, self.extent, carried=(i64(0),)) as loop:
             word = t.load("i64", t.gep(self.first, loop.index, "i64"), 8)
             t.store(word, t.gep(self.second, loop.carried[0], "i64"), 8)
-            fits = t.cmp("ule", t.op("lshr", word, i64(56)), bound)
-            loop.next((t.add(loop.carried[0], t.cast("zext", fits, "i64")),))
+            loop.next((t.add(loop.carried[0], t.cast("zext", fits(word), "i64")),))
         return loop.results[0]
 
     # -- few ------------------------------------------------------------------------------------
