@@ -359,6 +359,15 @@ def test_suppression_of_many(count, most, clusters, dtype):
         index, (other, kept) = run([plain, pair])
         assert index.tolist() == other.tolist() == expected
         np.testing.assert_array_equal(kept, scores[expected])
+        if least == -np.inf:
+            continue  # the padded op keeps scores of -inf then
+        index, found = run(
+            tf.image.non_max_suppression_padded(
+                np.float32(boxes), np.float32(scores), most, 0.4375, least,
+                pad_to_max_output_size=True,
+            )
+        )  # fmt: skip
+        assert found == len(expected) and index[:found].tolist() == expected
 
 
 def test_soft_suppression():

@@ -6,6 +6,7 @@ none kept before too much.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,63 +45,64 @@ def _keep(
     build: Any, boxes: Value, wanted: Value, most: int, threshold: Value, rule: _Rule
 ) -> Value:
     """Which boxes remain, i1[groups, count]: of those `wanted`, the first `most` of each group that
-    no one kept before suppresses."""
+    no one kept before suppresses. Those kept are written to lists of their own, as they are all
+    that others are compared with."""
     groups, count = wanted.type.shape
-    if not wanted.type.size:
-        return wanted
+    none = p.splat(build, False, wanted.type)
+    if not wanted.type.size or not most:
+        return none
+    sides = _with_areas(Math(build), boxes)
+    room = Type("f32", (groups, min(most, count)))
 
     def go_on(m: Math, i: Value, total: Value, *_: Value) -> Value:
         left = p.reduce(m.build, m.lt(total, most), dims=(0,), kind="or")
         return m.and_(m.lt(i, count), left)
 
-    def turn(m: Math, i: Value, total: Value, *rest: Value) -> list[Value]:
-        threshold, boxes, area, wanted, kept = rest
-        pair = m.along(boxes, 1, i), m.along(area, 1, i)
-        overlap = _overlap(m, *pair, boxes, area, rule.epsilon)
-        struck = m.and_(kept, rule.suppresses(m, overlap, threshold))
+    def turn(m: Math, i: Value, total: Value, kept: Value, *rest: Value) -> list[Value]:
+        threshold, wanted, *sides = rest[:7]
+        lists = rest[7:]
+
+        def here(x: Value) -> Value:
+            return p.reshape(m.build, m.along(x, 1, i), shape=(groups,))
+
+        box = [m.over(here(x), room.shape, 0) for x in sides]
+        struck = rule.suppresses(m, _overlap(m, box, lists, rule.epsilon), threshold)
         struck = p.reduce(m.build, struck, dims=(1,), kind="or")
-        mine = p.reshape(m.build, m.along(wanted, 1, i), shape=(groups,))
-        mine = m.and_(m.and_(mine, m.not_(struck)), m.lt(total, most))
+        mine = m.and_(m.and_(here(wanted), m.not_(struck)), m.lt(total, most))
         entry = p.reshape(m.build, mine, shape=(groups, 1))
         kept = p.dynamic_update_slice(m.build, kept, entry, p.full_like(m.build, i, 0), i)
+        place = p.iota(m.build, dtype="i32", shape=room.shape, dim=1)
+        new = m.and_(m.eq(place, m.over(total, room.shape, 0)), m.over(mine, room.shape, 0))
+        lists = tuple(m.select(new, x, known) for x, known in zip(box, lists, strict=True))
         total = m.add(total, m.to(mine, "i32"))
-        return [m.add(i, 1), total, threshold, boxes, area, wanted, kept]
+        return [m.add(i, 1), total, kept, threshold, wanted, *sides, *lists]
 
     start = [
         p.constant(build, 0, "i32"),
         p.splat(build, 0, Type("i32", (groups,))),
+        none,
         threshold,
-        boxes,
-        _areas(Math(build), boxes),
         wanted,
-        p.splat(build, False, wanted.type),
+        *sides,
+        *[p.splat(build, 0.0, room)] * len(sides),  # empty boxes, which overlap nothing
     ]
-    return repeat(build, start, go_on, turn)[-1]
+    return repeat(build, start, go_on, turn)[2]
 
 
-def _areas(m: Math, boxes: Value) -> Value:
+def _with_areas(m: Math, boxes: Value) -> list[Value]:
+    """y1, x1, y2, x2 and the areas, each of all boxes."""
     y1, x1, y2, x2 = (m.column(boxes, c) for c in range(4))
-    return m.mul(m.sub(y2, y1), m.sub(x2, x1))
+    return [y1, x1, y2, x2, m.mul(m.sub(y2, y1), m.sub(x2, x1))]
 
 
-def _overlap(
-    m: Math, box: Value, box_area: Value, boxes: Value, areas: Value, epsilon: float
-) -> Value:
-    """Intersection over union of one box of each group with all of its group; boxes are [y1, x1,
-    y2, x2] with y1 <= y2 and x1 <= x2. Empty ones overlap nothing."""
-    shape = areas.type.shape
-
-    def one(x: Value) -> Value:
-        return m.over(p.reshape(m.build, x, shape=shape[:1]), shape, 0)
-
-    mine = [one(m.column(box, c)) for c in range(4)]
-    theirs = [m.column(boxes, c) for c in range(4)]
+def _overlap(m: Math, mine: Sequence[Value], theirs: Sequence[Value], epsilon: float) -> Value:
+    """Intersection over union of boxes; y1 <= y2 and x1 <= x2. Empty ones overlap nothing."""
     sides = []
     for c in range(2):
         low, high = m.max_(mine[c], theirs[c]), m.min_(mine[c + 2], theirs[c + 2])
         sides.append(m.max_(m.sub(high, low), 0.0))
     common = m.mul(sides[0], sides[1])
-    area = one(box_area)
+    area, areas = mine[4], theirs[4]
     union = m.sub(m.add(area, areas), common)
     if epsilon:
         union = m.add(union, np.float32(epsilon))
