@@ -119,6 +119,39 @@ def test_rows_with_bools(shape: tuple[int, ...]) -> None:
     check(fn, 2)
 
 
+@pytest.mark.parametrize("bits", TARGETS)
+@pytest.mark.parametrize("shape", [(65, 4), (300, 4), (33, 2), (131, 7), (3, 47, 5), (64, 4)])
+@pytest.mark.parametrize("dtype", ["f32", "i32"])
+def test_what_there_is_one_of_for_each_row_of_short_rows(
+    shape: tuple[int, ...], dtype: str, bits: int
+) -> None:
+    """Number and bool of a row reach the last row, of whatever number, as all others."""
+    b = Builder("f")
+    x, one = b.param(Type(dtype, shape)), b.param(Type(dtype, shape[:-1]))
+    kept = b.param(Type("i1", shape[:-1]))
+    y = p.select(b, even(b, kept, shape), p.mul(b, x, even(b, one, shape)), p.neg(b, x))
+    fn = b.finish([y, p.reduce(b, y, dims=(len(shape) - 1,), kind="max")])
+    rng = np.random.default_rng(0)
+    given = [rng.integers(1, 99, v.type.shape).astype(numpy_dtype(dtype)) for v in fn.params[:2]]
+    given.append(np.ones(shape[:-1], bool))
+    for chunks in (1, 3):
+        got = Running(fused(fn, "rows", chunks), target(bits))(*given)
+        for g, w in zip(got, run(fn, given), strict=True):
+            np.testing.assert_array_equal(g, w)
+
+
+@pytest.mark.parametrize("shape", [(65, 4), (33, 2), (131, 7)])
+def test_numbers_of_short_rows(shape: tuple[int, ...]) -> None:
+    """What is computed of a row's number, too."""
+    b = Builder("f")
+    x = b.param(Type("i32", shape))
+    y = p.mul(b, x, p.iota(b, dtype="i32", shape=shape, dim=0))
+    fn = b.finish([y, p.reduce(b, y, dims=(1,), kind="max")])
+    given = [np.random.default_rng(0).integers(1, 99, shape).astype(np.int32)]
+    for got, want in zip(Running(fused(fn, "rows", 1))(*given), run(fn, given), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_sums_do_not_depend_on_the_kernel() -> None:
     """Each op in a kernel of its own gives the same bits."""
     for shape in ((7, 33), (33, 1024), (5, 8, 129), (45, 13), (2, 64, 4)):
