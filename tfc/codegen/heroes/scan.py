@@ -24,7 +24,7 @@ from tfc.codegen.values import V, i64
 from tfc.prims.reduce_plan import accumulator
 from tfc.prims.reduction import identity
 
-MOST_TURNED = 16  # packets of a square: they stay in registers
+MOST_TURNED = 8  # packets of a square: with twice as many LLVM takes six times as long
 TURNED = frozenset(dtypes.REALS) - {"i1"}
 
 
@@ -70,7 +70,7 @@ class Scan:
     def is_turned(self) -> bool:
         """Whether there are rows to go together, and their elements are short to write."""
         lanes = self.e.lanes
-        if self.x.type.dtype not in TURNED or not 1 < lanes <= MOST_TURNED:
+        if self.x.type.dtype not in TURNED or lanes == 1:
             return False
         weight = sum(1 if op.defn.exact else COSTLY for op in self.k.region.ops)
         enough = 2 * math.prod(self.others) >= lanes and self.extent >= lanes
@@ -126,8 +126,10 @@ def write(k: Kernel) -> None:
     scan = Scan(k)
     if scan.dim != len(scan.shape) - 1:
         nest(k, scan.others, scan.line)
-    elif scan.is_turned():
-        scan.rows()
-    else:
-        with k.e.with_lanes(1):
-            one_by_one(k, scan.others, scan.line)
+        return
+    with k.e.with_lanes(min(k.e.lanes, MOST_TURNED)):
+        if scan.is_turned():
+            scan.rows()
+            return
+    with k.e.with_lanes(1):
+        one_by_one(k, scan.others, scan.line)
