@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tfc.base import dtypes
-from tfc.codegen.emitter import ELEMENTWISE, Buffer
+from tfc.codegen.emitter import Buffer
 from tfc.codegen.heroes.pack import turned
 from tfc.codegen.heroes.reduce import Reduction, States
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import Loop
-from tfc.codegen.values import V, const, i64, vector_const
+from tfc.codegen.values import const, i64, vector_const
 from tfc.ir.core import Op, Value
 from tfc.prims.reduce_plan import accumulator
 from tfc.prims.row_plan import PACKET, RowPlan
@@ -27,7 +27,6 @@ Group = tuple[int, int]
 TURNED = frozenset(dtypes.REALS) - {"i1"}
 MOST_WRITTEN_OUT = 1000  # instructions that the region is for all elements of a row, roughly
 COSTLY = 10  # of an op that is not a single one
-SAME_IN_LANES = ELEMENTWISE | {"broadcast", "reduce", "reshape"}  # whatever rows the lanes are
 
 
 def fits(k: Kernel, plan: RowPlan, kept: Sequence[Group], rows: int) -> bool:
@@ -50,22 +49,19 @@ def write(k: Kernel, plan: RowPlan, r: Reduction, rows: int) -> None:
         block.run(*_lines(k, loop, rows))
 
 
-def _lines(k: Kernel, loop: Loop, rows: int) -> tuple[Index, list[Index], list[V]]:
-    """The rows of an iteration as a packet, and one by one; and which of these there are, if some
-    may be missing. What the last packet lacks is the last row again, read and written as often as
-    there are lanes: one body of the loop serves all, and bodies as long as these take LLVM long to
-    compile."""
+def _lines(k: Kernel, loop: Loop, rows: int) -> tuple[Index, list[Index]]:
+    """The rows of an iteration as a packet, and one by one. What the last packet lacks is the last
+    row again, read and written as often as there are lanes: one body of the loop serves all, and
+    bodies as long as these take LLVM long to compile."""
     e, t, lanes = k.e, k.t, k.e.lanes
     if rows % lanes == 0:
         first = e.loop_axis(loop, rows)
-        return e.loop_axis(loop, rows, packet=True), [first + n for n in range(lanes)], []
+        return e.loop_axis(loop, rows, packet=True), [first + n for n in range(lanes)]
     left = t.cast("trunc", t.op("sub", i64(rows), loop.index), "i32")
     mask = t.cmp("sgt", t.splat(left, lanes), vector_const("i32", range(lanes)))
-    numbers = [t.add(loop.index, i64(n)) for n in range(lanes)]
-    at = [t.minimum(number, i64(rows - 1)) for number in numbers]
-    there = [t.cmp("slt", number, i64(rows)) for number in numbers]
+    at = [t.minimum(t.add(loop.index, i64(n)), i64(rows - 1)) for n in range(lanes)]
     packet = e.axis(loop.index, 0, rows - 1, packet=True, mask=mask)
-    return packet, [e.axis(v, 0, rows - 1) for v in at], there
+    return packet, [e.axis(v, 0, rows - 1) for v in at]
 
 
 class _Block:
@@ -75,21 +71,10 @@ class _Block:
         self.k, self.e, self.plan, self.r = k, k.e, plan, r
         (self.group,) = r.space.kept
         self.last = (len(plan.shape) - 1, len(plan.shape))
-        self.by_rows = not self._reads_rows_alone()
 
-    def _reads_rows_alone(self) -> bool:
-        """Whether all that is read are whole rows, one by one: then what is computed for the last
-        row once more is what it is."""
-        params, ops = self.k.region.params, self.k.region.ops
-        plain = all(
-            op.result.type.size == 1 if op.defn.name == "const" else op.defn.name in SAME_IN_LANES
-            for op in ops
-        )
-        return plain and all(self._turns(param) for param in params)
-
-    def run(self, at: Index, rows: Sequence[Index], there: Sequence[V]) -> None:
-        """The rows `at`, in lanes, which are `rows`, as far as they are `there`. Everything is
-        computed before anything is stored."""
+    def run(self, at: Index, rows: Sequence[Index]) -> None:
+        """The rows `at`, in lanes, which are `rows`. Everything is computed before anything is
+        stored."""
         e, shape, region = self.e, self.plan.shape, self.k.region
         elements = [self._index(at, Index(j)) for j in range(shape[-1])]
         outer = self.r.result_index({self.group: at})
@@ -109,7 +94,7 @@ class _Block:
             region.results, self.k.results, made, strict=True
         ):
             if self._turns(result):
-                self._store(buffer, packets, rows, there)
+                self._store(buffer, packets, rows)
                 continue
             for index, packet in zip(places, packets, strict=True):
                 e.store(buffer, index, packet)
@@ -140,20 +125,15 @@ class _Block:
             for index, line in zip(elements[start:], turned(e, lines), strict=False):
                 e.put(param, index, Packet(line, param.type.dtype))
 
-    def _store(
-        self, buffer: Buffer, packets: Sequence[Packet], rows: Sequence[Index], there: Sequence[V]
-    ) -> None:
-        """Turned back to rows. What is computed for a row that is not there may differ from the
-        last row, where what there is one of for each row is loaded: in its place stands the last.
-        """
+    def _store(self, buffer: Buffer, packets: Sequence[Packet], rows: Sequence[Index]) -> None:
+        """Turned back to rows, which are stored from the last lane to the first: over what lanes
+        of no row made of the last row goes the last row. (Of what there is one for each row, they
+        have zeros.)"""
         e = self.e
         for start, columns in self._squares():
             lines = [packet.value for packet in packets[start : start + e.lanes]]
             lines += [const(lines[0].type, 0)] * (e.lanes - len(lines))
-            lines = turned(e, lines)
-            for n in range(1, len(there) if self.by_rows else 0):
-                lines[n] = e.text.select(there[n], lines[n], lines[n - 1])
-            for row, line in zip(rows, lines, strict=True):
+            for row, line in reversed(list(zip(rows, turned(e, lines), strict=True))):
                 e.store(buffer, self._index(row, columns), Packet(line, packets[0].dtype))
 
 
