@@ -165,7 +165,8 @@ def test_threads_wait_and_cache_of_a_process(tmp_path: Path) -> None:
     cache = str(tmp_path / "cache")
     assert _process(TFC_THREADS="1", TFC_WAIT="passive", TFC_CACHE=cache) == ["passive", 0, 1, 1]
     stored = sorted((tmp_path / "cache").rglob("*"))
-    assert len(stored) == 1 + 3  # a folder; the program's compilation and module, the pool
+    # A folder, and when it was looked through; the program's compilation and module, the pool.
+    assert len(stored) == 2 + 3
     assert _process(TFC_THREADS="2", TFC_WAIT="active", TFC_CACHE=cache) == ["active", 1, 1, 0]
     assert sorted((tmp_path / "cache").rglob("*")) == stored
     assert _process(TFC_THREADS="2", TFC_CACHE="off", XDG_CACHE_HOME=cache) == ["auto", 1, 1, 1]
