@@ -28,6 +28,10 @@ class Limits:
     def seconds(self, operations: float, moved: float) -> float:
         return max(operations / self.operations, moved / self.bytes)
 
+    def or_better(self, other: Limits) -> Limits:
+        """Who else uses the machine while a limit is measured makes it too low."""
+        return Limits(max(self.operations, other.operations), max(self.bytes, other.bytes))
+
 
 def measured() -> Limits:
     cores = len(os.sched_getaffinity(0))

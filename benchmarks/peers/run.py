@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from frameworks import PEERS, install, python_of
-from limits import measured
+from limits import Limits, measured
 
 HERE = Path(__file__).resolve().parent
 ROWS = (
@@ -178,6 +178,11 @@ def sizes_of(row: Any, count: int) -> list[dict[str, int]]:
     return found
 
 
+def limit_of(row: Any, size: dict[str, int], limits: Limits) -> float:
+    """In seconds; 0 where a row has none."""
+    return limits.seconds(*row.cost(**size)) if hasattr(row, "cost") else 0.0
+
+
 def bar(row: Any, size: dict[str, int], times: dict[str, list[float]], limit: float) -> Any:
     """What the plot shows of a row: the medians of tfc, and of the best variant of each peer."""
     best: dict[str, float] = {}
@@ -221,6 +226,16 @@ def main() -> None:
 
     limits = measured()
     processes, versions = start(args.peers)
+    found = []
+    for name in args.rows:
+        row = importlib.import_module(name)
+        for size in sizes_of(row, args.sizes):
+            found.append((row, size, timed(row, size, processes, args)))
+            print(line(*found[-1], limit_of(row, size, limits)), flush=True)
+    for process in processes.values():
+        process.end()
+    limits = limits.or_better(measured())
+
     today = datetime.date.today().isoformat()
     heads = [n if n == "tfc" else f"{n} {versions.get(n, 'left out')}" for n in ("tfc", *PEERS)]
     lines = [
@@ -236,19 +251,13 @@ def main() -> None:
         "",
         f"| | {' | '.join(heads)} | best peer / tfc | limit |",
         "|---" * (len(PEERS) + 4) + "|",
+        *(line(row, size, times, limit_of(row, size, limits)) for row, size, times in found),
     ]
-    bars = []
-    for name in args.rows:
-        row = importlib.import_module(name)
-        for size in sizes_of(row, args.sizes):
-            times = timed(row, size, processes, args)
-            limit = limits.seconds(*row.cost(**size)) if hasattr(row, "cost") else 0.0
-            lines.append(line(row, size, times, limit))
-            if size in sizes_of(row, 1):
-                bars.append(bar(row, size, times, limit))
-            print(lines[-1], flush=True)
-    for process in processes.values():
-        process.end()
+    bars = [
+        bar(row, size, times, limit_of(row, size, limits))
+        for row, size, times in found
+        if size in sizes_of(row, 1)
+    ]
     if not args.no_table:
         said = subprocess.run(
             [sys.executable, str(HERE / "linear.py")], capture_output=True, text=True, check=True
