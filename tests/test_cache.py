@@ -110,6 +110,22 @@ def test_the_oldest_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert writing.exists() and not abandoned.exists()
 
 
+def test_who_cannot_leave_word_does_not_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every entry would have all folders looked through."""
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 0)
+    (tmp_path / "looked").mkdir()
+    os.utime(tmp_path / "looked", (1000, 1000))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    DiskCache(tmp_path / "1-llvm1").put("entry", b"code")
+    assert (tmp_path / "1-llvm1" / "entry").exists()
+
+
 def test_what_was_used_last_stays(tmp_path: Path) -> None:
     folder = tmp_path / "1-llvm1"
     store = DiskCache(folder)

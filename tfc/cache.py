@@ -108,13 +108,15 @@ class DiskCache:
 
 
 def _is_time_to_look(base: Path) -> bool:
-    """Whether nobody has looked for an hour; whoever asks is the one who looks then."""
+    """Whether nobody has looked for an hour; whoever asks is the one who looks then. Who cannot
+    leave word of it does not look."""
     path = base / _LOOKED
-    with contextlib.suppress(OSError):
-        if path.stat().st_mtime > time.time() - LOOK_SECONDS:
+    try:
+        if path.exists() and path.stat().st_mtime > time.time() - LOOK_SECONDS:
             return False
-    with contextlib.suppress(OSError):
         path.touch(mode=0o600)
+    except OSError:
+        return False
     return True
 
 

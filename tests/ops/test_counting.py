@@ -187,6 +187,24 @@ def test_many_segments_in_a_loop() -> None:
         [0, np.float64(0)],
     )[1]  # fmt: skip
     assert run(total, {fed: ids}) == 3 * (ids == ids[-1]).sum()
+    halves = tf.while_loop(
+        lambda i, a: i < 3, lambda i, a: (i + 1, a + tf.segment_sum(x, fed // 2)[-1, 0]),
+        [0, np.float64(0)],
+    )[1]  # fmt: skip
+    assert run(halves, {fed: ids}) == 3 * (ids // 2 == ids[-1] // 2).sum()
+
+
+def test_counts_beyond_int32_are_not_wrapped() -> None:
+    """They are more rows than there is memory for."""
+    ids, places = tf.placeholder(tf.int64, [2]), tf.placeholder(tf.int32, [2])
+    x = np.ones((2, 1 << 16))
+    for y, feed in (
+        (tf.segment_sum(x, ids), {ids: [0, 2**31 - 1]}),
+        (tf.segment_sum(x, ids), {ids: [0, 2**40]}),
+        (tf.dynamic_stitch([places], [x]), {places: [0, 2**31 - 1]}),
+    ):
+        with pytest.raises(tf.errors.ResourceExhaustedError, match="OOM"):
+            run(y, feed)
 
 
 def test_values_beside_a_count_need_no_new_code() -> None:

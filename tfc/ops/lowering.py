@@ -13,7 +13,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
-from tfc.base.dtypes import COMPLEX, DType, numpy_dtype
+from tfc.base.dtypes import COMPLEX, DType, int64, numpy_dtype
 from tfc.base.shapes import shape_text
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
@@ -27,16 +27,16 @@ def invalid(build: Any, message: str) -> errors.OpError:
 
 
 def counted(build: Any, count: Value) -> int:
-    """`count`, an integer that decides the shape of the result of the op being lowered: one stage
+    """`count`, i64[], which decides the shape of the result of the op being lowered: one stage
     computes it, the next is compiled for what it is. Not in regions.
 
     Raises:
       NeedsValue: it is not known yet.
     """
-    token = Count(build.op)
+    token = Count(build.op, int64)
     known = build.values.get(token)
     if known is None:
-        build.values[token] = known = to(build, count, "i32")
+        build.values[token] = known = count
     found = constant_value(known)
     if found is None:
         raise NeedsValue(known, token)

@@ -212,8 +212,8 @@ def last_and_one(build: Any, ids: Value) -> int:
     if build.region_depth or build.is_static(ids):
         count = int(build.static(ids)[-1]) + 1
     else:
-        last = last_of(build, ids)
-        count = counted(build, p.add(build, last, p.full_like(build, last, 1)))
+        last = Calc(build)(last_of(build, ids)).to("i64")
+        count = counted(build, (last + 1).value)
     if count <= 0:
         raise invalid(build, "segment ids must be >= 0")
     return count

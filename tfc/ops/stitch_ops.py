@@ -32,7 +32,7 @@ def _rows_of(build: Any, indices: Sequence[Value]) -> int:
         rows = max(int(build.static(index).max()) for index in indices) + 1
     else:
         largest = [
-            calc(p.reduce(build, index, dims=tuple(range(index.type.rank)), kind="max"))
+            calc(p.reduce(build, index, dims=tuple(range(index.type.rank)), kind="max")).to("i64")
             for index in indices
         ]
         rows = counted(build, (functools.reduce(Term.atleast, largest) + 1).value)

@@ -56,10 +56,7 @@ class Count:
     that plans ask of one."""
 
     owner: Any
-
-    @property
-    def dtype(self) -> Any:
-        return dtypes.int32
+    dtype: Any = dtypes.int32
 
     @property
     def op(self) -> Any:

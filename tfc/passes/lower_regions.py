@@ -18,6 +18,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.ir import interp
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.passes import lower_arrays, lower_growth
@@ -39,7 +40,7 @@ from tfc.passes.residuals import (
     residuals_among,
     with_values,
 )
-from tfc.passes.trip_count import leaves
+from tfc.passes.trip_count import leaves, part_of
 from tfc.passes.versions import Versions, handed_on, newest, versions_before
 
 
@@ -109,18 +110,27 @@ class RegionLowering(Lowering):
         return inside
 
     def static(self, value: Value) -> np.ndarray:
-        known, outside = constant_value(value), value
-        build: Lowering = self
-        while known is None and isinstance(build, RegionLowering) and outside in build.captured:
-            outside = build.captured[outside]
-            build = build.outer
-            known = constant_value(outside)
+        known = constant_value(value)
         if known is not None:
             return known
         found = leaves(value)
-        if found and all(leaf in self.captured for leaf in found):
-            raise NeedsValue(self.captured[found[0]])
+        outside = [self._known_outside(leaf) for leaf in found]
+        arrays = [array for array in outside if array is not None]
+        if len(arrays) == len(found):
+            result: np.ndarray = interp.run(part_of("static", found, self, [value]), arrays)[0]
+            return result
+        if all(leaf in self.captured for leaf in found):
+            unknown = found[[array is None for array in outside].index(True)]
+            raise NeedsValue(self.captured[unknown])
         raise NotNative(f"a shape in {self.op.name} depends on what the loop computes")
+
+    def _known_outside(self, value: Value) -> np.ndarray | None:
+        """What a parameter is, if it is a constant outside: large ones are captured."""
+        build: Lowering = self
+        while isinstance(build, RegionLowering) and value in build.captured:
+            value = build.captured[value]
+            build = build.outer
+        return constant_value(value)
 
     def content(self, key: str, number: int) -> Value:
         if key not in self.keys:

@@ -40,8 +40,8 @@ def trip_count(
         return found
     params = [test.params[i] for i in places]
     inner = [body.params[i] for i in places]
-    holds = _slice("test", params, test, [go_on])
-    following = _slice("step", inner, body, [step[i] for i in places])
+    holds = part_of("test", params, test, [go_on])
+    following = part_of("step", inner, body, [step[i] for i in places])
     for count in range(COUNTED_HERE):
         if not interp.run(holds, values)[0]:
             return count
@@ -172,7 +172,7 @@ def _counted(kind: str, first: int, bound: int, stride: int) -> int | None:
     return None if stride <= 0 else -((first - bound) // stride)
 
 
-def _slice(name: str, params: Sequence[Value], builder: Any, results: Sequence[Value]) -> Function:
+def part_of(name: str, params: Sequence[Value], builder: Any, results: Sequence[Value]) -> Function:
     """The part of a function under construction that `results` need."""
     whole = Function(name, tuple(params), tuple(builder.ops), tuple(results))
     return Function(name, tuple(params), tuple(_pure(live_ops(whole), results)), tuple(results))
