@@ -136,9 +136,7 @@ def native_call(
     return call
 
 
-_KERNEL = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
-)
+_KERNEL = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
 
 
 @ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
@@ -146,7 +144,7 @@ def _fork(ctx: int, kernel: int, args: int, chunks: int) -> int:
     """Chunks one by one, last first: no result may depend on their order."""
     lowest = 0
     for chunk in reversed(range(abs(chunks))):
-        lowest = _KERNEL(kernel)(ctx, args, chunk, chunk + 1) or lowest
+        lowest = _KERNEL(kernel)(ctx, args, chunk, chunk + 1, abs(chunks) - 1) or lowest
     return lowest
 
 

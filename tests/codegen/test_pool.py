@@ -16,8 +16,28 @@ from tfc.codegen.target import host
 
 # tally: add 1 to args[chunk].  fails: the first nonzero args[chunk] is stored to ctx[0] and
 # returned.  nests: args[0] is parallel_for, args[1] an array of counts: runs tally on it again.
+# rooms: args[2 * chunk] is the thread, args[2 * chunk + 1] the room it was given.
 KERNELS = """
-define i32 @tally(ptr %ctx, ptr %args, i64 %lo, i64 %hi) {
+declare i64 @pthread_self()
+declare i32 @usleep(i32)
+define i32 @rooms(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) {
+entry:
+  %me = call i64 @pthread_self()
+  br label %next
+next:
+  %i = phi i64 [ %lo, %entry ], [ %i1, %next ]
+  %p = getelementptr [2 x i64], ptr %args, i64 %i
+  %q = getelementptr i64, ptr %p, i64 1
+  store i64 %me, ptr %p
+  store i64 %room, ptr %q
+  %slept = call i32 @usleep(i32 20)
+  %i1 = add i64 %i, 1
+  %more = icmp slt i64 %i1, %hi
+  br i1 %more, label %next, label %out
+out:
+  ret i32 0
+}
+define i32 @tally(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) {
 entry:
   br label %next
 next:
@@ -30,7 +50,7 @@ next:
 out:
   ret i32 0
 }
-define i32 @fails(ptr %ctx, ptr %args, i64 %lo, i64 %hi) {
+define i32 @fails(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) {
 entry:
   br label %next
 next:
@@ -50,7 +70,7 @@ fail:
   %status = trunc i64 %v to i32
   ret i32 %status
 }
-define i32 @nests(ptr %ctx, ptr %args, i64 %lo, i64 %hi) {
+define i32 @nests(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) {
 entry:
   br label %next
 next:
@@ -70,7 +90,7 @@ out:
 
 @functools.cache
 def _kernels() -> native.Library:
-    names = ["tally", "fails", "nests"]
+    names = ["tally", "fails", "nests", "rooms"]
     return native.load([native.compile_object(KERNELS, host(), {})], names, {})
 
 
@@ -105,6 +125,18 @@ def _tally(rounds: int, threads: int = 2) -> tuple[np.ndarray, np.ndarray]:
 def test_every_chunk_runs_once(threads: int, policy: str) -> None:
     counts, expected = _tally(300, threads)
     np.testing.assert_array_equal(counts, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_a_room_is_a_chunk_of_the_same_thread(threads: int, policy: str) -> None:
+    shared = 0
+    for chunks in (1, 2, 5, 32) * 10:
+        seen = np.full((chunks, 2), -1, np.int64)
+        assert _for(threads)(0, "rooms", seen.ctypes.data, chunks) == 0
+        thread, room = seen.T
+        np.testing.assert_array_equal(thread[room], thread)
+        shared += len(set(room)) < chunks
+    assert shared > 0  # chunks that one thread did one after the other
 
 
 def test_callers_at_the_same_time(policy: str) -> None:

@@ -23,7 +23,7 @@ from tfc.runtime.pool import WAIT_POLICIES
 NAPS = """
 declare i64 @pthread_self()
 declare i32 @usleep(i32)
-define i32 @naps(ptr %ctx, ptr %args, i64 %lo, i64 %hi) {
+define i32 @naps(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) {
 entry:
   %counts = load ptr, ptr %args
   %caller.at = getelementptr i64, ptr %args, i64 1

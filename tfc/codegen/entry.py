@@ -439,7 +439,7 @@ class Entry:
         with self.profile.timed(call.kernel) if self.profile else nullcontext():
             name, chunks = call.stage.symbol, call.chunks
             if chunks == 1:
-                status = t.ins(f"call i32 @{name}(ptr %ctx, ptr %args, i64 0, i64 1)", "i32")
+                status = t.ins(f"call i32 @{name}(ptr %ctx, ptr %args, i64 0, i64 1, i64 0)", "i32")
             else:
                 fork = f"call i32 %fork(ptr %ctx, ptr @{name}, ptr %args, i64 {chunks})"
                 status = t.ins(fork, "i32")
@@ -471,7 +471,7 @@ class Entry:
         declares = dict.fromkeys(self.t.declares.values())
         for name in self.stages:
             if name in known:
-                declares[f"declare i32 @{name}(ptr, ptr, i64, i64)"] = None
+                declares[f"declare i32 @{name}(ptr, ptr, i64, i64, i64)"] = None
         entry = (
             f"define i32 @{self.symbol}(ptr %ctx) nounwind {{\nentry:\n"
             f"%args = alloca [{self._most_args} x ptr], align 16\n{self.t.body()}\nret i32 0\n}}\n"

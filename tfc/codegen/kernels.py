@@ -1,12 +1,14 @@
 """From a fusion op to the text of its native function.
 
-A kernel is `i32 k(ptr ctx, ptr args, i64 lo, i64 hi)`: args holds a pointer for each operand, then
-each result, then two pointers of a kernel that `keeps` panels (`codegen/kept.py`), then scratch;
-[lo, hi) is the range of chunks to do, of the `chunks` that the fusion is split into (fixed ranges
-of its outermost axis). A kernel may have stages, each a function of its own that starts after the
-one before has ended on all chunks; the first stage is split, the others run whole (all are split
-for heroes in ALL_SPLIT). The value returned is 0, or the number of the assert that failed, from 1
-on, or CANCELLED.
+A kernel is `i32 k(ptr ctx, ptr args, i64 lo, i64 hi, i64 room)`: args holds a pointer for each
+operand, then each result, then two pointers of a kernel that `keeps` panels (`codegen/kept.py`),
+then scratch; [lo, hi) is the range of chunks to do, of the `chunks` that the fusion is split into
+(fixed ranges of its outermost axis). `room` is the number of a chunk that this thread does in this
+job, so that no other thread has it: chunks that it does one after the other may use the same
+scratch, that of chunk `room`, which stays in its cache. A kernel may have stages, each a function
+of its own that starts after the one before has ended on all chunks; the first stage is split, the
+others run whole (all are split for heroes in ALL_SPLIT). The value returned is 0, or the number of
+the assert that failed, from 1 on, or CANCELLED.
 
 The text holds no name: `@KERNEL` stands for it, so that equal kernels have equal text.
 """
@@ -70,7 +72,7 @@ class Kernel:
         self.t = Text(target.half, target.scales)
         self.e = Emitter(self.t, natural_lanes(op, target))
         self.status: V = V("0", "i32")
-        self.lo, self.hi = V("%lo", "i64"), V("%hi", "i64")
+        self.lo, self.hi, self.room = (V(f"%{name}", "i64") for name in ("lo", "hi", "room"))
         count = len(op.operands)
         for position, param in enumerate(self.region.params):
             self.e.buffers[param] = Buffer(self.argument(position), param.type)
@@ -219,7 +221,7 @@ class Kernel:
     def text(self) -> Stage:
         """The finished function."""
         head = (
-            "define i32 @KERNEL(ptr %ctx, ptr %args, i64 %lo, i64 %hi) "
+            "define i32 @KERNEL(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) "
             f"{attributes(self.target)} {{\nentry:\n"
         )
         body = self.t.body()

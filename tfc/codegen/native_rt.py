@@ -1,12 +1,12 @@
 """The native half of the runtime, emitted as LLVM IR: the thread pool behind `parallel_for`.
 
 `i32 parallel_for(ptr ctx, ptr kernel, ptr args, i64 chunks)` runs chunks [0, chunks) of a kernel
-`i32 k(ptr ctx, ptr args, i64 lo, i64 hi)` and returns 0, or the status of the lowest chunk that
-failed, with the error record that this chunk alone would have left. Each thread has the same range
-of chunks of every job with as many, so that what one kernel leaves in a core's cache the next one
-finds there; a thread that comes to its end takes from the others'. What a chunk is was fixed
-before, so results do not depend on who runs it. A negative number of chunks is a *light* job: not
-worth waking a thread that sleeps; the caller then runs it alone.
+`i32 k(ptr ctx, ptr args, i64 lo, i64 hi, i64 room)` and returns 0, or the status of the lowest
+chunk that failed, with the error record that this chunk alone would have left. Each thread has the
+same range of chunks of every job with as many, so that what one kernel leaves in a core's cache the
+next one finds there; a thread that comes to its end takes from the others'. What a chunk is was
+fixed before, so results do not depend on who runs it. A negative number of chunks is a *light* job:
+not worth waking a thread that sleeps; the caller then runs it alone.
 
 One job runs at a time: a caller that finds the pool busy (a second Python thread, or a kernel that
 is itself a chunk) runs its chunks itself. The calling thread takes part and waits for the others by

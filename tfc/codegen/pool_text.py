@@ -64,7 +64,8 @@ define internal void @wake_on(ptr %word, i32 %count) noinline {
 
 _WORK = """
 ; A chunk of the range of participant %p, the last one if %back, else the first; -1: none is left.
-define internal i64 @grab(i64 %p, i1 %back) {
+; With it the number of the job: who looks for chunks of one may find those of the next.
+define internal { i64, i64 } @grab(i64 %p, i1 %back) {
 entry:
   %at = getelementptr %slot, ptr @slots, i64 %p
   br label %try
@@ -85,9 +86,12 @@ take:
   %chunk = select i1 %back, i64 %last, i64 %lo
   br i1 %won, label %got, label %try
 got:
-  ret i64 %chunk
+  %job = lshr i64 %t, 32
+  %found = insertvalue { i64, i64 } poison, i64 %chunk, 0
+  %both = insertvalue { i64, i64 } %found, i64 %job, 1
+  ret { i64, i64 } %both
 none:
-  ret i64 -1
+  ret { i64, i64 } { i64 -1, i64 -1 }
 }
 
 ; Run chunks as participant %me until none is left; how many this thread accounts for.
@@ -98,6 +102,8 @@ entry:
 range:
   %k = phi i64 [ 0, %entry ], [ %k1, %empty ]
   %before = phi i32 [ 0, %entry ], [ %done, %empty ]
+  %room.was = phi i64 [ 0, %entry ], [ %room.now, %empty ]
+  %job.was = phi i64 [ -1, %entry ], [ %job.now, %empty ]
   %beyond = add i64 %me, %k
   %wraps = icmp uge i64 %beyond, %parts
   %wrapped = sub i64 %beyond, %parts
@@ -106,7 +112,10 @@ range:
   br label %next
 next:
   %done = phi i32 [ %before, %range ], [ %done1, %ran ], [ %left, %shares ]
-  %lo = call i64 @grab(i64 %p, i1 %theirs)
+  %room.now = phi i64 [ %room.was, %range ], [ %room, %ran ], [ %room, %shares ]
+  %job.now = phi i64 [ %job.was, %range ], [ %job, %ran ], [ %job, %shares ]
+  %got = call { i64, i64 } @grab(i64 %p, i1 %theirs)
+  %lo = extractvalue { i64, i64 } %got, 0
   %over = icmp slt i64 %lo, 0
   br i1 %over, label %empty, label %run
 run:
@@ -114,7 +123,11 @@ run:
   %kernel = load ptr, ptr @job_kernel
   %args = load ptr, ptr @job_args
   %hi = add i64 %lo, 1
-  %status = call i32 %kernel(ptr %ctx, ptr %args, i64 %lo, i64 %hi)
+  ; The room of this thread is the first chunk that it does of a job.
+  %job = extractvalue { i64, i64 } %got, 1
+  %same = icmp eq i64 %job, %job.now
+  %room = select i1 %same, i64 %room.now, i64 %lo
+  %status = call i32 %kernel(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room)
   %good = icmp eq i32 %status, 0
   br i1 %good, label %ran, label %bad
 bad:
@@ -279,7 +292,7 @@ take:
   %mine = extractvalue { i32, i1 } %pair, 1
   br i1 %mine, label %ready, label %alone
 alone:
-  %direct = call i32 %kernel(ptr %ctx, ptr %args, i64 0, i64 %chunks)
+  %direct = call i32 %kernel(ptr %ctx, ptr %args, i64 0, i64 %chunks, i64 0)
   ret i32 %direct
 ready:
   %rest = sub i64 %chunks, 1
@@ -382,7 +395,7 @@ again:
   ; Several chunks may have written the error record: the lowest one writes it once more, alone.
   %bad = lshr i64 %key, 32
   %after = add i64 %bad, 1
-  %repeat = call i32 %kernel(ptr %ctx, ptr %args, i64 %bad, i64 %after)
+  %repeat = call i32 %kernel(ptr %ctx, ptr %args, i64 %bad, i64 %after, i64 %bad)
   %first = trunc i64 %key to i32
   %same = icmp ne i32 %repeat, 0
   %failed = select i1 %same, i32 %repeat, i32 %first

@@ -105,12 +105,13 @@ def chain_text(name: str, kernels: Sequence[tuple[str, int]]) -> str:
         at = f"%args.{len(calls)}"
         calls.append(
             f"{at} = getelementptr ptr, ptr %args, i64 {first}\n"
-            f"%status.{len(calls)} = call i32 @{symbol}(ptr %ctx, ptr {at}, i64 %chunk, i64 %next)"
+            f"%status.{len(calls)} = call i32 @{symbol}"
+            f"(ptr %ctx, ptr {at}, i64 %chunk, i64 %next, i64 %room)"
         )
         first += count
     lines = "\n".join(calls)
     return f"""\
-define internal i32 @{name}(ptr %ctx, ptr %args, i64 %lo, i64 %hi) nounwind {{
+define internal i32 @{name}(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) nounwind {{
 entry:
 br label %each
 each:
@@ -191,7 +192,7 @@ call:
 %whole = icmp eq i32 %chunks, 1
 br i1 %whole, label %alone, label %split
 alone:
-%status.alone = call i32 %kernel(ptr %ctx, ptr %args, i64 0, i64 1)
+%status.alone = call i32 %kernel(ptr %ctx, ptr %args, i64 0, i64 1, i64 0)
 br label %called
 split:
 %many = sext i32 %chunks to i64

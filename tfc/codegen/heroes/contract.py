@@ -94,16 +94,21 @@ class Contract:
         self.slice = Index(0)
         self.ahead = i64(0)  # columns of the part before the tile
         self.kept: KeptPanels | None = None
+        self.first = V("false", "i1")  # whether this is the first tile of a panel
         part = split.extents[2]
         self.exact = part % tile.rows == 0 and c.row.extent % tile.rows == 0
         # A result that does not fit into few registers' worth of code is finished from memory.
         packets = tile.rows * tile.packets
         self.from_memory = not self.exact or packets * weight > STRAIGHT_FINISH
 
-    def chunks(self, lo: V | int, hi: V | int, a: V, b: V, scratch: V | None, shared: bool) -> None:
-        """Do chunks [lo, hi). a, b: the operands' first elements. shared: no two chunks run at
-        the same time, so that they use the same scratch."""
+    def chunks(self, lo: V | int, hi: V | int, a: V, b: V, scratch: V | None, room: V) -> None:
+        """Do chunks [lo, hi). a, b: the operands' first elements. room: the number of the chunk
+        whose scratch they use."""
         t, parts = self.t, self.split.parts
+        panel = partial = V("null", "ptr")
+        if scratch is not None and self.split.each:
+            panel = t.gep(scratch, t.mul(room, self.split.each), "i8")
+            partial = t.gep(panel, self.split.panel, "i8")
         with t.loop(lo, hi) as loop:
             # Neighbouring chunks, which one thread does, share columns: weights are written and
             # read again by the thread whose columns they are. Of an image they share bands.
@@ -116,11 +121,6 @@ class Contract:
             ranges: list[Range] = [(0, 0)] * len(parts)
             for k, n in zip(order, numbers, strict=True):
                 ranges[k] = part_range(t, n, self.split.extents[k], self._whole()[k])
-            panel = partial = V("null", "ptr")
-            if scratch is not None and self.split.each:
-                each = 0 if shared else self.split.each
-                panel = t.gep(scratch, t.mul(loop.index, each), "i8")
-                partial = t.gep(panel, self.split.panel, "i8")
             if self.kept is not None:
                 self.kept.of_part(n for k, n in zip(order, numbers, strict=True) if k != 3)
             self.ranges(ranges, a, b, panel, partial)
@@ -251,6 +251,8 @@ class Contract:
         micro = self._micro(cols, self._b, masked=True)
         if not steps:
             self._rows(micro, lambda a, sums: sums, block, col, cols)
+        elif self.kept is None and self.split.pack and c.col.b == 1:
+            self._making_panel(micro, block, source, col, cols)
         elif self.kept or self.split.pack:
             self._from_panel(block, source, col, cols)
         else:
@@ -262,6 +264,24 @@ class Contract:
         if masked and cols % lanes:
             mask = vector_const("i1", [lane < cols % lanes for lane in range(lanes)])
         return Microkernel(self.e, self.tile.rows, ceil_div(cols, lanes), lanes, self._a, b, mask)
+
+    def _making_panel(
+        self, direct: Microkernel, block: Block, source: V, col: V, cols: int
+    ) -> None:
+        """All rows of the range: the first tile reads b, whose columns are neighbours, and makes
+        the panel that the others read, so that what it waits for memory goes beside products."""
+        steps, panel = block.steps, self.panel
+        micro = self._micro(cols, Side(_register_dtype(self.c.dtype), self.tile.lanes), False)
+        packed = _packed(steps, micro.packets * micro.lanes)
+
+        def either(a: V, sums: Sequence[V]) -> Sequence[V]:
+            return self.t.choose(
+                self.first,
+                lambda: direct.run(steps, a, source, sums, panel),
+                lambda: micro.run(packed, a, panel, sums),
+            )
+
+        self._rows(micro, either, block, col, cols)
 
     def _from_panel(self, block: Block, source: V, col: V, cols: int) -> None:
         """All rows of the range, from a panel of the columns: one that is kept, or in scratch;
@@ -316,7 +336,9 @@ class Contract:
         with t.loop(*self.bands) as bands:
             index, a, _ = self._locate(bands.index, self.c.bands, place.a, place.b)
             index = place.index | index
+            first_band = t.cmp("eq", bands.index, value_of(band_lo))
             with t.loop(*self.rows, tile.rows) as rows:
+                self.first = t.op("and", first_band, t.cmp("eq", rows.index, row_lo))
                 at, skip = self._row_tile(rows.index)
                 a_row = t.gep(a, t.mul(at, self.c.row.a), micro.a.element)
                 sums: Sequence[V] = micro.zeros()

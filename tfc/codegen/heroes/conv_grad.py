@@ -81,7 +81,7 @@ def _write_products(k: Kernel) -> None:
 
             finish, weight = _finisher(k, op, plan, keep), 1
         loops = Contract(k.e, plan.c, plan.split, tile, finish, weight, k.e.lanes)
-        loops.chunks(lo, hi, source, dy, scratch, shared=k.chunks == 1)
+        loops.chunks(lo, hi, source, dy, scratch, k.room)
 
 
 def _scratch(k: Kernel, plan: FilterPlan) -> V:

@@ -45,13 +45,13 @@ def _write(k: Kernel) -> None:
                 k.e.store(sums, (loops.slice, *index), packet)
 
             loops = Contract(k.e, c, parts, tile, keep, 1, wide)
-            loops.chunks(lo, hi, a, b, k.scratch, shared=k.chunks == 1)
+            loops.chunks(lo, hi, a, b, k.scratch, k.room)
             return
         loops = Contract(k.e, c, parts, tile, finisher(k, op), epilogue_weight(k), wide)
         if k.op.kwargs.get("keeps"):
             loops.kept = KeptPanels(k, c, tile)
         scratch = k.scratch if parts.scratch else None
-        loops.chunks(lo, hi, a, b, scratch, shared=k.chunks == 1)
+        loops.chunks(lo, hi, a, b, scratch, k.room)
 
 
 def _write_sums(k: Kernel) -> None:

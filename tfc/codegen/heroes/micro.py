@@ -64,58 +64,68 @@ class Microkernel:
         self.e, self.t = e, e.text
         self.rows, self.packets, self.lanes = rows, packets, lanes
         self.a, self.b, self.mask = a, b, mask
-        self.type = vec(REGISTER[a.dtype], lanes)
+        self.register = REGISTER[a.dtype]
+        self.type = vec(self.register, lanes)
         self.floats = a.dtype in dtypes.FLOATS
 
     def zeros(self) -> list[V]:
         """The sums before the first step."""
         return [const(self.type, 0)] * (self.rows * self.packets)
 
-    def run(self, steps: Sequence[Step], a: V, b: V, sums: Sequence[V]) -> list[V]:
-        """`sums`, row by row, after all `steps` from the elements at `a` and `b` on."""
+    def run(
+        self, steps: Sequence[Step], a: V, b: V, sums: Sequence[V], copy: V | None = None
+    ) -> list[V]:
+        """`sums`, row by row, after all `steps` from the elements at `a` and `b` on. copy: where
+        the packets of b are stored as well, step after step, in the register form."""
+        places = (a, b) if copy is None else (a, b, copy)
+        return self._loops(steps, places, sums)
+
+    def _loops(self, steps: Sequence[Step], places: Sequence[V], sums: Sequence[V]) -> list[V]:
+        """The same. places: a, b and perhaps the copy."""
         head, rest = steps[0], steps[1:]
         if rest:
-            with self.t.loop(0, head.extent, carried=(a, b, *sums)) as loop:
-                at, bt, *now = self._carried(loop)
-                now = self.run(rest, at, bt, now)
-                loop.next((self._ahead(at, head.a, self.a), self._ahead(bt, head.b, self.b), *now))
-            return loop.results[2:]
+            apart = turns(rest)
+            with self.t.loop(0, head.extent, carried=(*places, *sums)) as loop:
+                here, now = self._carried(loop, len(places))
+                now = self._loops(rest, here, now)
+                loop.next((*self._ahead(here, head, 1, apart), *now))
+            return loop.results[len(places) :]
         unit = self.rows * self.packets
         if isinstance(head.extent, int) and head.extent * unit <= UNROLLED and head.extent <= 16:
-            return self._straight(head, head.extent, a, b, sums)
+            return self._straight(head, head.extent, places, sums)
         unroll = 4 if unit <= 12 else 2
-        return self._unrolled(head, unroll, a, b, list(sums))
+        return self._unrolled(head, unroll, places, sums)
 
-    def _unrolled(self, step: Step, unroll: int, a: V, b: V, sums: list[V]) -> list[V]:
-        t, extent = self.t, step.extent
+    def _unrolled(self, step: Step, unroll: int, places: Sequence[V], sums: Sequence[V]) -> list[V]:
+        t, extent, count = self.t, step.extent, len(places)
         if isinstance(extent, int):
             whole: int | V = extent - extent % unroll
         else:
             whole = t.op("and", extent, i64(-unroll))
-        with t.loop(0, whole, unroll, carried=(a, b, *sums)) as loop:
-            at, bt, *now = self._carried(loop)
-            now = self._straight(step, unroll, at, bt, now)
-            ahead = self._ahead(at, step.a * unroll, self.a)
-            loop.next((ahead, self._ahead(bt, step.b * unroll, self.b), *now))
-        a, b, *sums = loop.results
+        with t.loop(0, whole, unroll, carried=(*places, *sums)) as loop:
+            here, now = self._carried(loop, count)
+            now = self._straight(step, unroll, here, now)
+            loop.next((*self._ahead(here, step, unroll), *now))
+        places, sums = loop.results[:count], loop.results[count:]
         if isinstance(extent, int):
-            return self._straight(step, extent % unroll, a, b, sums)
-        with t.loop(whole, extent, carried=(a, b, *sums)) as loop:
-            at, bt, *now = self._carried(loop)
-            now = self._straight(step, 1, at, bt, now)
-            loop.next((self._ahead(at, step.a, self.a), self._ahead(bt, step.b, self.b), *now))
-        return loop.results[2:]
+            return self._straight(step, extent % unroll, places, sums)
+        with t.loop(whole, extent, carried=(*places, *sums)) as loop:
+            here, now = self._carried(loop, count)
+            now = self._straight(step, 1, here, now)
+            loop.next((*self._ahead(here, step, 1), *now))
+        return loop.results[count:]
 
-    def _carried(self, loop: Loop) -> list[V]:
-        """Pointers and sums at the beginning of a turn."""
-        at, bt, *now = loop.carried
-        return [self.t.opaque(at), self.t.opaque(bt), *now]
+    def _carried(self, loop: Loop, count: int) -> tuple[list[V], list[V]]:
+        """The `count` pointers, and the sums, at the beginning of a turn."""
+        return [self.t.opaque(p) for p in loop.carried[:count]], list(loop.carried[count:])
 
-    def _straight(self, step: Step, count: int, a: V, b: V, sums: Sequence[V]) -> list[V]:
+    def _straight(self, step: Step, count: int, places: Sequence[V], sums: Sequence[V]) -> list[V]:
         """`count` steps without a loop."""
-        t, now = self.t, list(sums)
+        t, now, (a, b, *copies) = self.t, list(sums), places
         for k in range(count):
             packets = [self._packet(b, k * step.b, p) for p in range(self.packets)]
+            for copy in copies:
+                self._store(packets, copy, k)
             for row in range(self.rows):
                 at = t.gep(a, k * step.a + row * self.a.stride, self.a.element)
                 number = self.e.arithmetic.to_register(
@@ -126,6 +136,12 @@ class Microkernel:
                     place = row * self.packets + p
                     now[place] = self._multiply_add(many, packets[p], now[place])
         return now
+
+    def _store(self, packets: Sequence[V], copy: V, step: int) -> None:
+        """The packets of a step in the copy."""
+        for p, packet in enumerate(packets):
+            at = self.t.gep(copy, (step * self.packets + p) * self.lanes, self.register)
+            self.t.store(packet, at, self.a.size)
 
     def _packet(self, b: V, offset: int, number: int) -> V:
         t, side = self.t, self.b
@@ -139,8 +155,14 @@ class Microkernel:
             return self.t.fma(a, b, c)
         return self.t.op("add", c, self.t.op("mul", a, b))
 
-    def _ahead(self, ptr: V, elements: int, side: Side) -> V:
-        return self.t.gep(ptr, elements, side.element)
+    def _ahead(self, places: Sequence[V], step: Step, count: int, apart: int = 1) -> list[V]:
+        """The pointers `count` steps further; `apart`: steps in the copy for each of these."""
+        t, (a, b, *copies) = self.t, places
+        return [
+            t.gep(a, step.a * count, self.a.element),
+            t.gep(b, step.b * count, self.b.element),
+            *(t.gep(c, apart * count * self.packets * self.lanes, self.register) for c in copies),
+        ]
 
 
 def load_packet(e: Emitter, at: V, side: Side, lanes: int, mask: V | None) -> V:
