@@ -28,7 +28,7 @@ from tfc.codegen.values import V, i64, vector_const
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.structure import kernel_key
 from tfc.prims.indexing import clamped_starts
-from tfc.prims.kernel_info import pieces_of
+from tfc.prims.kernel_info import pieces_of, source_of_memory
 
 CANCELLED = -1  # the status of what was told to stop
 
@@ -200,23 +200,25 @@ class Kernel:
         op = result.op
         assert op is not None
         if op.defn.name == "concat":
-            dim, start, found = op.attr("dim"), 0, list[tuple[Value, Sequence[Index | int]]]()
-            for piece in pieces:
-                found.append((piece, (*index[:dim], index[dim] + start, *index[dim + 1 :])))
-                start += piece.type.shape[dim]
-            return found
+            return _beside(op, index)
         x, update, *starts = op.operands
         shape = update.type.shape
         begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], shape)
-        extents = list(zip(index, pieces[0].type.shape, strict=True))
-        inner = iter([i for i, n in extents if n > 1])
-        place = [
-            begin + next(inner) if n > 1 else begin for begin, n in zip(begins, shape, strict=True)
-        ]
-        for i, n in extents:
-            if n == 1:  # zero, but where it is a packet of which one lane counts
-                place[-1] = place[-1] + i
-        return [(pieces[0], place)]
+        source = source_of_memory(update)
+        within = [(source, index)] if pieces == [source] else _beside(source.op, index)
+        found = list[tuple[Value, Sequence[Index | int]]]()
+        for piece, at in within:
+            extents = list(zip(at, source.type.shape, strict=True))
+            inner = iter([i for i, n in extents if n > 1])
+            place = [
+                begin + next(inner) if n > 1 else begin
+                for begin, n in zip(begins, shape, strict=True)
+            ]
+            for i, n in extents:
+                if n == 1:  # zero, but where it is a packet of which one lane counts
+                    place[-1] = place[-1] + i
+            found.append((piece, place))
+        return found
 
     def text(self) -> Stage:
         """The finished function."""
@@ -230,6 +232,18 @@ class Kernel:
         digest = hashlib.sha256((self.target.key + text).encode()).hexdigest()
         declares = frozenset(self.t.declares.values())
         return Stage(f"k{digest[:16]}", text, declares, self.chunks, self.panels)
+
+
+def _beside(
+    concat: Op | None, index: Sequence[Index | int]
+) -> list[tuple[Value, Sequence[Index | int]]]:
+    """What a concat takes, and where in its result each of them has its element `index`."""
+    assert concat is not None
+    dim, start, found = concat.attr("dim"), 0, list[tuple[Value, Sequence[Index | int]]]()
+    for piece in concat.operands:
+        found.append((piece, (*index[:dim], index[dim] + start, *index[dim + 1 :])))
+        start += piece.type.shape[dim]
+    return found
 
 
 def chunk_step(extent: int, chunks: int, align: int = 1) -> int:

@@ -1,8 +1,8 @@
 """Which values are only room: every part is written before anything reads it.
 
 Such are the tapes of gradients and the TensorArrays that a loop fills: entry number i in turn i,
-from the first to the last; and what updates at known places fill, one after the other. Their first
-content, zeros, need not be there.
+from the first to the last or from the last to the first; and what updates at known places fill, one
+after the other. Their first content, zeros, need not be there.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def loop_turns(op: Op) -> int | None:
 
 
 def _filled_in_order(op: Op, j: int) -> bool:
-    """Whether turn number i writes the whole of entry i of carried value `j`, and no turn reads any
-    of it."""
+    """Whether turn number i writes the whole of entry i of carried value `j`, or of entry i from
+    its end, and no turn reads any of it."""
     condition, body = op.regions
     updates = updates_of(op, j)
     if not updates or _reads(body.ops, body.params[j]) != 1 or body.params[j] in body.results:
@@ -61,7 +61,8 @@ def _filled_in_order(op: Op, j: int) -> bool:
         return False
     x, update, at, *others = updates[0].operands
     whole = update.type.shape[1:] == x.type.shape[1:] and update.type.shape[0] == 1
-    return whole and all(_is_zero(v) for v in others) and counts_up(op, at)
+    in_order = counts_up(op, at) or _counts_down(op, at, x.type.shape[0])
+    return whole and all(_is_zero(v) for v in others) and in_order
 
 
 def _reads(ops: tuple[Op, ...], value: Value) -> int:
@@ -75,6 +76,18 @@ def counts_up(op: Op, index: Value) -> bool:
         return False
     k = body.params.index(index)
     return _is_zero(op.operands[k]) and stride_of(index, body.results[k]) == 1
+
+
+def _counts_down(op: Op, index: Value, count: int) -> bool:
+    """Whether `index`, in the body, is count - 1 in the first turn, and less by one from turn to
+    turn."""
+    body = op.regions[1]
+    if index not in body.params or index.type.dtype not in INTEGERS:
+        return False
+    k = body.params.index(index)
+    first = constant_value(op.operands[k])
+    down = stride_of(index, body.results[k]) == -1
+    return first is not None and first.size == 1 and int(first.reshape(())) == count - 1 and down
 
 
 def _is_zero(value: Value) -> bool:

@@ -114,7 +114,9 @@ class Merger:
             return
         made = self.partition.home.get(pieces[0]) is not None
         for piece in pieces if made else ():
-            own = piece.op in first.ops and piece.type.shape == first.shape
+            joined = first.stores and piece.op is not None and piece.op.defn.name == "concat"
+            fits = joined or piece.type.shape == first.shape
+            own = piece.op in first.ops and fits
             if not own or self.partition.home.get(piece) is not first:
                 return
         if self._results(first) + 1 > self.most_results:

@@ -32,6 +32,7 @@ from tfc.passes.parallel import parallel
 from tfc.passes.regions import regions
 from tfc.passes.schedule import schedule
 from tfc.passes.simplify import simplify
+from tfc.passes.strip_mine import strip_mine
 
 __all__ = ["BY_NAME", "ORDER", "PIPELINE", "REQUIRED", "Pass", "PassOptions", "Record"]
 
@@ -60,6 +61,7 @@ PIPELINE = (
     Pass(cse, "contractions that differed in a transpose only may now be equal"),
     Pass(accumulate, "sums are as the rules leave them, entries not yet part of kernels"),
     Pass(entries, "arrays at the borders of loops have their last form"),
+    Pass(strip_mine, "sums stand in loops as they will be made, tapes as they will be read"),
     Pass(regions, "what hoist and the rules left is carried no further"),
     Pass(dce, "nothing dead may become a kernel"),
     Pass(arrange, "products stand as they will run, each with the operands it will read"),
@@ -90,6 +92,9 @@ ORDER = (
     ("arrange", "fuse", "what is laid out is a kernel of its own, before the loop"),
     ("cse", "fuse", "equal ops in two kernels would be computed twice"),
     ("layout", "entries", "transposes that nobody needs are gone, the others stand by their pads"),
+    ("accumulate", "strip_mine", "a sum that takes entries in is no sum of products"),
+    ("entries", "strip_mine", "what a turn takes of an array is then all that it takes"),
+    ("strip_mine", "arrange", "the products behind strips are others than those in the loop"),
     ("entries", "fuse", "what no loop reads or fills any more is to be no kernel"),
     ("dce", "fuse", "a dead user would keep a value in memory"),
     ("fuse", "parallel", "kernels are what is split; their scratch depends on the split"),

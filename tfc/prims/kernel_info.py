@@ -82,13 +82,15 @@ def source_of_memory(value: Value) -> Value:
 def pieces_of(kernel: Op, result: Value) -> list[Value]:
     """What the kernel of fusion `kernel` writes of `result`, a result of its region, by pieces of
     its iteration space (attribute `space`): the update, behind what adds axes of one element, of an
-    update in memory; what a concat takes. None of other results, which are the space itself."""
-    op = result.op
-    if op is None or result.type.shape == kernel.kwargs.get("space", result.type.shape):
+    update in memory; what a concat takes, an updating one too. None of other results, which are the
+    space itself."""
+    op, space = result.op, kernel.kwargs.get("space", result.type.shape)
+    if op is None or result.type.shape == space:
         return []
-    if op.defn.name == "concat":
-        return list(op.operands)
-    return [source_of_memory(op.operands[1])]
+    source = result if op.defn.name == "concat" else source_of_memory(op.operands[1])
+    if source.type.shape == space or source.op is None or source.op.defn.name != "concat":
+        return [source]
+    return list(source.op.operands)
 
 
 # --- among kernels --------------------------------------------------------------------------
