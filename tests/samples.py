@@ -127,6 +127,7 @@ _FLOAT_UNARY = [
     "cos",
     "tan",
     "tanh",
+    "logistic",
     "sinh",
     "cosh",
     "asin",

@@ -14,6 +14,7 @@ from tests.codegen.run import Running, fused, ulps
 from tfc.codegen.target import host
 from tfc.ir.builder import Builder
 from tfc.ir.core import Type
+from tfc.prims.numeric import logistic
 from tfc.prims.prim import REGISTRY
 
 Array = np.ndarray
@@ -57,6 +58,7 @@ BOUNDS: dict[str, tuple[Callable[..., Array], float]] = {
     "log": (np.log, 1.0),
     "log1p": (np.log1p, 1.6),
     "tanh": (np.tanh, 2.5),
+    "logistic": (logistic, 2.5),
     "sinh": (np.sinh, 2.5),
     "cosh": (np.cosh, 1.6),
     "asinh": (np.arcsinh, 2.5),
@@ -82,7 +84,7 @@ def test_unary(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
-@pytest.mark.parametrize("name", ["exp", "cosh"])
+@pytest.mark.parametrize("name", ["exp", "cosh", "logistic"])
 def test_scaling_by_an_instruction_gives_the_same_bits(name: str, dtype: str) -> None:
     """AVX-512 multiplies by a power of two itself; the two factors of other targets round where it
     does: once, in results that are denormal."""
@@ -94,6 +96,48 @@ def test_scaling_by_an_instruction_gives_the_same_bits(name: str, dtype: str) ->
     (got,), (want,) = (Running(fused(fn, "loop"), at)(x) for at in (host(), narrow))
     nan = np.isnan(got)
     assert (nan == np.isnan(want)).all() and got[~nan].tobytes() == want[~nan].tobytes()
+
+
+def spaced(first: float, last: float, sign: float = 1.0) -> Array:
+    """Single floats from `first` to `last`, evenly spaced by their bits, times `sign`."""
+    ends = np.array([first, last], np.float32).view(np.uint32).astype(np.int64)
+    return np.arange(*ends, 1511).astype(np.uint32).view(np.float32) * np.float32(sign)
+
+
+@pytest.mark.parametrize(
+    "name, first, last, bound",
+    [
+        ("tanh", 1e-30, 0.17, 0.6),  # a polynomial alone
+        ("tanh", 0.17, 1.0, 2.4),
+        ("tanh", 1.0, 9.1, 1.6),
+        ("logistic", 1e-6, 30.0, 2.4),
+        ("logistic", 30.0, 104.0, 2.0),
+    ],
+)
+def test_single_floats_of_a_range(name: str, first: float, last: float, bound: float) -> None:
+    """Every 1,511th float of the range, and of its mirror image."""
+    function = BOUNDS[name][0]
+    for x in (spaced(first, last), spaced(first, last, -1.0)):
+        got = applied(name, "f32", x)
+        assert np.abs(got).max() <= 1.0
+        error = ulps(got, exact(function, "f32", x))
+        worst = int(np.argmax(error))
+        assert error[worst] <= bound, f"{name}({x[worst]!r}) is {error[worst]} ULP off"
+    if name == "tanh":
+        assert applied(name, "f32", -x).tobytes() == (-got).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_limits_of_logistic_and_tanh(dtype: str) -> None:
+    kind = np.float32 if dtype == "f32" else np.float64
+    huge = np.finfo(kind).max
+    x = np.array([np.inf, huge, 1e5, 0.0, -0.0, -1e5, -huge, -np.inf, np.nan], kind)
+    np.testing.assert_array_equal(
+        applied("logistic", dtype, x), [1, 1, 1, 0.5, 0.5, 0, 0, 0, np.nan]
+    )
+    np.testing.assert_array_equal(
+        applied("tanh", dtype, x), [1, 1, 1, 0.0, -0.0, -1, -1, -1, np.nan]
+    )
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])

@@ -26,9 +26,9 @@ from tfc.ir.core import Literal, Type, Value
 UNROLLED_FOLD = 16  # folds of at most this many elements are written out
 
 _NAMES = """
-abs neg sign not floor ceil round rsqrt sqrt exp expm1 log log1p sin cos tan tanh erf asin acos atan
-sinh cosh asinh acosh atanh lgamma digamma erfc is_finite popcount clz add sub mul div rem pow max
-min and or xor shl shr atan2 eq ne lt le gt ge select convert bitcast complex real imag
+abs neg sign not floor ceil round rsqrt sqrt exp expm1 log log1p sin cos tan tanh logistic erf asin
+acos atan sinh cosh asinh acosh atanh lgamma digamma erfc is_finite popcount clz add sub mul div rem
+pow max min and or xor shl shr atan2 eq ne lt le gt ge select convert bitcast complex real imag
 """
 ELEMENTWISE = frozenset(_NAMES.split())
 

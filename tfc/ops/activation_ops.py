@@ -227,8 +227,7 @@ class SoftplusGrad(OpDef, sig="SoftplusGrad(gradients: T, features: T) -> backpr
         ]
 
     def lower(build: Any, gradients: Value, features: Value) -> Value:
-        bottom = p.add(build, p.exp(build, p.neg(build, features)), p.full_like(build, features, 1))
-        return p.div(build, gradients, bottom)
+        return p.mul(build, gradients, p.logistic(build, features))
 
 
 class Softsign(OpDef, sig="Softsign(features: T) -> activations: T", T=FLOATS):

@@ -208,17 +208,8 @@ Tanh = _function(
 Asinh = _function("Asinh", "The inverse of sinh.", _over("Cosh"))
 Acosh = _function("Acosh", "The inverse of cosh; NaN below 1.", _over("Sinh"))
 Atanh = _function("Atanh", "The inverse of tanh; NaN outside [-1, 1].", _atanh_grad)
-
-
-def _sigmoid(build: Any, x: Value) -> Value:
-    if x.type.dtype in ("f16", "bf16"):  # the sum would lose what tells the result from 1
-        return to(build, _sigmoid(build, to(build, x, "f32")), x.type.dtype)
-    one = p.full_like(build, x, 1)
-    return p.div(build, one, p.add(build, one, p.exp(build, p.neg(build, x))))
-
-
 Sigmoid = define_unary(
-    "Sigmoid", INEXACT, "1 / (1 + exp(-x)).", _either(_sigmoid, complex_math.sigmoid),
+    "Sigmoid", INEXACT, "1 / (1 + exp(-x)).", _either(p.logistic, complex_math.sigmoid),
     lambda op, dy: _after(dy, lambda: apply("SigmoidGrad", conj(op.outputs[0]), dy)),
 )  # fmt: skip
 

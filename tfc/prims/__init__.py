@@ -38,6 +38,7 @@ from tfc.prims.elementwise import (
     lgamma,
     log,
     log1p,
+    logistic,
     lt,
     max_,
     min_,

@@ -211,6 +211,14 @@ _DIGAMMA_SERIES = (
     1 / 12,
 )
 
+
+def logistic(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    e = np.exp(-np.abs(x))
+    result: Array = np.where(x < 0, e, 1) / (1 + e)
+    return result
+
+
 erf, erfc, lgamma, digamma = (_each(f) for f in (math.erf, math.erfc, _lgamma, _digamma))
 
 
