@@ -39,12 +39,12 @@ NAN = float("nan")
 EXP_LEAST = {"f32": -104.0, "f64": -746.0}
 MANTISSA_BITS = {"f32": 24, "f64": 53}
 EXP_MOST = {"f32": 89.0, "f64": 710.0}
+# From here on the result is 1.
+TANH_MOST = {"f32": 9.02, "f64": 19.1}
+LOGISTIC_MOST = {"f32": 30.0, "f64": 60.0}
 LN2 = math.log(2.0)
-LN2_REST = LN2 - float(np.float32(LN2))  # what float32 leaves of it
-# tanh(r/2) = r odd / even to 8e-10, for |r| <= 0.347 with odd and even linear in r^2; scaled.
-_SCALE = 1.67
-EVEN = (_SCALE, _SCALE * 0.39992019687446656 / 4)
-ODD = (_SCALE / 2, _SCALE * 0.06658710943789382 / 8)
+# What rounding loses of it.
+LN2_REST = {"f32": LN2 - float(np.float32(LN2)), "f64": 2.3190468138462996e-17}
 
 
 def exp(x: X) -> X:
@@ -107,43 +107,36 @@ def log1p(x: X) -> X:
 
 
 def tanh(x: X) -> X:
-    """At most 2.5 ULP."""
-    if x.kind == "f32":
-        return _tanh_single(abs(x)).signed_as(x)
-    p, whole, _ = exp_parts(abs(x).atmost(22.0) * 2.0)
-    power = power_of_two(whole)
-    t = p.fma(power, power - 1.0)  # expm1(2|x|), which neither overflows nor is -0
-    return (t / (t + 2.0)).signed_as(x)
-
-
-def _tanh_single(x: X) -> X:
-    """For x >= 0: (e - 1) / (e + 1) with e = exp(2x) = 2^n (1 + t) / (1 - t), t = tanh(r)."""
-    near = x.atmost(9.02)  # which gives 1
-    magic = 1.5 * 2.0 ** MANTISSA["f32"] + BIAS["f32"]
+    """At most 2.5 ULP: (e - 1) / (e + 1), e = exp(2|x|) = 2^n (1 + t) / (1 - t), t = tanh(r)."""
+    kind = x.kind
+    near = abs(x).atmost(TANH_MOST[kind])
+    magic = 1.5 * 2.0 ** MANTISSA[kind] + BIAS[kind]
     biased = near.fma(2.0 / LN2, magic)  # its lowest bits: n, as an exponent
     n = biased - magic
-    power = biased.bits().integer("shl", MANTISSA["f32"]).float()
+    power = biased.bits().integer("shl", MANTISSA[kind]).float()
     r = n.fma(-LN2 / 2.0, near)
     z = r * r
-    t = (r * z).fma(polynomial(z, "tanh"), r)
+    cubic = polynomial(z, "tanh")
+    if kind == "f32":  # which has ln(2) to 28 bits: enough
+        t = (r * z).fma(cubic, r)
+    else:
+        t = r + (r * z).fma(cubic, n * (-LN2_REST[kind] / 2.0))
     over = (power + 1.0).fma(t, power - 1.0)  # 2t where n is 0
     # The divisor has the dividend's error, which then is small beside 1.
-    return over / (1.0 - t).fma(2.0, over)
+    return (over / (1.0 - t).fma(2.0, over)).signed_as(x)
 
 
 def logistic(x: X) -> X:
     """1 / (1 + exp(-x)); at most 2.5 ULP."""
-    if x.kind != "f32":
-        e = exp(x.atmost(40.0))  # which gives 1
-        return e / (e + 1.0)
-    near = x.atmost(30.0).atleast(-106.0)  # which give 1 and 0
+    kind = x.kind
+    near = x.atmost(LOGISTIC_MOST[kind]).atleast(EXP_LEAST[kind] - 2.0)
     n, whole = nearest(near, 1.0 / LN2)
     first = n.fma(-LN2, near)
-    r = n.fma(-LN2_REST, first)
+    r = n.fma(-LN2_REST[kind], first)
     # exp(r) = (even + r odd) / (even - r odd), so one division does for both quotients. Both are
     # between 1.39 and 2, where rounding errors are least.
     z = first * first
-    even, odd = z.fma(EVEN[1], EVEN[0]), z.fma(ODD[1], ODD[0])
+    even, odd = polynomial(z, "exp_even"), polynomial(z, "exp_odd")
     above = scaled(r.fma(odd, even), whole, n)
     return above / (above + (-r).fma(odd, even))
 
