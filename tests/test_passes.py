@@ -40,7 +40,7 @@ ULPS = 4.0
 
 
 def _before_fuse(fn: Function) -> bool:
-    return all(op.defn.name != "fusion" for op in fn.ops)
+    return all(op.defn.name != "fusion" for f in all_functions(fn) for op in f.ops)
 
 
 def _functions() -> list[tuple[str, Function]]:

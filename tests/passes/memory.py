@@ -1,7 +1,8 @@
 """A function after `buffers`, run on real bytes: kernels read and write the arena, the variables
 and the results at the places they were given, loops keep what they carry at home and in spare.
 What interp computes from values alone must come out, so a wrong offset, lifetime or in-place write
-shows.
+shows. What serves the next turn of a loop only is left out when it is known that there is none, and
+its results are spoilt.
 
 A *buffer* is (kind, number): arena offset, parameter, result or constant of the whole function.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from tfc.base.dtypes import numpy_dtype
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.ir.interp import run
-from tfc.prims.control import invariants
+from tfc.prims.control import invariants, looks_ahead, read_by, serves_next_turn
 from tfc.prims.kernel_info import source_of_memory
 
 Array = np.ndarray
@@ -58,12 +59,15 @@ class Memory:
 
 @dataclass
 class Frame:
-    """A function that runs, with the buffers of its parameters and those its results belong in."""
+    """A function that runs, with the buffers of its parameters and those its results belong in.
+    `ahead`: of a body with ops for the next turn only, its loop, and where the condition goes."""
 
     memory: Memory
     fn: Function
     params: Sequence[Buffer]
     results: Sequence[Buffer]
+    ahead: tuple[Op, Buffer] | None = None
+    ends: bool | None = None  # whether there is no next turn, once that is known
     at: dict[Value, Buffer] = field(default_factory=dict)
     views: list[tuple[Op, list[Array], Array]] = field(default_factory=list)
 
@@ -88,8 +92,12 @@ class Frame:
         for to, array in copies:
             if to not in self.params:
                 self.memory.write(to, array)
-        for op in fn.ops:
+        for number, op in enumerate(fn.ops):
+            if self.ends is None and self.ahead is not None:
+                self.look_ahead(number)
             self.step(op)
+        if self.ends is None and self.ahead is not None:
+            self.look_ahead(len(fn.ops))
         for op, starts, shown in self.views:  # nothing has written to what they show
             now = run_op(op, [self.read(op.operands[0]), *starts])
             assert now.tobytes() == shown.tobytes(), op
@@ -102,7 +110,33 @@ class Frame:
         for to, array in copies:
             self.memory.write(to, array)
 
+    def look_ahead(self, done: int) -> None:
+        """Read the condition if all that it reads is among what the first `done` ops make."""
+        assert self.ahead is not None
+        op, flag = self.ahead
+        tested = [self.fn.results[j] for j in read_by(op.regions[0])]
+        if not {v.op for v in tested if v.op is not None} <= set(self.fn.ops[:done]):
+            return
+        after = []
+        for k, value in enumerate(self.fn.results):
+            early = source_of_memory(value).op is None and value is not self.fn.params[k]
+            after.append(self.results[k] if early else self.at.get(value, self.results[k]))
+        Frame(self.memory, op.regions[0], after, [flag]).run()
+        self.ends = not self.memory.bytes_of(flag, 1)[0]
+
+    def leave_out(self, op: Op) -> None:
+        for result, out in zip(op.results, op.attr("out"), strict=True):
+            if out:
+                self.at[result] = self.locate(out)
+                self.memory.bytes_of(self.at[result], result.type.nbytes)[:] = 0x5A
+        if op.defn.name == "while":
+            fixed = zip(op.results, op.operands, invariants(op), strict=True)
+            self.at.update((r, self.at[v]) for r, v, stays in fixed if stays)
+
     def step(self, op: Op) -> None:
+        if self.ends and serves_next_turn(op):
+            self.leave_out(op)
+            return
         match op.defn.name:
             case "const":
                 self.at[op.result] = self.memory.constant(op.attr("value").array)
@@ -140,11 +174,15 @@ class Frame:
             self.memory.write(now[j], array)
         homes = list(now)
         flag = self.locate(op.attr("flag"))
+        ahead = (op, flag) if looks_ahead(op) else None
+        first = True
         while True:
-            Frame(self.memory, condition, now, [flag]).run()
+            if first or ahead is None:
+                Frame(self.memory, condition, now, [flag]).run()
+            first = False
             if not self.memory.bytes_of(flag, 1)[0]:
                 break
-            Frame(self.memory, body, now, then).run()
+            Frame(self.memory, body, now, then, ahead).run()
             now, then = then, now
         for j, array in [(j, self.memory.read(now[j], op.results[j].type)) for j, _ in moving]:
             self.memory.write(homes[j], array)

@@ -11,18 +11,18 @@ parameter: it is read before each kernel, and in every turn of a loop. In a loop
 turn is in this respect what else the function is; a run that ends in it leaves what it carries in
 the buffers, as the last whole turn left it.
 
-Function and regions are written alike, as *frames*: a function, the pointers of its parameters, and
-the pointers its results belong at. Of a value that a loop carries, the body's frame has the pointer
-to this turn's content as parameter and the pointer to the next turn's as result; they are one if
-the body writes in place, else they are exchanged from turn to turn, so nothing is copied.
+Function and regions are written alike, as frames (`frames.py`). Of a value that a loop carries, the
+body's frame has the pointer to this turn's content as parameter and the pointer to the next turn's
+as result; they are one if the body writes in place, else they are exchanged from turn to turn, so
+nothing is copied. In a body with ops that serve the next turn only the condition is read as soon as
+what it reads is there, and those ops, calls in chains too, are written behind its flag.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
-from contextlib import nullcontext
-from dataclasses import field
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import Any
 
@@ -32,20 +32,30 @@ from tfc.base.dtypes import SIGNED
 from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.codegen import kept
+from tfc.codegen.frames import Copy, Frame, ahead_of
 from tfc.codegen.heroes.control import checks_of
 from tfc.codegen.kept import Kept
 from tfc.codegen.kernels import CANCELLED, Stage, kernel_stages
 from tfc.codegen.packets import MEMORY
 from tfc.codegen.profile import Profile
-from tfc.codegen.steps import FEW, NO_STATUS, WALK, Call, Step, chains, joined_call, table_text
+from tfc.codegen.steps import (
+    FEW,
+    NO_STATUS,
+    WALK,
+    Call,
+    Panels,
+    chains,
+    joined_call,
+    step_of,
+    table_text,
+)
 from tfc.codegen.text import Text
 from tfc.codegen.values import V, const, i64
-from tfc.ir.core import Function, Op, Type, Value
+from tfc.ir.core import Function, Op, Type
 from tfc.prims.control import CONTROL, commits, invariants
 from tfc.prims.kept import panel_operand
-from tfc.prims.kernel_info import buffer_of, pieces_of, source_of_memory
+from tfc.prims.kernel_info import ALIASES, buffer_of, pieces_of
 
-Copy = tuple[V, V, int]  # to, from, bytes
 MOST_INLINE_COPIES = 64
 
 
@@ -58,49 +68,6 @@ class Assert:
     message: str
     op: str
     payload: tuple[Type, ...]
-
-
-@dataclass
-class _Frame:
-    """A function being written, with the pointers of its parameters and results. `whole`: until it
-    writes to a parameter the run may end. `places`: where its values lie."""
-
-    fn: Function
-    params: Sequence[V]
-    results: Sequence[V]
-    whole: bool = False
-    places: dict[Value, V] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.places.update(zip(self.fn.params, self.params, strict=True))
-        self._donated = {result: param for param, result in self.fn.attr("donated", ())}
-
-    def wanted(self, result: int) -> V:
-        """Where result number `result` belongs."""
-        param = self._donated.get(result)
-        return self.results[result] if param is None else self.params[param]
-
-    def early_copies(self) -> list[Copy]:
-        """Parameters that are results: copied before a kernel can overwrite them in place."""
-        return [
-            (self.wanted(k), self.places[source_of_memory(value)], value.type.nbytes)
-            for k, value in enumerate(self.fn.results)
-            if self._is_early(k)
-        ]
-
-    def late_copies(self) -> list[Copy]:
-        """Results that were not computed where they belong."""
-        return [
-            (self.wanted(k), self.places[value], value.type.nbytes)
-            for k, value in enumerate(self.fn.results)
-            if not self._is_early(k) and self.places[value] != self.wanted(k)
-        ]
-
-    def _is_early(self, k: int) -> bool:
-        source = source_of_memory(self.fn.results[k])
-        if source.op is not None or k in self._donated:
-            return False
-        return self.places[source] != self.wanted(k)
 
 
 class Entry:
@@ -152,7 +119,7 @@ class Entry:
             self._computed[pointer] = address
         return self._computed[pointer]
 
-    def _locate(self, frame: _Frame, place: Sequence[Any]) -> V:
+    def _locate(self, frame: Frame, place: Sequence[Any]) -> V:
         """The address that an `out` attribute names in `frame`."""
         kind: str = place[0]
         number: int = place[1]
@@ -166,7 +133,7 @@ class Entry:
         self.constants.append(np.ascontiguousarray(array))
         return self._pointer("slot", slot)
 
-    def _view(self, frame: _Frame, op: Op) -> V:
+    def _view(self, frame: Frame, op: Op) -> V:
         """Where the elements that a slice takes begin."""
         t, (x, *starts) = self.t, op.operands
         at, step, offset = frame.places[x], x.type.nbytes, 0
@@ -202,12 +169,14 @@ class Entry:
         count = len(fn.params)
         params = [self._pointer("slot", k) for k in range(count)]
         results = [self._pointer("slot", count + k) for k in range(len(fn.results))]
-        self._frame(_Frame(fn, params, results, whole=True))
+        self._frame(Frame(fn, params, results, whole=True))
 
-    def _frame(self, frame: _Frame) -> None:
+    def _frame(self, frame: Frame) -> None:
         self._copy(frame.early_copies())
         for op in frame.fn.ops:
             polled = False
+            if op.defn.name not in ALIASES and not op.kwargs.get("joined"):
+                self._look_ahead(frame)
             if frame.whole and "out" in op.kwargs:
                 polled = self._may_stop
                 written = any(place[:1] == ("param",) for place in op.attr("out"))
@@ -226,11 +195,16 @@ class Entry:
                 case "fusion":
                     self._kernel(frame, op, polled)
                 case "while":
-                    self._while(frame, op)
+                    with self._guarded(frame.guard(op)):
+                        self._while(frame, op)
                 case "cond":
-                    self._cond(frame, op)
+                    with self._guarded(frame.guard(op)):
+                        self._cond(frame, op)
                 case name:
                     raise ValueError(f"{name} outside a fusion has no code")
+            if frame.ahead is not None:
+                frame.ahead.waits.discard(op)
+        self._look_ahead(frame)
         self._write_calls()
         self._copy(frame.late_copies())
 
@@ -267,7 +241,21 @@ class Entry:
             self.t.call("void", name, to, source, i64(size), V("false", "i1"))
 
     # -- control --------------------------------------------------------------------------------
-    def _while(self, frame: _Frame, op: Op) -> None:
+    def _look_ahead(self, frame: Frame) -> None:
+        """Read the condition of the next turn, once all is there that it reads; not in a chain."""
+        ahead = frame.ahead
+        if ahead is not None and not ahead.waits and not ahead.known:
+            self._write_calls()
+            self._frame(Frame(ahead.condition, frame.next_params(), [ahead.flag]))
+            ahead.known = True
+
+    @contextmanager
+    def _guarded(self, guard: V | None) -> Iterator[None]:
+        """What is written inside runs only if the flag `guard` is set, if there is one."""
+        with self.t.when(self._is_true(guard)) if guard is not None else nullcontext():
+            yield
+
+    def _while(self, frame: Frame, op: Op) -> None:
         t, attrs, operands = self.t, op.kwargs, [frame.places[v] for v in op.operands]
         condition, body = op.regions
         sizes = [v.type.nbytes for v in op.operands]
@@ -279,6 +267,9 @@ class Entry:
         turned = [j for j, place in enumerate(attrs["spare"]) if place]
         spares = [self._locate(frame, attrs["spare"][j]) for j in turned]
         flag = self._locate(frame, attrs["flag"])
+        ahead = ahead_of(op, flag)
+        if ahead is not None:
+            self._frame(Frame(condition, homes, [flag]))
         first = [self._at(home) for home in (*(homes[j] for j in turned), *spares)]
         with t.repeat(first) as loop:
             now, then = list(homes), list(homes)
@@ -297,21 +288,22 @@ class Entry:
                 self._settle = bring_home
             if self._may_stop:
                 self._poll()
-            self._frame(_Frame(condition, now, [flag]))
+            if ahead is None:
+                self._frame(Frame(condition, now, [flag]))
             loop.go_on(self._is_true(flag))
-            self._frame(_Frame(body, now, then, whole=commits(op)))
+            self._frame(Frame(body, now, then, commits(op), ahead))
             loop.next([then[j] for j in turned] + [now[j] for j in turned])
         bring_home()
         if commits(op):
             self._may_stop, self._settle = False, lambda: None
         frame.places.update(zip(op.results, homes, strict=True))
 
-    def _cond(self, frame: _Frame, op: Op) -> None:
+    def _cond(self, frame: Frame, op: Op) -> None:
         operands = [frame.places[v] for v in op.operands]
         places = [self._locate(frame, place) for place in op.attr("out")]
 
         def arm(region: Function) -> list[V]:
-            self._frame(_Frame(region, operands[1:], places))
+            self._frame(Frame(region, operands[1:], places))
             return []
 
         self.t.choose(
@@ -323,7 +315,7 @@ class Entry:
         return self.t.cmp("ne", self.t.load("i8", self._at(at), 1), const("i8", 0))
 
     # -- kernels --------------------------------------------------------------------------------
-    def _kernel(self, frame: _Frame, op: Op, polled: bool) -> None:
+    def _kernel(self, frame: Frame, op: Op, polled: bool) -> None:
         """Call the stages of a fusion."""
         outs = op.kwargs.get("out", ())
         places = [self._locate(frame, out) for out in outs]
@@ -335,11 +327,11 @@ class Entry:
         if op.attr("hero") == "room":
             return  # nothing reads what it holds at first
         arguments = [frame.places[x] for x in op.operands] + places
-        records: tuple[tuple[int, V], ...] = ()
+        records: tuple[Panels, ...] = ()
         stages = kernel_stages(op, self.target)
         if "keeps" in op.kwargs:
-            records = ((len(arguments), self._record(frame, op, stages[0])),)
-            arguments += [records[0][1]] * 2
+            records = (Panels(len(arguments), self._record(frame, op, stages[0])),)
+            arguments += [records[0].record] * 2
         if scratch := op.kwargs.get("scratch"):
             arguments.append(self._locate(frame, scratch))
         self._most_args = max(self._most_args, len(arguments))
@@ -351,11 +343,13 @@ class Entry:
             self.stages[stage.symbol] = stage
             self.order.append(stage.symbol)
             self.callers.setdefault(stage.symbol, []).append(op)
-            call = Call(op, stage, tuple(arguments), base, polled, light, joined, records)
+            call = Call(
+                op, stage, tuple(arguments), base, polled, light, joined, records, frame.guard(op)
+            )
             self._waiting.append(call)
             polled = False
 
-    def _record(self, frame: _Frame, op: Op, stage: Stage) -> V:
+    def _record(self, frame: Frame, op: Op, stage: Stage) -> V:
         """The record of the panels that a kernel keeps."""
         operand = panel_operand(op)
         assert operand is not None, "keep has seen to it"
@@ -365,7 +359,7 @@ class Entry:
             "slot", len(self.fn.params) + len(self.fn.results) + len(self.kept) - 1
         )
 
-    def _copy_updated(self, frame: _Frame, op: Op, polled: bool) -> bool:
+    def _copy_updated(self, frame: Frame, op: Op, polled: bool) -> bool:
         """Before a kernel that writes parts of its results: those that do not lie over what they
         are an update of start as a copy of it. Whether there were any; the cancel flag is then read
         in front, if it is to be `polled`."""
@@ -380,7 +374,8 @@ class Entry:
                         if polled:
                             self._poll()
                     copied = True
-                    self._memcpy(frame.places[result], frame.places[source], result.type.nbytes)
+                    with self._guarded(frame.guard(op)):
+                        self._memcpy(frame.places[result], frame.places[source], result.type.nbytes)
         return copied
 
     def _write_calls(self) -> None:
@@ -388,13 +383,14 @@ class Entry:
         calls, self._waiting = self._waiting, []
         if self.profile is None:
             calls = [self._chain(run) for run in chains(calls, lambda call: call.joined)]
-        for named, group in groupby(calls, self._is_named):
+        for (guard, named), group in groupby(calls, lambda c: (c.guard, self._is_named(c))):
             run = list(group)
-            if named and len(run) >= FEW and self.profile is None:
-                self._write_table(run)
-                continue
-            for call in run:
-                self._write_call(call)
+            with self._guarded(guard):
+                if named and len(run) >= FEW and self.profile is None:
+                    self._write_table(run)
+                    continue
+                for call in run:
+                    self._write_call(call)
 
     def _is_named(self, call: Call) -> bool:
         return not call.records and all(v in self._names for v in call.arguments)
@@ -409,16 +405,7 @@ class Entry:
         return call
 
     def _write_table(self, calls: Sequence[Call]) -> None:
-        steps = [
-            Step(
-                call.stage.symbol,
-                call.chunks,
-                tuple(self._names[v] for v in call.arguments),
-                call.base,
-                call.polled,
-            )
-            for call in calls
-        ]
+        steps = [step_of(call, self._names) for call in calls]
         name = f"{self.symbol}.{len(self._tables)}"
         self._tables.append(table_text(name, steps))
         status = self.t.ins(
@@ -435,7 +422,7 @@ class Entry:
             self._poll()
         for position, pointer in enumerate(call.arguments):
             t.store(self._at(pointer), t.gep(args, position, "ptr"), 8)
-        begun = [(kept.begin(t, args, at, self._at(r)), self._at(r)) for at, r in call.records]
+        begun = [(self._begin(panels), self._at(panels.record)) for panels in call.records]
         with self.profile.timed(call.kernel) if self.profile else nullcontext():
             name, chunks = call.stage.symbol, call.chunks
             if chunks == 1:
@@ -447,6 +434,11 @@ class Entry:
             kept.end(t, record, mode)
         if call.base != NO_STATUS:
             self._stop_on(status, call.base)
+
+    def _begin(self, panels: Panels) -> V:
+        """Before a call whose kernel keeps panels."""
+        runs = self._is_true(panels.guard) if panels.guard is not None else None
+        return kept.begin(self.t, V("%args", "ptr"), panels.position, self._at(panels.record), runs)
 
     def _poll(self) -> None:
         """Stop if cancelled."""

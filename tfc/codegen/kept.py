@@ -50,9 +50,12 @@ def count(fn: Function) -> int:
     return sum("keeps" in op.kwargs for op in fn.ops) + sum(map(count, inner))
 
 
-def begin(t: Text, args: V, position: int, record: V) -> V:
+def begin(t: Text, args: V, position: int, record: V, runs: V | None = None) -> V:
     """Before a kernel that keeps panels: its two arguments from `position` on (`kernels.py`). What
-    `end` is to be told."""
+    `end` is to be told. If it only runs where `runs` (i1) is true, nothing is begun elsewhere."""
+    if runs is not None:
+        (mode,) = t.choose(runs, lambda: [begin(t, args, position, record)], lambda: [i64(SCRATCH)])
+        return mode
     mode = t.ins(f"call i64 @kept.begin(ptr {record.ref})", "i64")
     null = V("null", "ptr")
     panels = t.load("ptr", t.gep(record, int(Record.PANELS), "i64"), 8)

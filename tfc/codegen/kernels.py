@@ -279,7 +279,8 @@ _written: dict[Hashable, list[Stage]] = {}
 have few kernels that differ, and writing one costs a hundred times as much as its key."""
 
 MOST_WRITTEN = 256
-PLACES = ("out", "scratch", "light", "joined")  # attributes that are the entry's concern
+# Attributes that are the entry's concern:
+PLACES = ("out", "scratch", "light", "joined", "next_turn")
 
 
 def kernel_stages(op: Op, target: Target) -> list[Stage]:

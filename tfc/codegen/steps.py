@@ -9,7 +9,8 @@ is added to the kernel's status if that is a failed assert's number; -1: the ker
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from tfc.base.records import dataclass
@@ -23,9 +24,18 @@ FEW = 16  # calls: written out below this number, where nanoseconds may count
 NO_STATUS = -1
 
 
+class Panels(NamedTuple):
+    """Of a call: the record of the panels that a kernel keeps, which takes two arguments from
+    `position` on; and the flag that says whether the kernel runs, if the call may be without it."""
+
+    position: int
+    record: V
+    guard: V | None = None
+
+
 class Call(NamedTuple):
     """A stage of a kernel to be called: on which pointers, from which assert on it counts its
-    status, and whether the cancel flag is read before."""
+    status, whether the cancel flag is read before, and the flag without which it is left out."""
 
     kernel: Op
     stage: Stage
@@ -34,7 +44,8 @@ class Call(NamedTuple):
     polled: bool
     light: bool
     joined: bool  # follows the call before chunk by chunk
-    records: tuple[tuple[int, V], ...] = ()  # of kept panels, each for two arguments from there on
+    records: tuple[Panels, ...] = ()
+    guard: V | None = None
 
     @property
     def chunks(self) -> int:
@@ -52,6 +63,12 @@ class Step:
     arguments: tuple[tuple[str, int], ...]
     base: int
     polled: bool
+
+
+def step_of(call: Call, names: Mapping[V, tuple[str, int]]) -> Step:
+    """`call` as a step, all of whose arguments have names."""
+    arguments = tuple(names[v] for v in call.arguments)
+    return Step(call.stage.symbol, call.chunks, arguments, call.base, call.polled)
 
 
 def table_text(name: str, steps: Sequence[Step]) -> str:
@@ -81,43 +98,69 @@ def chains(calls: Sequence[T], joined: Callable[[T], bool]) -> list[list[T]]:
 
 
 def joined_call(name: str, calls: Sequence[Call]) -> tuple[Call, str]:
-    """One call, of a function `name`, that does each chunk of all `calls` in turn; and its text."""
-    counts = [(call.stage.symbol, len(call.arguments)) for call in calls]
-    records, before = list[tuple[int, V]](), 0
+    """One call, of a function `name`, that does each chunk of all `calls` in turn; and its text.
+    It takes a guard that some of the calls have as its last argument."""
+    guards = {call.guard for call in calls}
+    some = len(guards) > 1
+    kernels, arguments = list[tuple[str, int, bool]](), list[V]()
+    records = list[Panels]()
     for call in calls:
-        records += [(before + position, record) for position, record in call.records]
-        before += len(call.arguments)
+        guard = call.guard if some else None
+        for panels in call.records:
+            records.append(panels._replace(position=panels.position + len(arguments), guard=guard))
+        kernels.append((call.stage.symbol, len(call.arguments), guard is not None))
+        arguments += call.arguments
+    if some:
+        arguments += [guard for guard in guards if guard is not None]
     joined = calls[0]._replace(
         stage=Stage(name, "", frozenset(), calls[0].stage.chunks),
-        arguments=tuple(a for call in calls for a in call.arguments),
+        arguments=tuple(arguments),
         light=all(call.light for call in calls),
         records=tuple(records),
+        guard=None if some else calls[0].guard,
     )
-    return joined, chain_text(name, counts)
+    return joined, chain_text(name, kernels)
 
 
-def chain_text(name: str, kernels: Sequence[tuple[str, int]]) -> str:
+def chain_text(name: str, kernels: Sequence[tuple[str, int, bool]]) -> str:
     """The function `@name` that does each chunk of several kernels in turn, which have no status
-    and whose arguments follow each other: (symbol, number of arguments) of each."""
-    calls: list[str] = []
-    first = 0
-    for symbol, count in kernels:
-        at = f"%args.{len(calls)}"
-        calls.append(
-            f"{at} = getelementptr ptr, ptr %args, i64 {first}\n"
-            f"%status.{len(calls)} = call i32 @{symbol}"
-            f"(ptr %ctx, ptr {at}, i64 %chunk, i64 %next, i64 %room)"
-        )
-        first += count
-    lines = "\n".join(calls)
+    and whose arguments follow each other: (symbol, number of arguments, whether it is guarded) of
+    each. The last argument of all is then where the guards' flag lies."""
+    lines, first, block = list[str](), 0, "each"
+    for guarded, group in groupby(enumerate(kernels), lambda kernel: kernel[1][2]):
+        run = list(group)
+        if guarded:
+            past = f"past.{run[0][0]}"
+            lines += [f"br i1 %on, label %guarded.{run[0][0]}, label %{past}"]
+            lines += [f"guarded.{run[0][0]}:"]
+        for number, (symbol, count, _) in run:
+            at = f"%args.{number}"
+            lines.append(f"{at} = getelementptr ptr, ptr %args, i64 {first}")
+            lines.append(
+                f"%status.{number} = call i32 @{symbol}"
+                f"(ptr %ctx, ptr {at}, i64 %chunk, i64 %next, i64 %room)"
+            )
+            first += count
+        if guarded:
+            lines += [f"br label %{past}", f"{past}:"]
+            block = past
+    head = [
+        f"%flag.at = getelementptr ptr, ptr %args, i64 {first}",
+        "%flag = load ptr, ptr %flag.at, align 8",
+        "%set = load i8, ptr %flag, align 1",
+        "%on = icmp ne i8 %set, 0",
+    ]
+    if not any(guarded for _, _, guarded in kernels):
+        head = []
+    entry, body = "\n".join(["entry:", *head]), "\n".join(lines)
     return f"""\
 define internal i32 @{name}(ptr %ctx, ptr %args, i64 %lo, i64 %hi, i64 %room) nounwind {{
-entry:
+{entry}
 br label %each
 each:
-%chunk = phi i64 [%lo, %entry], [%next, %each]
+%chunk = phi i64 [%lo, %entry], [%next, %{block}]
 %next = add i64 %chunk, 1
-{lines}
+{body}
 %more = icmp slt i64 %next, %hi
 br i1 %more, label %each, label %done
 done:

@@ -35,7 +35,7 @@ from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.passes.arena import Storage, assign_offsets, peak_of_live
 from tfc.passes.kernels import IN_MEMORY, can_stop, in_place_operands
 from tfc.passes.options import PassOptions
-from tfc.prims.control import CONTROL, commits, invariants
+from tfc.prims.control import CONTROL, commits, invariants, looks_ahead
 from tfc.prims.kernel_info import ALIASES, buffer_of, buffers_of, kernel_scratch
 
 Place = tuple[Any, ...]
@@ -127,13 +127,19 @@ class _Plan:
 
     def _step(self, op: Op) -> _Step:
         step = _Step(op, self._tick())
+        own: list[Storage] = []  # of a condition that is read in the middle of the body
         if op.defn.name == "while":
             condition, body = op.regions
             renewed = [(j, j) for j, fixed in enumerate(invariants(op)) if not fixed]
-            step.inner = [self.frame(condition, ()), self.frame(body, renewed, whole=commits(op))]
+            before = len(self.storages)
+            tests = self.frame(condition, ())
+            own = self.storages[before:] if looks_ahead(op) else []
+            step.inner = [tests, self.frame(body, renewed, whole=commits(op))]
         elif op.defn.name == "cond":
             step.inner = [self.frame(region, ()) for region in op.regions]
         step.end = self._tick() if step.inner else step.start
+        for storage in own:
+            storage.start, storage.end = step.start, step.end
         return step
 
     # -- in the arena ---------------------------------------------------------------------------

@@ -5,7 +5,9 @@ nothing of the first one's but what the same chunk of that made, are one job for
 does a chunk of the first does the same chunk of the second right after it. Nobody waits between
 them, and what passes from one to the other is still in the nearest cache. The attribute `joined`
 of a fusion says that it follows the kernel before it so. Kernels left whole that stand between two
-of them, and have nothing to do with them, are moved in front.
+of them, and have nothing to do with them, are moved in front. One that serves the next turn of a
+loop only goes on with a chain in every turn if the chain makes what the condition reads: it would
+have to wait for all threads to know whether there is a next turn.
 
 Decided from where values lie: two accesses to the same bytes, one of which writes, must both be by
 rows of one buffer (passes/by_rows.py). The results are the same, whoever does which chunk.
@@ -23,7 +25,7 @@ from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.ir.walk import has_effects
 from tfc.passes.by_rows import Rows, row_operands, row_results, rows_split
 from tfc.passes.options import PassOptions
-from tfc.prims.control import CONTROL
+from tfc.prims.control import CONTROL, looks_ahead, read_by, serves_next_turn
 from tfc.prims.kernel_info import ALIASES, VIEWS, buffer_of, pieces_of, source_of_memory
 
 MOST_BETWEEN = 8  # kernels that are moved to the front
@@ -61,13 +63,17 @@ def chain(fn: Function, options: PassOptions) -> Function:
     return _chained(fn, distinct=True)
 
 
-def _chained(fn: Function, distinct: bool) -> Function:
-    """distinct: parameters and results of `fn` share no memory but where `out` says so."""
-    line = _Line(fn)
+def _chained(fn: Function, distinct: bool, tested: Sequence[int] = ()) -> Function:
+    """distinct: parameters and results of `fn` share no memory but where `out` says so.
+    tested: the results by which is told whether ops of `fn` that serve the next turn run."""
+    line = _Line(fn, {op for k in tested if (op := fn.results[k].op) is not None})
     inner: dict[Op, tuple[Function, ...]] = {}
     for op in fn.ops:
         if op.defn.name in CONTROL:
-            inner[op] = tuple(_chained(r, op.defn.name == "while") for r in op.regions)
+            is_loop = op.defn.name == "while"
+            tests = read_by(op.regions[0]) if is_loop and looks_ahead(op) else ()
+            parts = zip(op.regions, ((), tests), strict=True)
+            inner[op] = tuple(_chained(region, is_loop, read) for region, read in parts)
         if distinct and op.defn.name == "fusion":
             line.add_kernel(op)
         else:
@@ -84,7 +90,10 @@ def _rebuilt(fn: Function, line: _Line, inner: dict[Op, tuple[Function, ...]]) -
         operands = tuple(new.get(v, v) for v in old.operands)
         attrs, regions = old.attrs, inner.get(old, old.regions)
         if old in line.joined:
-            attrs = sorted_attrs({**old.kwargs, "joined": True}.items())
+            known = {**old.kwargs, "joined": True}
+            if old in line.always:
+                del known["next_turn"]
+            attrs = sorted_attrs(known.items())
         op = make_op(old.defn, operands, attrs, regions, old.loc)
         new.update(zip(old.results, op.results, strict=True))
         ops.append(op)
@@ -93,17 +102,19 @@ def _rebuilt(fn: Function, line: _Line, inner: dict[Op, tuple[Function, ...]]) -
 
 
 class _Line:
-    """The ops of a function as they will stand. `joined`: fusions that follow the one before.
+    """The ops of a function as they will stand. `joined`: fusions that follow the one before;
+    `always`: those of them that shall run in every turn. `tested`: what makes that known.
 
     While a chain may go on: `head`, where it begins in `ops`; `accesses`, of its kernels, and
     `writes`, those of them that write; `chunks` and `length`; `between`: what has come after its
     last kernel.
     """
 
-    def __init__(self, fn: Function):
-        self.fn = fn
+    def __init__(self, fn: Function, tested: set[Op]):
+        self.fn, self.tested = fn, tested
         self.ops: list[Op] = []
         self.joined: set[Op] = set()
+        self.always: set[Op] = set()
         self._params = {p: k for k, p in enumerate(fn.params)}
         self._end()
 
@@ -144,6 +155,8 @@ class _Line:
         accesses = self._accesses(op, rows)
         if chunks == self.chunks and self.length < MOST_CHAINED and self._fits(accesses):
             self.joined.add(op)
+            if serves_next_turn(op) and not self.tested.isdisjoint(self.ops[self.head :]):
+                self.always.add(op)
             self._note(accesses)
             self.length += 1
             self.between = []

@@ -25,6 +25,7 @@ from tfc.passes.fold import fold
 from tfc.passes.fuse import fuse
 from tfc.passes.hoist import hoist
 from tfc.passes.keep import keep
+from tfc.passes.last_turn import last_turn
 from tfc.passes.layout import layout
 from tfc.passes.narrow import narrow
 from tfc.passes.options import PassOptions, Record
@@ -68,6 +69,7 @@ PIPELINE = (
     Pass(fuse, "the function is as small as it gets: cut it into kernels"),
     Pass(keep, "kernels are seen with the operands they will read; it decides how they are split"),
     Pass(parallel, "kernels are what is split among cores"),
+    Pass(last_turn, "kernels are what a turn is spared; nothing is dropped or made any more"),
     Pass(schedule, "kernels are what is ordered"),
     Pass(buffers, "the order is final: liveness is known"),
     Pass(chain, "where values lie tells which kernels need not wait for each other"),
@@ -99,6 +101,8 @@ ORDER = (
     ("dce", "fuse", "a dead user would keep a value in memory"),
     ("fuse", "parallel", "kernels are what is split; their scratch depends on the split"),
     ("parallel", "schedule", "only kernels have an order that matters"),
+    ("fuse", "last_turn", "kernels are what a turn is spared"),
+    ("last_turn", "schedule", "what tells whether there is a next turn must come first"),
     ("schedule", "buffers", "liveness needs the final order"),
     ("buffers", "chain", "what shares memory is known once it is placed"),
     ("fuse", "keep", "kernels are what keeps panels"),

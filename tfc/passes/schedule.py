@@ -6,6 +6,8 @@ kernel that computes a variable's new value comes after all others that read the
 all in which a run may end. Only then may `buffers` let it write where the variable lies. Where
 readers cannot all come first (they need the new value too), nothing is promised, and the variable
 is copied at the end. What a loop carries is to its body as a variable is to a function.
+
+Of a body with ops that serve the next turn only, what tells whether there is one comes first.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects
 from tfc.passes.kernels import can_stop
 from tfc.passes.options import PassOptions
-from tfc.prims.control import CONTROL
+from tfc.prims.control import CONTROL, looks_ahead, read_by, serves_next_turn
 from tfc.prims.kernel_info import ALIASES, buffer_of, buffers_of
 
 # Neighbours in the order of the program share caches: a lower peak must be worth leaving it.
 WORTH = 0.9
+SMALL = 64  # bytes of a carried value that may as well lie in two places in turns
 
 
 @dataclass(eq=False)
@@ -46,15 +49,19 @@ def schedule(fn: Function, options: PassOptions) -> Function:
     return _scheduled(fn, [(fn.params[p], fn.results[r]) for p, r in fn.attr("donated", ())])
 
 
-def _scheduled(fn: Function, renewed: Sequence[tuple[Value, Value]]) -> Function:
-    """`fn` and its regions in order; of `renewed` pairs, the second is written over the first."""
+def _scheduled(
+    fn: Function, renewed: Sequence[tuple[Value, Value]], tested: Sequence[int] = ()
+) -> Function:
+    """`fn` and its regions in order; of `renewed` pairs, the second is written over the first.
+    tested: the results by which is told whether ops of `fn` that serve the next turn run."""
     fn, renewed = _with_scheduled_regions(fn, renewed)
-    graph = _Graph(fn, renewed)
+    first = [fn.results[k] for k in tested]
+    graph = _Graph(fn, renewed, first)
     order = graph.stable()
     frugal = graph.frugal()
     if graph.peak(frugal) < WORTH * graph.peak(order):
         order = frugal
-    ops = _with_constants(fn, [node.op for node in order])
+    ops = _with_constants(fn, [node.op for node in order], first)
     return Function(fn.name, fn.params, ops, fn.results, fn.attrs)
 
 
@@ -68,7 +75,7 @@ def _with_scheduled_regions(
     for old in fn.ops:
         op = with_operands(old, tuple(new.get(v, v) for v in old.operands))
         if op.defn.name in CONTROL:
-            inner = tuple(_scheduled(r, _carried_pairs(op, r)) for r in op.regions)
+            inner = tuple(_scheduled(r, _carried_pairs(op, r), _tested(op, r)) for r in op.regions)
             op = make_op(op.defn, op.operands, op.attrs, inner, op.loc)
         new.update(zip(old.results, op.results, strict=True))
         ops.append(op)
@@ -84,8 +91,22 @@ def _carried_pairs(op: Op, region: Function) -> Sequence[tuple[Value, Value]]:
     return [(p, r) for p, r in zip(region.params, region.results, strict=True) if p is not r]
 
 
+def _tested(op: Op, region: Function) -> Sequence[int]:
+    """Of the body of a loop that has ops for the next turn only: what the condition reads of its
+    results."""
+    body = op.defn.name == "while" and region is op.regions[1]
+    return read_by(op.regions[0]) if body and looks_ahead(op) else ()
+
+
 class _Graph:
-    def __init__(self, fn: Function, renewed: Sequence[tuple[Value, Value]]):
+    """The kernels of a function. `ahead`: those that come first, because `first` needs them."""
+
+    def __init__(
+        self,
+        fn: Function,
+        renewed: Sequence[tuple[Value, Value]],
+        first: Sequence[Value],
+    ):
         self.fn = fn
         kernels = [op for op in fn.ops if op.defn.name not in ALIASES]
         self.nodes = [_Node(op, at) for at, op in enumerate(kernels)]
@@ -96,6 +117,7 @@ class _Graph:
         self.stopping: list[_Node] = []
         for node in self.nodes:
             self._add(node)
+        self.ahead = self._ahead(first)
         for old, then in renewed:
             self._readers_first(old, then)
 
@@ -117,6 +139,26 @@ class _Graph:
         if can_stop(node.op):
             self.stopping.append(node)
 
+    def _ahead(self, values: Sequence[Value]) -> set[_Node]:
+        """What `values` need. It comes before what serves the next turn, and before all else where
+        it can."""
+        if not values:
+            return set()
+        makers = {self.maker[b] for v in values for b in buffers_of(v) if b in self.maker}
+        found, stack = set(makers), list(makers)
+        while stack:
+            fresh = stack.pop().before - found
+            found |= fresh
+            stack += fresh
+        for node in self.nodes:
+            if serves_next_turn(node.op):
+                for maker in makers:
+                    self._edge(maker, node)
+        self.nodes.sort(key=lambda node: node not in found)
+        for at, node in enumerate(self.nodes):
+            node.at = at
+        return found
+
     @staticmethod
     def _edge(first: _Node, then: _Node) -> None:
         first.after.add(then)
@@ -126,7 +168,7 @@ class _Graph:
         """Kernels that read `old`, and those in which a run may end, before the one that makes
         `new`."""
         writer = self.maker.get(buffer_of(new))
-        if writer is None:
+        if writer is None or (writer in self.ahead and new.type.nbytes <= SMALL):
             return
         readers = self.readers.get(old, ())
         first = [node for node in (*readers, *self.stopping) if node is not writer]
@@ -213,10 +255,11 @@ class _Graph:
         return most
 
 
-def _with_constants(fn: Function, kernels: list[Op]) -> tuple[Op, ...]:
+def _with_constants(fn: Function, kernels: list[Op], first: Sequence[Value] = ()) -> tuple[Op, ...]:
     """The kernels, and before the first use of each the constants, reshapes and views they and the
-    results need."""
+    results need; those of `first` as soon as they can be."""
     ops: dict[Op, None] = {}
+    makers = {b.op for v in first for b in buffers_of(v)}.intersection(kernels)
 
     def need(value: Value) -> None:
         chain: dict[Op, None] = {}
@@ -230,9 +273,14 @@ def _with_constants(fn: Function, kernels: list[Op]) -> tuple[Op, ...]:
         ops.update(dict.fromkeys(reversed(chain)))
 
     for kernel in kernels:
+        if not makers:
+            for value in first:
+                need(value)
+            first = ()
         for operand in kernel.operands:
             need(operand)
         ops[kernel] = None
+        makers.discard(kernel)
     for result in fn.results:
         need(result)
     return tuple(ops)

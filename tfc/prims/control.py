@@ -4,6 +4,10 @@ and `cond` are control flow: their regions are closed functions of what the op i
 A carried value that the body returns untouched is *invariant*: it never changes, so whatever reads
 it reads the operand. That is the only form in which a loop takes what it does not change. A loop
 that *commits* is one whose turns stand for runs of their own: what earlier ones did is not undone.
+
+An op of a body may say `next_turn`: nothing reads what it makes but the next turn, if there is one,
+and the condition does not. It need not run in the last turn, and what such ops make there, what the
+loop gives included, is then anything of its type.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import numpy as np
 
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.ir.interp import run
+from tfc.ir.walk import live_ops
 from tfc.prims.prim import Prim, check
 
 CONTROL = frozenset({"while", "cond"})
@@ -72,6 +77,11 @@ def _while_type(*carried: Type, regions: tuple[Function, ...] = (), **_: Any) ->
     check(tests == (PREDICATE,), f"the condition of while gives one i1[], not {_list(tests)}")
     given = _types(body.results)
     check(given == carried, f"the body of while carries {_list(carried)}, not {_list(given)}")
+    if any(map(serves_next_turn, body.ops)):
+        tested = tuple(body.results[j] for j in read_by(condition))
+        needed = live_ops(Function(body.name, body.params, body.ops, tested))
+        wrong = any(map(serves_next_turn, needed))
+        check(not wrong, "an op of the body of while that says next_turn is needed to end the turn")
     return carried
 
 
@@ -105,6 +115,23 @@ def commits(op: Op) -> bool:
     run ends in it, by a failed `assert` or because it was told to, what it carries is left as it
     was after the last turn that ended, and not as before the run."""
     return op.defn.name == "while" and bool(op.kwargs.get("commits"))
+
+
+def read_by(condition: Function) -> list[int]:
+    """Which of the carried values the condition of a `while` reads."""
+    read = {v for op in condition.ops for v in op.operands}.union(condition.results)
+    return [j for j, param in enumerate(condition.params) if param in read]
+
+
+def serves_next_turn(op: Op) -> bool:
+    """Whether `op`, of the body of a loop, says `next_turn`."""
+    return ("next_turn", True) in op.attrs
+
+
+def looks_ahead(loop: Op) -> bool:
+    """Whether ops of the body of `loop` serve the next turn only. Its condition is then read in the
+    body, before these, as soon as what it reads of the body's results is there."""
+    return any(map(serves_next_turn, loop.regions[1].ops))
 
 
 def updates_of(loop: Op, j: int) -> list[Op] | None:
