@@ -21,6 +21,7 @@ from tfc.base.cells import Cell
 from tfc.base.dtypes import numpy_dtype
 from tfc.base.options import options
 from tfc.client.kept import KeptPanels
+from tfc.codegen.steps import FEW
 from tfc.compiler import Cancelled, StopFlag, compile_function
 from tfc.ir.attrs import ParseError
 from tfc.ir.builder import Builder
@@ -104,6 +105,26 @@ def test_a_product_less(
     final = check(fn, arrays)
     assert turns == 0 or [op.attr("hero") for op in marked(final)] == ["dot"]
     assert runs(fn, arrays, monkeypatch).get("dot", 0) == max(turns - 1, 0)
+
+
+@pytest.mark.parametrize("turns", (1, 3))
+def test_many_kernels_in_a_row(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are a table, as they are elsewhere."""
+    t = Type("f32", (24, 24))
+
+    def body(b: Builder, _: Value, x: Value, total: Value) -> list[Value]:
+        y = e = p.tanh(b, x)
+        for _ in range(2 * FEW):
+            y = p.dot(b, y, e, contract=((1,), (0,)))
+        return [y, p.add(b, total, e)]
+
+    build = Builder("f")
+    params = [build.param(t), build.param(t)]
+    made = p.while_(build, p.constant(build, ZERO), *params, regions=loop((I32, t, t), turns, body))
+    fn, arrays = build.finish([made[2]]), numbers((24, 24), (24, 24))
+    final = check(fn, arrays)
+    assert len(marked(final)) == 2 * FEW and "@walk" in Running(final).code.llvm
+    assert runs(fn, arrays, monkeypatch)["dot"] == 2 * FEW * (turns - 1)
 
 
 def test_no_rows() -> None:
