@@ -14,6 +14,7 @@ import numpy as np
 
 import tfc.prims as p
 from tests.sample_control import control_cases
+from tests.sample_factors import factor_cases
 from tests.sample_heroes import hero_cases
 from tfc.base.dtypes import (
     COMPLEX,
@@ -337,6 +338,7 @@ def _all_cases() -> Iterator[tuple[str, Case]]:
     for name, cases in _MOVEMENT.items():
         yield from ((name, case) for case in cases())
     yield from hero_cases(spread, special)
+    yield from factor_cases(spread)
 
 
 def _fusion_samples() -> Iterator[Sample]:

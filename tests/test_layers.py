@@ -51,7 +51,7 @@ ALLOWED = {
     "google": {"io", "summary"},
     "tensorboard": {"io", "summary"},
     "safetensors": {"io", "train"},
-    "scipy_openblas32": {"ops"},
+    "scipy_openblas32": {"runtime"},
     "numba": set(),
 }
 # The host rules of summary ops make the protos that event files hold.

@@ -188,6 +188,7 @@ def _made_of(
         plain["arena"],
         [Kept(**kept) for kept in plain["kept"]],
         plain["fast"],
+        plain["foreign"],
     )
     code = module.reload(layout, function, target, cache, texts)
     if code is None:

@@ -42,13 +42,15 @@ def attributes(target: Target) -> str:
 class Stage:
     """One native function of a kernel: its symbol, a hash of its text and target; its text (name:
     `@KERNEL`); the declarations it needs, and definitions that it shares with others of its module;
-    how many chunks it runs over; what the panels are that it keeps, if it keeps any."""
+    how many chunks it runs over; what the panels are that it keeps, if it keeps any; the routines
+    of LAPACK that it calls."""
 
     symbol: str
     text: str
     declares: frozenset[str]
     chunks: int
     panels: str = ""
+    foreign: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -231,7 +233,8 @@ class Kernel:
         text += f"\nret i32 {self.status.ref}\n}}\n"
         digest = hashlib.sha256((self.target.key + text).encode()).hexdigest()
         declares = frozenset(self.t.declares.values())
-        return Stage(f"k{digest[:16]}", text, declares, self.chunks, self.panels)
+        foreign = frozenset(self.t.foreign)
+        return Stage(f"k{digest[:16]}", text, declares, self.chunks, self.panels, foreign)
 
 
 def _beside(

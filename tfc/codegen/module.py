@@ -74,7 +74,8 @@ class Layout:
     those of `order` that are not among them from others. constants: the arrays of the last slots
     of the buffer table. asserts: by status. arena: bytes of temporary memory the entry needs,
     aligned. kept: the panels it keeps, in the order of their records in the buffer table.
-    fast: those of the kernels it holds that have been compiled fast.
+    fast: those of the kernels it holds that have been compiled fast. foreign: the routines of
+    LAPACK that kernels call.
     """
 
     keys: list[str]
@@ -86,6 +87,7 @@ class Layout:
     arena: int
     kept: list[Kept] = field(default_factory=list)
     fast: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -174,6 +176,7 @@ def compile_function(
         fn.attr("arena", 0),
         entry.kept,
         [name for m in hasty for name in m.kernels],
+        sorted(set().union(*(stage.foreign for stage in entry.stages.values()))),
     )
     codes = [m.code for m in modules]
     made = _loaded(layout, codes, known, lambda: fn, target, times, entry.profile is not None)
@@ -348,6 +351,10 @@ def _loaded(
 ) -> NativeCode:
     used = {name: known[name] for name in dict.fromkeys(layout.order) if name not in layout.defines}
     imports = {name: library.addresses[name] for name, library in used.items()}
+    if layout.foreign:
+        from tfc.runtime import lapack
+
+        imports.update(lapack.addresses(layout.foreign))
     counters = [COUNTERS] if profiled else []
     library = native.load(codes, [layout.entry, *counters, *layout.defines], imports, times)
     fast = set(layout.fast)

@@ -108,6 +108,7 @@ class Text:
         self.root = Scope(None, "entry")
         self.scope = self.root
         self.declares: dict[str, str] = {}
+        self.foreign: set[str] = set()  # those of the declared functions that are LAPACK's
         self.globals: list[str] = []
         self._count = 0
 

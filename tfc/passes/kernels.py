@@ -21,6 +21,7 @@ from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.ir.walk import all_functions, has_effects
 from tfc.passes.matching import ELEMENTWISE
 from tfc.prims.control import CONTROL
+from tfc.prims.factorization import FACTORIZATIONS
 from tfc.prims.indexmap import operand_maps
 from tfc.prims.kernel_info import pieces_of, source_of_memory
 from tfc.prims.reduction import has_tiles
@@ -55,6 +56,7 @@ HEROES = {
     "scatter": Hero(frozenset({2})),
     "dynamic_update_slice": Hero(),
     "sort": Hero(),
+    **dict.fromkeys(FACTORIZATIONS, Hero()),
     "rng_bits": Hero(),
     "rng_truncated_normal": Hero(),
     "assert": Hero(None),

@@ -367,7 +367,24 @@ def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
         else:
             _have_hosted(build, op, str(reason))
         return []
+    except errors.OpError:
+        _raise_what_fails_first(build)
+        raise
     return None
+
+
+def _raise_what_fails_first(build: Lowering) -> None:
+    """The error of an assert before, if it is known to fail: it may be what checks the operands of
+    an op whose rule has just found that they do not fit."""
+    for check in build.ops:
+        if check.defn is p.assert_:
+            known = [constant_value(v) for v in check.operands]
+            try:
+                if all(array is not None for array in known):
+                    check.defn.eval(*known, **check.kwargs)
+            except p.AssertionFailed as failed:
+                op = build.op.graph.get_operation_by_name(failed.op)
+                raise getattr(errors, failed.code)(None, op, failed.message) from None
 
 
 def lower_one(build: Lowering, op: Any, seen: Versions) -> None:

@@ -19,6 +19,7 @@ from tfc.passes.by_rows import rows_split
 from tfc.passes.kernels import CONTROL, HEROES, is_free, with_kernel_attrs
 from tfc.passes.options import PassOptions
 from tfc.prims.contract_plan import op_flops, op_is_light
+from tfc.prims.factorization import FACTORIZATIONS, factor_ns, places_of
 from tfc.prims.kernel_info import buffer_of, kernel_chunks, pieces_of
 
 # A fork and join takes 0.4 to 1 us on two cores that are awake, 2 to 5 us where one has to be
@@ -51,11 +52,12 @@ _SPLIT: tuple[str, ...] = (
     "select_and_scatter",
     "scatter_near",
 )
+MOST_ROOM = 1 << 28  # bytes of scratch of the chunks of a factorisation together
 WAKING_FLOPS = 2_000_000  # of light kernels together: 8 to 14 us
 LOOP_TURNS = 16  # of a loop, where nothing is known of them
 _PARTS = frozenset({"slice", "dynamic_slice", "gather"})
 _SELECTS = frozenset({"concat", "pad"})  # of each operand an element, of which one is taken
-_SPLIT += ("sort", "rng_bits", "rng_truncated_normal")
+_SPLIT += ("sort", "rng_bits", "rng_truncated_normal", *FACTORIZATIONS)
 
 
 def parallel(fn: Function, options: PassOptions) -> Function:
@@ -137,7 +139,10 @@ def chunks_of(kernel: Op) -> int:
     if work < LIGHT_NS:
         return 1
     most, each = (MOST_CHUNKS, CHUNK_NS) if work >= LEAST_NS else (MOST_LIGHT, LIGHT_CHUNK_NS)
-    if kernel.attr("hero") not in ("reduce", "rows"):
+    if kernel.attr("hero") in FACTORIZATIONS:
+        room = max(1, places_of(kernel)[""])
+        most = min(most, kernel.results[0].type.shape[0], max(1, MOST_ROOM // room))
+    elif kernel.attr("hero") not in ("reduce", "rows"):
         # axes that are neighbours in memory are one axis to the loop nest, so what counts is the
         # size; chunks beyond the extent of an outermost axis that stays alone are empty
         space = kernel.kwargs.get("space", kernel.results[0].type.shape)
@@ -174,6 +179,8 @@ def _op_ns(op: Op) -> float:
     size = max((v.type.size for v in op.results), default=0)
     if "window" in op.kwargs:
         return float(size * prod(op.attr("window")) * NS_CHEAP * 2)
+    if op.defn.name in FACTORIZATIONS:
+        return factor_ns(op)
     if op.defn.name == "sort":
         return max(v.type.size for v in op.operands) * NS_SORT
     if op.defn.name in HEROES:

@@ -9,6 +9,7 @@ from tfc.ir.core import Op, Value
 from tfc.prims.contract_plan import op_chunks, op_scratch
 from tfc.prims.control import invariants
 from tfc.prims.conv_plan import filter_chunks, filter_scratch, window_chunks, window_scratch
+from tfc.prims.factorization import FACTORIZATIONS, factor_scratch
 from tfc.prims.reduce_plan import partial_bytes, partial_chunks
 from tfc.prims.row_plan import row_scratch
 
@@ -46,6 +47,7 @@ SCRATCH: dict[str, Callable[[Op], int]] = {
     "sort": _sort_bytes,
     "conv_grad_input": window_scratch,
     "conv_grad_filter": filter_scratch,
+    **dict.fromkeys(FACTORIZATIONS, factor_scratch),
 }
 """By hero: bytes of scratch of a fusion op, its attribute `chunks` being set. Heroes that are not
 listed need none."""

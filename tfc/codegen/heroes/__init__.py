@@ -28,6 +28,7 @@ from tfc.codegen.heroes import (
 )
 from tfc.codegen.kernels import Kernel
 from tfc.ir.core import Op
+from tfc.prims.factorization import FACTORIZATIONS
 
 Write = Callable[[Kernel], None]
 
@@ -40,6 +41,12 @@ ALL_SPLIT = {"conv_grad_filter"}
 
 def _one(write: Write) -> Callable[[Op], Sequence[Write]]:
     return lambda op: (write,)
+
+
+def _factors(op: Op) -> Sequence[Write]:
+    from tfc.codegen.heroes import factors  # most programs have no use for it
+
+    return (factors.write,)
 
 
 HEROES["loop"] = _one(elements.write)
@@ -59,6 +66,7 @@ HEROES["dynamic_update_slice"] = _one(update.write)
 HEROES["sort"] = _one(sort.write)
 HEROES["rng_bits"] = _one(rng.write_bits)
 HEROES["rng_truncated_normal"] = _one(rng.write_truncated_normal)
+HEROES.update(dict.fromkeys(FACTORIZATIONS, _factors))
 HEROES["assert"] = _one(assert_.write)
 HEROES["while"] = _one(control.write)
 HEROES["cond"] = _one(control.write)

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from tfc import prims as p
+from tfc.base import dtypes
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply, make_function
+from tfc.ir.core import Value
+from tfc.ops import complex_math
 from tfc.ops import shape_rules as s
 from tfc.ops.cast_ops import cast
 from tfc.ops.const_ops import zeros_like
 from tfc.ops.diag_ops import eye, matrix_band_part
 from tfc.ops.join_ops import concat
-from tfc.ops.linalg import lapack
+from tfc.ops.linalg import stacks
 from tfc.ops.linalg.common import (
     MATRICES,
-    Array,
     adjoint,
-    check_matrix,
-    check_square,
     matrix_dims,
     square_dims,
     square_shape,
-    stacked,
 )
 from tfc.ops.linalg.diagonal_ops import matrix_diag, matrix_diag_part, matrix_set_diag
 from tfc.ops.linalg.solve_ops import matrix_triangular_solve
+from tfc.ops.lowering import is_complex
 from tfc.ops.matmul_ops import matmul
 from tfc.ops.shape_ops import expand_dims
 from tfc.ops.shape_ops import shape as shape_of
@@ -52,12 +54,12 @@ class Cholesky(OpDef, sig="Cholesky(input: T) -> output: T", T=MATRICES):
         whole = matmul(matmul(inverse, middle, adjoint_a=True), inverse)
         return [0.5 * (whole + adjoint(whole))]
 
-    def host(op: Any, input: Array) -> list[Array]:
-        check_square(op, input)
-        return stacked(
-            op, lambda a: [lapack.cholesky(a)], input,
-            failed="Cholesky decomposition was not successful. The input might not be valid.",
-        )  # fmt: skip
+    def lower(build: Any, input: Value) -> Value:
+        stacks.check_square(build, input)
+        factor, ok = p.cholesky(build, stacks.stack(build, input))
+        message = "Cholesky decomposition was not successful. The input might not be valid."
+        stacks.require(build, ok, message)
+        return stacks.unstacked(build, factor, input.type.shape[:-2])
 
 
 class Qr(OpDef, sig="Qr(input: T, full_matrices: bool = False) -> q: T, r: T", T=MATRICES):
@@ -75,9 +77,22 @@ class Qr(OpDef, sig="Qr(input: T, full_matrices: bool = False) -> q: T, r: T", T
     def grad(op: Any, dq: Tensor, dr: Tensor) -> list[Any]:
         return [_qr_gradient(op, dq, dr)]
 
-    def host(op: Any, input: Array, *, full_matrices: bool) -> list[Array]:
-        check_matrix(op, input)
-        return stacked(op, lambda a: lapack.qr(a, full_matrices), input)
+    def lower(build: Any, input: Value, *, full_matrices: bool) -> list[Value]:
+        stacks.check_matrix(build, input)
+        *batch, rows, columns = input.type.shape
+        count, least, dtype = prod(batch), min(rows, columns), input.type.dtype
+        width = rows if full_matrices else least
+        if least:
+            q, packed = p.qr(build, stacks.turned(build, stacks.stack(build, input)), width=width)
+            q = stacks.turned(build, q)
+            top = p.slice(
+                build, packed, start=(0, 0, 0), limit=(count, columns, width), stride=(1, 1, 1)
+            )
+            r = stacks.upper(build, stacks.turned(build, top))
+        else:
+            q = stacks.unit(build, count, rows, width, dtype)
+            r = stacks.unit(build, count, width, columns, dtype)  # without elements
+        return [stacks.unstacked(build, x, batch) for x in (q, r)]
 
 
 def _qr_gradient(op: Any, dq: Tensor, dr: Tensor) -> Tensor:
@@ -166,18 +181,34 @@ class Svd(
         _, u, v = apply("Svd", op.inputs[0], compute_uv=True, full_matrices=False)
         return [matmul(u, matmul(matrix_diag(ds), v, adjoint_b=True))]
 
-    def host(op: Any, input: Array, *, compute_uv: bool, full_matrices: bool) -> list[Array]:
-        check_matrix(op, input)
-        found = stacked(
-            op, lambda a: lapack.svd(a, full_matrices, compute_uv), input,
-            failed="Singular value decomposition was not successful. The input might not be valid.",
-        )  # fmt: skip
-        return found if compute_uv else [found[0], _none(input), _none(input)]
+    def lower(build: Any, input: Value, *, compute_uv: bool, full_matrices: bool) -> list[Value]:
+        stacks.check_matrix(build, input)
+        found = _values_and_vectors(build, stacks.stack(build, input), full_matrices, compute_uv)
+        found = [stacks.unstacked(build, x, input.type.shape[:-2]) for x in found]
+        if is_complex(input):
+            found[0] = p.complex(build, found[0], p.full_like(build, found[0], 0))
+        return found if compute_uv else [found[0], *[stacks.none(build, input.type.dtype)] * 2]
 
 
-def _none(x: Array) -> Array:
-    """What an op gives for vectors that were not asked for."""
-    return np.zeros(0, x.dtype)
+def _values_and_vectors(build: Any, a: Value, full: bool, vectors: bool) -> list[Value]:
+    """The singular values of a stack, which are real, and U and V if `vectors`."""
+    count, rows, columns = a.type.shape
+    least, dtype = min(rows, columns), a.type.dtype
+    if not least:
+        real_dtype = dtypes.REAL_PART.get(dtype, dtype)
+        values = p.constant(build, np.zeros((count, 0), dtypes.numpy_dtype(real_dtype)))
+        widths = (rows, columns) if full else (0, 0)
+        sides = zip((rows, columns), widths, strict=True)
+        return [values, *(stacks.unit(build, count, *side, dtype) for side in sides)]
+    stacks.check_room(build, a, least * (4 * least + 7) + 3 * max(rows, columns))
+    values, *found, ok = p.svd(build, stacks.turned(build, a), full=full, vectors=vectors)
+    message = "Singular value decomposition was not successful. The input might not be valid."
+    stacks.require(build, ok, message)
+    if not vectors:
+        return [values]
+    u, vh = found
+    v = complex_math.conj(build, vh) if is_complex(vh) else vh
+    return [values, stacks.turned(build, u), v]
 
 
 def _svd_gradient(op: Any, ds: Tensor, du: Tensor, dv: Tensor) -> Tensor:
@@ -261,14 +292,29 @@ class SelfAdjointEigV2(
         whole = matrix_band_part(whole + adjoint(whole), -1, 0)
         return [matrix_set_diag(whole, 0.5 * matrix_diag_part(whole))]
 
-    def host(op: Any, input: Array, *, compute_v: bool) -> list[Array]:
-        check_square(op, input)
-        found = stacked(
-            op, lambda a: lapack.eigh(a, compute_v), input,
-            failed="Self-adjoint eigen decomposition was not successful. "
-            "The input might not be valid.",
-        )  # fmt: skip
-        return found if compute_v else [found[0], _none(input)]
+    def lower(build: Any, input: Value, *, compute_v: bool) -> list[Value]:
+        stacks.check_square(build, input)
+        *batch, n, _ = input.type.shape
+        if not n:
+            real_dtype = dtypes.REAL_PART.get(input.type.dtype, input.type.dtype)
+            values = p.constant(build, np.zeros((*batch, 0), dtypes.numpy_dtype(real_dtype)))
+            vectors = input
+        else:
+            stacks.check_room(build, input, 2 * n * (n + 3) + 1)
+            a = stacks.turned(build, stacks.stack(build, input))
+            values, *found, ok = p.eigh(build, a, vectors=compute_v)
+            stacks.require(
+                build, ok,
+                "Self-adjoint eigen decomposition was not successful. "
+                "The input might not be valid.",
+            )  # fmt: skip
+            values = stacks.unstacked(build, values, batch)
+            vectors = (
+                stacks.unstacked(build, stacks.turned(build, found[0]), batch) if found else input
+            )
+        if is_complex(input):
+            values = p.complex(build, values, p.full_like(build, values, 0))
+        return [values, vectors if compute_v else stacks.none(build, input.type.dtype)]
 
 
 cholesky = make_function(

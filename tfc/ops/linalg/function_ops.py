@@ -26,13 +26,14 @@ from tfc.ops.shape_ops import expand_dims, reshape
 from tfc.ops.shape_ops import shape as shape_of
 from tfc.ops.unary_api import abs_
 from tfc.ops.while_functions import while_loop
+from tfc.runtime.lapack import diagonals
 
 
 def _triangular_root(t: Array) -> Array:
     """The principal square roots of upper triangular matrices [count, n, n], column by column."""
     n = t.shape[1]
     root = np.zeros_like(t, order="C")
-    diagonal = np.sqrt(lapack.diagonals(t))
+    diagonal = np.sqrt(diagonals(t))
     for j in range(n):
         root[:, j, j] = diagonal[:, j]
         for i in range(j - 1, -1, -1):
@@ -52,7 +53,7 @@ def _square_root(a: Array) -> Array:
     root = z @ _triangular_root(t) @ lapack.adjoints(z)
     if np.iscomplexobj(a):
         return root
-    values = lapack.diagonals(t)
+    values = diagonals(t)
     most = np.abs(values).max(axis=-1, initial=0, keepdims=True)
     rounding = np.finfo(a.dtype).eps * a.shape[1] * most
     negative = (values.real < -rounding) & (np.abs(values.imag) <= rounding)
@@ -71,7 +72,7 @@ def _logarithm(a: Array) -> Array:
     count, n = a.shape[:2]
     unit, halvings = np.eye(n), np.zeros(count)
     with np.errstate(all="ignore"):
-        logarithms = np.log(lapack.diagonals(t))
+        logarithms = np.log(diagonals(t))
         for _ in range(100):
             far = np.abs(t - unit).sum(axis=1).max(axis=-1, initial=0) > 0.25
             if not far.any():

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from tfc import prims as p
 from tfc.base.dtypes import INDEX
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply, make_function
+from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.diag_ops import matrix_band_part
-from tfc.ops.linalg import lapack
+from tfc.ops.linalg import lapack, stacks
 from tfc.ops.linalg.common import (
     MATRICES,
     Array,
     Dims,
     broadcast_batches,
-    check_matrix,
     check_square,
-    invalid,
     matrix_dims,
     spread,
     square_dims,
@@ -28,6 +29,7 @@ from tfc.ops.linalg.common import (
     stacked,
     sum_batches,
 )
+from tfc.ops.lowering import invalid
 from tfc.ops.matmul_ops import matmul
 from tfc.ops.reduction_ops import reduce_sum
 from tfc.ops.unary_ops import real
@@ -48,34 +50,17 @@ class MatrixInverse(
         inner = matmul(dy, inverse, adjoint_a=flip, adjoint_b=not flip)
         return [-matmul(inverse, inner, adjoint_a=not flip)]
 
-    def host(op: Any, input: Array, *, adjoint: bool) -> list[Array]:
-        check_square(op, input)
-
-        return stacked(op, lambda a: [lapack.inverse(a, adjoint)], input, failed=_SINGULAR)
+    def lower(build: Any, input: Value, *, adjoint: bool) -> Value:
+        stacks.check_square(build, input)
+        *batch, n, _ = input.type.shape
+        unit = stacks.unit(build, prod(batch), n, n, input.type.dtype)
+        unit = stacks.unstacked(build, unit, batch)
+        return stacks.solved(build, input, unit, adjoint, _SINGULAR)
 
 
 def _scalar_shape(input: TensorShape) -> TensorShape:
     dims = square_dims(input)
     return s.shape_of(None if dims is None else dims[:-2])
-
-
-def _sign_and_log(a: Array) -> list[Any]:
-    """The phases of the determinants of a stack, and the logarithms of their magnitudes."""
-    factors, pivots, _ = lapack.lu(a)
-    diagonal = lapack.diagonals(factors)
-    magnitudes = np.abs(diagonal)
-    with np.errstate(all="ignore"):
-        phases = np.where(magnitudes > 0, diagonal / magnitudes, diagonal)
-        logarithm = np.log(magnitudes).sum(axis=-1, dtype=a.real.dtype)
-    return [phases.prod(axis=-1, dtype=a.dtype) * lapack.signs(pivots, a.dtype), logarithm]
-
-
-def _determinant(a: Array) -> list[Array]:
-    """The determinants of a stack."""
-    factors, pivots, _ = lapack.lu(a)
-    with np.errstate(all="ignore"):
-        product = lapack.diagonals(factors).prod(axis=-1, dtype=a.dtype)
-        return [product * lapack.signs(pivots, a.dtype)]
 
 
 class MatrixDeterminant(OpDef, sig="MatrixDeterminant(input: T) -> output: T", T=MATRICES):
@@ -88,9 +73,9 @@ class MatrixDeterminant(OpDef, sig="MatrixDeterminant(input: T) -> output: T", T
         inverse = matrix_inverse(op.inputs[0], adjoint=True)
         return [spread(dy * op.outputs[0]) * inverse]  # without a conjugate, as TensorFlow
 
-    def host(op: Any, input: Array) -> list[Array]:
-        check_square(op, input)
-        return stacked(op, _determinant, input)
+    def lower(build: Any, input: Value) -> Value:
+        stacks.check_square(build, input)
+        return stacks.determinant(build, input)
 
 
 class LogMatrixDeterminant(
@@ -106,9 +91,9 @@ class LogMatrixDeterminant(
     def grad(op: Any, dsign: Any, dlog: Tensor) -> list[Any]:
         return [spread(dlog) * matrix_inverse(op.inputs[0], adjoint=True)]
 
-    def host(op: Any, input: Array) -> list[Array]:
-        check_square(op, input)
-        return stacked(op, _sign_and_log, input)
+    def lower(build: Any, input: Value) -> list[Value]:
+        stacks.check_square(build, input)
+        return stacks.sign_and_log(build, input)
 
 
 class MatrixSolve(
@@ -128,12 +113,10 @@ class MatrixSolve(
         pair = (x, drhs) if flip else (drhs, x)
         return [-matmul(*pair, adjoint_b=True), drhs]
 
-    def host(op: Any, matrix: Array, rhs: Array, *, adjoint: bool) -> list[Array]:
-        _check_equations(op, matrix, rhs)
-        check_square(op, matrix, "First input (lhs) must be a square matrix.")
-        return stacked(
-            op, lambda a, b: [lapack.solve(a, b, adjoint)], matrix, rhs, failed=_MATRIX_SINGULAR
-        )
+    def lower(build: Any, matrix: Value, rhs: Value, *, adjoint: bool) -> Value:
+        _check_equations(build, matrix, rhs)
+        stacks.check_square(build, matrix, "First input (lhs) must be a square matrix.")
+        return stacks.solved(build, matrix, rhs, adjoint, _MATRIX_SINGULAR)
 
 
 def _solved(matrix: Dims, rhs: Dims) -> TensorShape:
@@ -145,14 +128,16 @@ def _solved(matrix: Dims, rhs: Dims) -> TensorShape:
     return s.shape_of(None if batch is None else [*batch, rows, columns])
 
 
-def _check_equations(op: Any, matrix: Array, rhs: Array) -> None:
-    check_matrix(op, matrix)
-    if matrix.ndim != rhs.ndim:
-        raise invalid(op, "All input tensors must have the same rank.")
-    if matrix.shape[:-2] != rhs.shape[:-2]:
-        raise invalid(op, "All input tensors must have the same outer dimensions.")
-    if matrix.shape[-2] != rhs.shape[-2]:
-        raise invalid(op, "Input matrix and rhs are incompatible.")
+def _check_equations(build: Any, matrix: Value, rhs: Value) -> None:
+    stacks.check_matrix(build, matrix)
+    left, right = matrix.type.shape, rhs.type.shape
+    if len(left) != len(right):
+        raise invalid(build, "All input tensors must have the same rank.")
+    if left[:-2] != right[:-2]:
+        raise invalid(build, "All input tensors must have the same outer dimensions.")
+    if left[-2] != right[-2]:
+        raise invalid(build, "Input matrix and rhs are incompatible.")
+    stacks.check_matrix(build, rhs, 1)
 
 
 class MatrixTriangularSolve(
@@ -181,22 +166,28 @@ class MatrixTriangularSolve(
         da = matrix_band_part(da, -1, 0) if lower else matrix_band_part(da, 0, -1)
         return [sum_batches(da, a, b), sum_batches(db, b, a)]
 
-    def host(op: Any, matrix: Array, rhs: Array, *, lower: bool, adjoint: bool) -> list[Array]:
-        check_square(op, matrix)
-        check_matrix(op, rhs, 1)
-        if matrix.shape[-1] != rhs.shape[-2]:
-            raise invalid(op, "Input matrix and rhs are incompatible.")
+    def lower(build: Any, matrix: Value, rhs: Value, *, lower: bool, adjoint: bool) -> Value:
+        stacks.check_square(build, matrix)
+        stacks.check_matrix(build, rhs, 1)
+        left, right = matrix.type.shape, rhs.type.shape
+        if left[-1] != right[-2]:
+            raise invalid(build, "Input matrix and rhs are incompatible.")
         try:
-            batch = np.broadcast_shapes(matrix.shape[:-2], rhs.shape[:-2])
+            batch = np.broadcast_shapes(left[:-2], right[:-2])
         except ValueError:
-            raise invalid(op, "Batch dimensions of matrix and rhs do not broadcast: "
-                          f"{s.text(matrix.shape)} vs. {s.text(rhs.shape)}") from None  # fmt: skip
-        a = np.broadcast_to(matrix, batch + matrix.shape[-2:])
-        b = np.broadcast_to(rhs, batch + rhs.shape[-2:])
-        return stacked(
-            op, lambda a, b: [lapack.solve_triangular(a, b, lower, adjoint)], a, b,
-            failed=_MATRIX_SINGULAR,
+            message = "Batch dimensions of matrix and rhs do not broadcast"
+            raise invalid(build, f"{message}: {s.text(left)} vs. {s.text(right)}") from None
+        if prod(batch) and right[-1]:  # else nothing is to be solved
+            above = stacks.is_above_zero(build, stacks.diagonal(build, stacks.stack(build, matrix)))
+            stacks.require(build, above, _MATRIX_SINGULAR)
+        if prod(left[:-2]) != 1:  # one matrix stands for all
+            matrix = p.broadcast_to(build, matrix, (*batch, *left[-2:]))
+        rhs = p.broadcast_to(build, rhs, (*batch, *right[-2:]))
+        x = p.triangular_solve(
+            build, stacks.stack(build, matrix), stacks.stack(build, rhs),
+            lower=lower, adjoint=adjoint,
         )  # fmt: skip
+        return stacks.unstacked(build, x, batch)
 
 
 class Lu(

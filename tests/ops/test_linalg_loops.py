@@ -1,0 +1,281 @@
+"""Factorisations in compiled code: in loops, in other processes, where they fail, what is empty."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tfc as tf
+from tests.ops.gradcheck import check_gradient
+from tests.ops.test_linalg import TYPES, close, definite, matrices, regular, run
+
+ROOT = Path(__file__).resolve().parents[2]
+Array = np.ndarray
+
+
+def python_stages(build: Callable[..., Any], *arrays: Array) -> Any:
+    """The value of `build`, and the names of the ops that Python has run for it."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        xs = [tf.placeholder(a.dtype, a.shape) for a in arrays]
+        fetched = build(*xs)
+        found = session.run(fetched, dict(zip(xs, arrays, strict=True)))
+        hosts = [op.name for op in session.graph.get_operations() if op.defn.is_host(op)]
+        return found, hosts
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_loop_of_every_factorisation_is_native(
+    dtype: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = definite(0, dtype, (), 3), matrices(1, dtype, 3, 2)
+
+    def body(i: Any, x: Any) -> Any:
+        lower = tf.cholesky(x @ tf.linalg.adjoint(x) + tf.eye(3, dtype=dtype))
+        y = tf.cholesky_solve(lower, tf.constant(b)) + tf.matrix_solve(x, tf.constant(b))
+        inverse = tf.matrix_inverse(x, adjoint=True)
+        e, v = tf.self_adjoint_eig(inverse + tf.linalg.adjoint(inverse))
+        q, r = tf.qr(y)
+        s, _, w = tf.svd(y)
+        sign, log = tf.linalg.slogdet(lower)
+        whole = tf.matmul(v * e, v, adjoint_b=True) + tf.matmul(q @ r, b, adjoint_b=True)
+        scale = tf.matrix_determinant(lower) / (sign * tf.exp(log))
+        return i + 1, x + 0.1 * whole * scale * tf.cast(
+            tf.reduce_sum(s) + tf.abs(w[0, 0]) ** 2, dtype
+        )
+
+    def loop(x: Any) -> Any:
+        return tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), x])[1]
+
+    with caplog.at_level(logging.DEBUG):
+        found, hosts = python_stages(loop, a)
+    assert hosts == []
+    assert not [m for m in caplog.messages if "driven" in m]
+    x = a
+    for _ in range(3):
+        lower = np.linalg.cholesky(x @ x.conj().T + np.eye(3))
+        y = np.linalg.solve(lower @ lower.conj().T, b) + np.linalg.solve(x, b)
+        s, vh = np.linalg.svd(y, full_matrices=False)[1:]
+        inverse = np.linalg.inv(x)
+        whole = inverse + inverse.conj().T + y @ b.conj().T
+        x = x + 0.1 * whole * (s.sum() + abs(vh[0, 0]) ** 2)
+    np.testing.assert_allclose(
+        found, x, rtol=2e-3 if a.itemsize // (1 + (a.dtype.kind == "c")) == 4 else 1e-9
+    )
+
+
+def kalman(measured: Any, solves: bool) -> Any:
+    """The states of a filter: positions and speeds of two axes, of which positions are measured."""
+    dtype = measured.dtype.base_dtype
+    move = tf.eye(4, dtype=dtype) + 0.1 * tf.constant(np.eye(4, k=2), dtype)
+    see = tf.constant(np.eye(2, 4), dtype)
+
+    def step(before: Any, z: Any) -> Any:
+        x, p = before
+        x = move @ x
+        p = tf.matmul(move @ p, move, transpose_b=True) + 0.01 * tf.eye(4, dtype=dtype)
+        wide = tf.matmul(p, see, transpose_b=True)
+        s = see @ wide + 0.1 * tf.eye(2, dtype=dtype)
+        gain = tf.transpose(tf.matrix_solve(s, tf.transpose(wide))) if solves else (
+            wide @ tf.matrix_inverse(s))  # fmt: skip
+        return x + gain @ (z - see @ x), p - gain @ (see @ p)
+
+    start = tf.zeros([4, 1], dtype), tf.eye(4, dtype=dtype)
+    return tf.scan(step, measured, initializer=start)
+
+
+@pytest.mark.parametrize("solves", [False, True])
+def test_a_kalman_filter(solves: bool, caplog: pytest.LogCaptureFixture) -> None:
+    measured = matrices(3, np.float64, 20, 2, 1)
+    states, spreads = run(lambda z: kalman(z, solves), measured)
+    x, p = np.zeros((4, 1)), np.eye(4)
+    move, see = np.eye(4) + 0.1 * np.eye(4, k=2), np.eye(2, 4)
+    for k, z in enumerate(measured):
+        x, p = move @ x, move @ p @ move.T + 0.01 * np.eye(4)
+        gain = p @ see.T @ np.linalg.inv(see @ p @ see.T + 0.1 * np.eye(2))
+        x, p = x + gain @ (z - see @ x), p - gain @ see @ p
+        np.testing.assert_allclose(states[k], x, rtol=1e-9)
+        np.testing.assert_allclose(spreads[k], p, rtol=1e-9, atol=1e-12)
+    assert not [m for m in caplog.messages if "driven" in m]
+    check_gradient(lambda z: kalman(z, solves)[0], measured[:4])
+
+
+def test_gradients_through_a_loop_of_factors() -> None:
+    a, b = definite(5, np.float64, (), 3), matrices(6, np.float64, 3, 1)
+
+    def loop(x: Any, y: Any) -> Any:
+        def body(i: Any, y: Any) -> Any:
+            factor = tf.cholesky(tf.matmul(x, x, transpose_b=True))
+            return i + 1, tf.cholesky_solve(factor, y) + tf.matrix_solve(x, y)
+
+        return tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), y])[1]
+
+    check_gradient(loop, a, b)
+
+
+# --- what fails ------------------------------------------------------------------------------
+
+FAILING: list[tuple[str, Callable[..., Any], str]] = [
+    ("MatrixInverse", tf.matrix_inverse, "Input is not invertible."),
+    ("MatrixSolve", lambda x: tf.matrix_solve(x, x), "Input matrix is not invertible."),
+    ("Cholesky", tf.cholesky, "Cholesky decomposition was not successful."),
+    ("MatrixTriangularSolve", lambda x: tf.matrix_triangular_solve(x, x), "not invertible."),
+]
+
+
+@pytest.mark.parametrize(("op", "function", "message"), FAILING, ids=[op for op, *_ in FAILING])
+def test_errors_in_loops_name_the_op_and_the_line(op: str, function: Any, message: str) -> None:
+    def body(i: Any, x: Any) -> Any:
+        return i + 1, x - function(x + tf.cast(4 - i, x.dtype) * tf.eye(2))
+
+    a = tf.placeholder(tf.float32, [2, 2])
+    x = tf.Variable(tf.zeros([2, 2]))
+    out = tf.while_loop(lambda i, _: i < 9, body, [tf.constant(0), a])[1]
+    keep = x.assign(out)
+    with tf.Session() as session:
+        session.run(x.initializer)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message) as failed:
+            session.run(keep, {a: np.zeros((2, 2)) - 4 * np.eye(2)})
+        assert op in failed.value.op.type and "test_linalg_loops.py" in str(failed.value)
+        assert not session.run(x).any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_what_is_not_finite(bad: float, dtype: Any) -> None:
+    a = definite(1, dtype, (), 5)
+    for at in [(0, 0), (4, 4), (4, 0), (2, 1)]:
+        x = a.copy()
+        x[at] = bad
+        for values in run(lambda x: [tf.svd(x)[0], tf.svd(x, compute_uv=False)], x):
+            assert np.isnan(values).all()
+        assert not np.isfinite(run(lambda x: tf.matrix_determinant(x), x))
+        run(lambda x: tf.qr(x), x)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="decomposition was not"):
+            run(tf.self_adjoint_eig, x)
+    if bad > 0:
+        return
+    for function in (tf.cholesky, lambda x: tf.cholesky(x + bad * tf.eye(5, dtype=x.dtype))):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="decomposition was not"):
+            run(function, x)
+
+
+def test_large_matrices_are_refused_before_there_is_room_for_them() -> None:
+    with tf.Session() as session:
+        x = tf.zeros([40_000, 40_000])
+        for fetched in (tf.self_adjoint_eig(x)[0], tf.svd(x)[0]):
+            with pytest.raises(
+                tf.errors.ResourceExhaustedError, match=r"\[40000, 40000\].*too large"
+            ):
+                session.run(fetched)
+        tall = tf.zeros([0, 1, 2**31])
+        with pytest.raises(tf.errors.ResourceExhaustedError, match=r"\[1, 2147483648\]"):
+            session.run(tf.qr(tall))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(0, 0), (2, 0, 0), (0, 3, 3), (0, 0, 0), (1, 1), (2, 0, 1, 1)])
+def test_nothing_and_single_numbers(dtype: Any, shape: tuple[int, ...]) -> None:
+    a = np.full(shape, 4, dtype)
+    inverse, det, x, t, lower, e, v, s, u, w, q, r = run(
+        lambda a: [
+            tf.matrix_inverse(a), tf.matrix_determinant(a), tf.matrix_solve(a, a),
+            tf.matrix_triangular_solve(a, a), tf.cholesky(a), *tf.self_adjoint_eig(a), *tf.svd(a),
+            *tf.qr(a, full_matrices=True),
+        ],
+        a,
+    )  # fmt: skip
+    for found, value in ((inverse, 0.25), (x, 1), (t, 1), (lower, 2), (e, 4), (s, 4)):
+        assert found.shape == (shape if found is not e and found is not s else shape[:-1])
+        np.testing.assert_allclose(found, value)
+    assert det.shape == shape[:-2]
+    np.testing.assert_allclose(det, 1 if shape[-1] == 0 else 4)
+    for one, other in ((v, v), (u, w), (q, q)):
+        np.testing.assert_allclose(one * other.conj(), np.ones(shape))
+    np.testing.assert_allclose(q * r, a)
+
+
+@pytest.mark.parametrize("function", [tf.matrix_solve, tf.matrix_triangular_solve])
+def test_singular_matrices_of_no_equations(function: Any) -> None:
+    a, b = np.zeros((2, 3, 3)), np.zeros((2, 3, 0))
+    assert run(function, a, b).shape == (2, 3, 0)
+    assert run(function, a[:0], b[:0]).shape == (0, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((), (3,)), ((1,), (2, 3)), ((2, 1), (3,)), ((3,), ())]
+)
+def test_triangles_of_one_batch_and_right_sides_of_another(left: Any, right: Any) -> None:
+    a, b = regular(0, np.float64, left, 4), matrices(1, np.float64, *right, 4, 2)
+    for lower in (False, True):
+        x = run(lambda a, b, lower=lower: tf.matrix_triangular_solve(a, b, lower=lower), a, b)
+        close(x, np.linalg.solve(np.tril(a) if lower else np.triu(a), np.broadcast_to(b, x.shape)))
+
+
+# --- processes, threads, time ----------------------------------------------------------------
+
+PROGRAM = """
+import sys
+import numpy as np
+import tfc as tf
+x = tf.placeholder(tf.float32, [40, 6, 6])
+loop = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.matrix_inverse(y)), [0, x])[1]
+a = (np.arange(1440) * 7 % 31).reshape(40, 6, 6).astype("f") / 31 + 2 * np.eye(6, dtype="f")
+assert "scipy_openblas32" not in sys.modules
+with tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=THREADS)) as session:
+    factor = tf.cholesky(x @ tf.transpose(x, [0, 2, 1]))
+    parts = session.run([loop, *tf.qr(x), *tf.svd(x), factor], {x: a})
+print(b"".join(p.tobytes() for p in parts).hex())
+"""
+
+
+def test_the_same_bits_in_other_processes_and_for_any_number_of_threads(tmp_path: Path) -> None:
+    outputs = set()
+    for threads in (1, 1, 2):  # the second from the disk cache
+        env = {"PYTHONPATH": str(ROOT), "TFC_CACHE": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        program = PROGRAM.replace("THREADS", str(threads))
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.add(done.stdout)
+    assert len(outputs) == 1 and len(outputs.pop()) > 10_000
+
+
+def test_programs_without_it_do_not_load_the_library() -> None:
+    program = """
+import sys, tfc as tf
+x = tf.random_normal([3, 3])
+tf.Session().run(x @ x)
+tf.matrix_inverse(x)
+assert not {"scipy_openblas32", "tfc.codegen.heroes.factors"} & set(sys.modules)
+sys.modules["scipy_openblas32"] = None
+try:
+    tf.Session().run(tf.matrix_inverse(x))
+except ModuleNotFoundError as error:
+    assert "scipy_openblas32" in str(error)
+else:
+    raise AssertionError("no error")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True,
+                          timeout=100)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_time_limit_ends_a_loop_of_factors() -> None:
+    def body(x: Any) -> Any:
+        return tf.matrix_inverse(x) + 1e-3 * tf.eye(3)
+
+    out = tf.while_loop(lambda _: True, body, [tf.eye(3) * 2])
+    with tf.Session() as session:
+        start = time.perf_counter()
+        with pytest.raises(tf.errors.DeadlineExceededError):
+            session.run(out, options=tf.RunOptions(timeout_in_ms=100))
+        assert time.perf_counter() - start < 20
