@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import COMPLEX
+from tfc.prims.factorization import is_small_side
 
 Array = np.ndarray
 Case = tuple[str, tuple[Array, ...], dict[str, Any]]
 Spread = Callable[..., Array]
 
 MATRICES = ("f32", "f64", *COMPLEX)
-STACKS = [(4, 3), (2, 17), (0, 3), (3, 0), (5, 1), (1, 2), (1, 70)]
+STACKS = [(4, 7), (21, 3), (2, 17), (0, 3), (0, 7), (3, 0), (5, 1), (1, 2), (9, 4), (1, 70)]
 SHAPES = [(2, 3, 5), (2, 5, 3), (0, 3, 2), (3, 1, 4), (3, 4, 1), (1, 40, 9)]
 
 
 def _squares(spread: Spread) -> Iterator[tuple[str, Array]]:
     """Stacks of matrices; one of three is singular, and one has a NaN or an infinity."""
     for dtype in MATRICES:
-        for count, n in STACKS if dtype == "f32" else STACKS[:1]:
+        for count, n in STACKS if dtype == "f32" else STACKS[:2]:
             a = spread(dtype, (count, n, n)) + 2 * np.eye(n, dtype=np.int8)
             a = a.astype(spread(dtype, ()).dtype)
             if n > 1:
@@ -53,14 +54,14 @@ def _equations(spread: Spread) -> Iterator[tuple[str, Array, Array, bool]]:
     """(label, squares, right sides with that many rows, a flag)."""
     for number, (label, a) in enumerate(_squares(spread)):
         count, n = a.shape[:2]
-        width = (1, 3, 0, 8)[number % 4]
+        width = (1, 3, 0, 19, 8)[number % 5]
         b = spread("f32", (count, n, width), 1).astype(a.dtype)
         yield f"{label}x{width}", a, b, bool(number % 3)
 
 
 def _solve(spread: Spread) -> Iterator[Case]:
     for label, a, b, flag in _equations(spread):
-        right = np.ascontiguousarray(b.swapaxes(1, 2))
+        right = b if is_small_side(a.shape[1]) else np.ascontiguousarray(b.swapaxes(1, 2))
         yield label, (a, right), {"adjoint": flag}
         yield f"{label}-{not flag}", (a, right), {"adjoint": not flag}
 

@@ -3,6 +3,9 @@
 Operands and results are stacks: the first axis counts matrices. *By columns* means that a matrix
 lies as LAPACK takes it, its columns one after another: [count, columns, rows]. Each primitive is
 total: `ok` says of each matrix whether there is such a factorisation, and lowering asserts it.
+
+Those of few rows are *small*: a call would take longer than what is to be done. Kernels do them in
+registers, and all is by rows (`prims/small_factors.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from tfc.prims.prim import Prim, check, check_dtype
 Array = np.ndarray
 MATRICES = ("f32", "f64", "c64", "c128")
 MOST_SIDE = 2**31 - 1  # LAPACK counts in 32 bits
+MOST_SMALL = 4  # rows of what a kernel factors itself
 LINE = 64  # what one chunk has in scratch begins at a multiple of this many bytes
 
 
@@ -30,6 +34,22 @@ def _lapack() -> Any:
     from tfc.runtime import lapack
 
     return lapack
+
+
+def _small() -> Any:
+    from tfc.prims import small_factors
+
+    return small_factors
+
+
+def _how(a: Array) -> Any:
+    """The module that says what a primitive means for matrices of that size."""
+    return _small() if is_small_side(a.shape[1]) else _lapack()
+
+
+def is_small_side(n: int) -> bool:
+    """Whether square matrices with n rows are small."""
+    return 0 < n <= MOST_SMALL
 
 
 def _check(name: str, x: Type, square: bool = False, least: int = 0) -> None:
@@ -64,7 +84,8 @@ def _lu_type(a: Type) -> tuple[Type, ...]:
 def _solve_type(a: Type, b: Type, *, adjoint: bool) -> tuple[Type, ...]:
     _check("solve", a, square=True)
     _check("solve", b)
-    fits = a.dtype == b.dtype and a.shape[0] == b.shape[0] and a.shape[1] == b.shape[2]
+    rows = b.shape[1 if is_small_side(a.shape[1]) else 2]
+    fits = a.dtype == b.dtype and a.shape[0] == b.shape[0] and a.shape[1] == rows
     check(fits, "solve: {} and {} do not fit", a, b)
     return (b, _ok(a))
 
@@ -117,27 +138,28 @@ cholesky = _factorization(
     "(L, ok): the lower triangular L with L L^H = a, of which only the lower triangles are read; "
     "matrices are by rows",
     _cholesky_type,
-    lambda a: _lapack().cholesky(a),
+    lambda a: _how(a).cholesky(a),
 )
 lu = _factorization(
     "lu",
-    "(factors, exchanges): by columns, U on and above the diagonal and below it L, whose diagonal "
-    "is ones; row k was exchanged with row exchanges[k] - 1, k ascending",
+    "(factors, exchanges): by columns, or rows if small, U on and above the diagonal and below it "
+    "L, whose diagonal is ones; row k was exchanged with row exchanges[k] - 1, k ascending",
     _lu_type,
-    lambda a: _lapack().lu(a),
+    lambda a: _how(a).lu(a),
 )
 solve = _factorization(
     "solve",
-    "(x, ok): a x = b, or with the adjoint of a; all by columns; ok: no pivot is zero",
+    "(x, ok): a x = b, or with the adjoint of a; all by columns, or rows if small; ok: no pivot is "
+    "zero",
     _solve_type,
-    lambda a, b, *, adjoint: _lapack().solve(a, b, adjoint),
+    lambda a, b, *, adjoint: _how(a).solve(a, b, adjoint),
 )
 triangular_solve = _factorization(
     "triangular_solve",
     "t x = b for the lower or upper triangle t of a, or its adjoint; all by rows; one matrix a may "
     "stand for all; what a zero on the diagonal divides is not finite",
     _triangular_type,
-    lambda a, b, *, lower, adjoint: _lapack().triangular_solve(a, b, lower, adjoint),
+    lambda a, b, *, lower, adjoint: _how(a).triangular_solve(a, b, lower, adjoint),
 )
 qr = _factorization(
     "qr",
@@ -160,7 +182,13 @@ svd = _factorization(
     _svd_type,
     lambda a, *, full, vectors: _lapack().svd(a, full, vectors),
 )
-FACTORIZATIONS = frozenset({"cholesky", "lu", "solve", "triangular_solve", "qr", "eigh", "svd"})
+ELIMINATIONS = frozenset({"cholesky", "lu", "solve", "triangular_solve"})
+FACTORIZATIONS = ELIMINATIONS | {"qr", "eigh", "svd"}
+
+
+def is_small(hero: Op) -> bool:
+    """Whether a kernel does what `hero` does itself."""
+    return hero.defn.name in ELIMINATIONS and is_small_side(hero.operands[0].type.shape[1])
 
 
 # --- what their kernels need ----------------------------------------------------------------
@@ -278,6 +306,8 @@ def places_of(kernel: Op) -> dict[str, int]:
     """Where in its part of scratch a chunk has what `work_of` names, and one matrix of each result
     that the kernel does not write; under "" how large the part is."""
     hero, taken, at = hero_of(kernel), set(kernel.regions[0].results), 0
+    if is_small(hero):
+        return {"": 0}
     needs = work_of(hero)
     for number, result in enumerate(hero.results):
         if result not in taken:
@@ -297,6 +327,7 @@ def factor_scratch(kernel: Op) -> int:
 # Estimated nanoseconds of one matrix: the calls, and operations of multiplication and addition at
 # the speed of matrices of some tens of rows.
 NS_CALL, NS_OPERATION = 200.0, 0.1
+NS_SMALL = 0.3  # an operation on elements in registers
 _OPERATIONS = {"cholesky": 0.33, "lu": 0.67, "qr": 3.0, "eigh": 12.0, "svd": 20.0}  # of n^3
 
 
@@ -304,6 +335,8 @@ def factor_ns(hero: Op) -> float:
     """About how long a factorisation takes on one core."""
     shape = hero.operands[-1].type.shape
     count, n = shape[0], max(hero.operands[0].type.shape[1:])
+    if is_small(hero):
+        return float(count * NS_SMALL * n * (n * n + prod(shape[1:])))
     if "solve" in hero.defn.name:
         lu_part = 0.67 * n**3 if hero.defn.name == "solve" else 0.0
         work = lu_part + 2.0 * n * prod(shape[1:])

@@ -28,7 +28,7 @@ from tfc.codegen.heroes import (
 )
 from tfc.codegen.kernels import Kernel
 from tfc.ir.core import Op
-from tfc.prims.factorization import FACTORIZATIONS
+from tfc.prims.factorization import FACTORIZATIONS, is_small
 
 Write = Callable[[Kernel], None]
 
@@ -44,7 +44,12 @@ def _one(write: Write) -> Callable[[Op], Sequence[Write]]:
 
 
 def _factors(op: Op) -> Sequence[Write]:
-    from tfc.codegen.heroes import factors  # most programs have no use for it
+    # most programs have no use for them
+    if is_small(next(inner for inner in op.regions[0].ops if inner.defn.name in FACTORIZATIONS)):
+        from tfc.codegen.heroes import small_factors
+
+        return (small_factors.write,)
+    from tfc.codegen.heroes import factors
 
     return (factors.write,)
 

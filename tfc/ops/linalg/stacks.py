@@ -17,7 +17,7 @@ from tfc.base import dtypes, errors
 from tfc.ir.core import Value
 from tfc.ops import complex_math
 from tfc.ops.lowering import invalid, is_complex, reshape_value
-from tfc.prims.factorization import MOST_SIDE
+from tfc.prims.factorization import MOST_SIDE, is_small_side
 
 Shape = tuple[int, ...]
 
@@ -118,19 +118,23 @@ def none(build: Any, dtype: str) -> Value:
 def solved(build: Any, a: Value, b: Value, adjoint: bool, singular: str) -> Value:
     """The X [..., n, k] with A X = `b`, or A^H X = `b`, for matrices whose batches are equal. No
     matrix is singular where nothing is to be solved."""
-    x, ok = p.solve(
-        build, turned(build, stack(build, a)), turned(build, stack(build, b)), adjoint=adjoint
-    )
+    left, right = stack(build, a), stack(build, b)
+    small = is_small_side(a.type.shape[-1])
+    if not small:
+        left, right = turned(build, left), turned(build, right)
+    x, ok = p.solve(build, left, right, adjoint=adjoint)
     if b.type.size:
         require(build, ok, singular)
-    return unstacked(build, turned(build, x), b.type.shape[:-2])
+    return unstacked(build, x if small else turned(build, x), b.type.shape[:-2])
 
 
 def _pivots(build: Any, a: Value) -> tuple[Value, Value]:
     """(pivots [count, n] of LU factors; whether a row was exchanged for each)."""
-    factors, exchanges = p.lu(build, turned(build, stack(build, a)))
-    rows = p.iota(build, dtype="i32", shape=exchanges.type.shape, dim=1)
-    here = p.add(build, rows, p.full_like(build, rows, 1))
+    rows = stack(build, a)
+    given = rows if is_small_side(a.type.shape[-1]) else turned(build, rows)
+    factors, exchanges = p.lu(build, given)
+    number = p.iota(build, dtype="i32", shape=exchanges.type.shape, dim=1)
+    here = p.add(build, number, p.full_like(build, number, 1))
     return diagonal(build, factors), p.ne(build, exchanges, here)
 
 
