@@ -73,6 +73,21 @@ def _triangular_solve(spread: Spread) -> Iterator[Case]:
             yield f"{label}-{lower}", (a, b), {"lower": lower, "adjoint": flag}
 
 
+def _tridiagonal_solve(spread: Spread) -> Iterator[Case]:
+    for label, a, b, _ in _equations(spread):
+        count, n = a.shape[:2]
+        diagonals = spread("f32", (count, 3, n), 2).astype(a.dtype)
+        diagonals[2::3, 1:] = 0
+        yield label, (diagonals, np.ascontiguousarray(b.swapaxes(1, 2))), {}
+
+
+def _least_squares(spread: Spread) -> Iterator[Case]:
+    for number, (label, a) in enumerate(_any(spread)):
+        a[1::3] = a[1::3, :1]  # of rank 1
+        width = (1, 3)[number % 2]
+        yield label, (a, spread("f32", (len(a), width, a.shape[2])).astype(a.dtype)), {}
+
+
 def _any(spread: Spread) -> Iterator[tuple[str, Array]]:
     for dtype in MATRICES:
         for shape in SHAPES if dtype == "f32" else SHAPES[:2]:
@@ -105,6 +120,8 @@ _CASES: dict[str, Callable[[Spread], Iterator[Case]]] = {
     "lu": _lu,
     "solve": _solve,
     "triangular_solve": _triangular_solve,
+    "tridiagonal_solve": _tridiagonal_solve,
+    "least_squares": _least_squares,
     "qr": _qr,
     "eigh": _eigh,
     "svd": _svd,

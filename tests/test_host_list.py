@@ -69,7 +69,7 @@ FOURIER = {
     "IRFFT2D", "IRFFT3D",
 }  # fmt: skip
 LAPACK = {
-    "Lu", "MatrixLogarithm", "MatrixSolveLs", "MatrixSquareRoot", "TridiagonalSolve",
+    "MatrixLogarithm", "MatrixSquareRoot",
 }  # fmt: skip
 ALLOWED = FOURIER | LAPACK | STRINGS | FILES | QUEUES | SUMMARIES | PYTHON | DATA_DEPENDENT
 ALLOWED |= DATASETS

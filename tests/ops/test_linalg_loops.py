@@ -15,7 +15,8 @@ import pytest
 
 import tfc as tf
 from tests.ops.gradcheck import check_gradient
-from tests.ops.test_linalg import TYPES, close, definite, matrices, regular, run
+from tests.ops.test_linalg import TYPES, adjoint, close, definite, matrices, regular, run
+from tfc.framework.opdef import apply
 
 ROOT = Path(__file__).resolve().parents[2]
 Array = np.ndarray
@@ -118,6 +119,73 @@ def test_gradients_through_a_loop_of_factors() -> None:
         return tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), y])[1]
 
     check_gradient(loop, a, b)
+
+
+def heat(u: Any, turns: int) -> Any:
+    """The heat equation, half explicit and half implicit: a system of three diagonals a turn."""
+    n = u.shape[0].value
+    rows = np.full((3, n), -0.2)
+    rows[1], rows[0, -1], rows[2, 0] = 1.4, 0, 0
+
+    def body(i: Any, u: Any) -> Any:
+        beside = tf.pad(u[1:], [[0, 1], [0, 0]]) + tf.pad(u[:-1], [[1, 0], [0, 0]])
+        return i + 1, tf.linalg.tridiagonal_solve(tf.constant(rows), 0.6 * u + 0.2 * beside)
+
+    return tf.while_loop(lambda i, _: i < turns, body, [tf.constant(0), u])[1]
+
+
+def test_systems_of_three_diagonals_in_a_loop() -> None:
+    u = matrices(0, np.float64, 7, 2)
+    found, hosts = python_stages(lambda u: heat(u, 5), u)
+    near = np.eye(7, k=1) + np.eye(7, k=-1)
+    step = np.linalg.solve(1.4 * np.eye(7) - 0.2 * near, 0.6 * np.eye(7) + 0.2 * near)
+    np.testing.assert_allclose(found, np.linalg.matrix_power(step, 5) @ u, rtol=1e-10)
+    assert hosts == []
+    check_gradient(lambda u: heat(u, 3), u)
+
+
+@pytest.mark.parametrize("n", [3, 9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_factors_of_lu_and_ranks_in_a_loop(
+    dtype: Any, n: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = regular(0, dtype, (2,), n)[:, ::-1], matrices(1, dtype, 2, n, 2)
+
+    def body(i: Any, x: Any) -> Any:
+        factors, order = tf.linalg.lu(a + 0.1 * tf.cast(i, dtype) * tf.eye(n, dtype=dtype))
+        sides = tf.gather(tf.constant(b) + x, order, batch_dims=1)
+        y = tf.matrix_triangular_solve(tf.matrix_band_part(factors, -1, 0) - tf.matrix_diag(
+            tf.matrix_diag_part(factors) - 1), sides)  # fmt: skip
+        return i + 1, tf.matrix_solve_ls(tf.matrix_band_part(factors, 0, -1), y, fast=False)
+
+    def loop(x: Any) -> Any:
+        return tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), x])[1]
+
+    found, hosts = python_stages(loop, 0 * b)
+    x = 0 * b
+    for k in range(3):
+        x = np.linalg.solve(a + 0.1 * k * np.eye(n), b + x)
+    close(found, x.astype(dtype))
+    assert hosts == [] and not [m for m in caplog.messages if "driven" in m]
+
+
+@pytest.mark.parametrize("shape", [(40, 7, 3), (40, 3, 7), (5, 4, 4)])
+@pytest.mark.parametrize("dtype", TYPES)
+def test_one_op_for_many_least_squares(dtype: Any, shape: tuple[int, ...]) -> None:
+    a, b = matrices(0, dtype, *shape), matrices(1, dtype, *shape[:2], 2)
+    for fast, weight in ((True, 0.0), (True, 0.5), (False, 0.0)):
+        attrs = {"fast": fast}
+        x = run(lambda a, b, w=weight, attrs=attrs: apply("MatrixSolveLs", a, b, w, **attrs), a, b)
+        wide = adjoint(a) @ a + weight * np.eye(shape[2])
+        want = np.linalg.solve(wide, adjoint(a) @ b) if weight else np.linalg.pinv(a) @ b
+        tolerance = 2e-2 if a.itemsize <= 8 and dtype != np.float64 else 1e-8
+        np.testing.assert_allclose(x, want, rtol=tolerance, atol=tolerance)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="l2_regularizer must be >= 0"):
+        run(lambda a, b: apply("MatrixSolveLs", a, b, -1.0), a, b)
+    a[3] = 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="rank deficient"):
+        run(lambda a, b: apply("MatrixSolveLs", a, b, 0.0), a, b)
+    assert not run(lambda a, b: apply("MatrixSolveLs", a, b, 0.0, fast=False), a, b)[3].any()
 
 
 # --- what fails ------------------------------------------------------------------------------

@@ -65,7 +65,17 @@ from tfc.prims.elementwise import (
     tanh,
     xor,
 )
-from tfc.prims.factorization import cholesky, eigh, lu, qr, solve, svd, triangular_solve
+from tfc.prims.factorization import (
+    cholesky,
+    eigh,
+    least_squares,
+    lu,
+    qr,
+    solve,
+    svd,
+    triangular_solve,
+    tridiagonal_solve,
+)
 from tfc.prims.helpers import broadcast_to, constant, full_like, splat
 from tfc.prims.indexing import dynamic_slice, dynamic_update_slice, gather, scatter, sort
 from tfc.prims.movement import (

@@ -78,7 +78,8 @@ def _cholesky_type(a: Type) -> tuple[Type, ...]:
 
 def _lu_type(a: Type) -> tuple[Type, ...]:
     _check("lu", a, square=True)
-    return (a, Type("i32", a.shape[:2]))
+    rows = Type("i32", a.shape[:2])
+    return (a, rows, rows)
 
 
 def _solve_type(a: Type, b: Type, *, adjoint: bool) -> tuple[Type, ...]:
@@ -96,6 +97,23 @@ def _triangular_type(a: Type, b: Type, *, lower: bool, adjoint: bool) -> tuple[T
     fits = a.dtype == b.dtype and a.shape[0] in (1, b.shape[0]) and a.shape[1] == b.shape[1]
     check(fits, "triangular_solve: {} and {} do not fit", a, b)
     return (b,)
+
+
+def _tridiagonal_type(diagonals: Type, b: Type) -> tuple[Type, ...]:
+    _check("tridiagonal_solve", diagonals)
+    _check("tridiagonal_solve", b)
+    count, three, n = diagonals.shape
+    fits = diagonals.dtype == b.dtype and (count, n) == (b.shape[0], b.shape[2]) and three == 3
+    check(fits, "tridiagonal_solve: {} and {} do not fit", diagonals, b)
+    return (b, _ok(b))
+
+
+def _least_squares_type(a: Type, b: Type) -> tuple[Type, ...]:
+    _check("least_squares", a, least=1)
+    _check("least_squares", b, least=1)
+    fits = a.dtype == b.dtype and (a.shape[0], a.shape[2]) == (b.shape[0], b.shape[2])
+    check(fits, "least_squares: {} and {} do not fit", a, b)
+    return (Type(a.dtype, (*b.shape[:2], a.shape[1])),)
 
 
 def _qr_type(a: Type, *, width: int) -> tuple[Type, ...]:
@@ -142,8 +160,9 @@ cholesky = _factorization(
 )
 lu = _factorization(
     "lu",
-    "(factors, exchanges): by columns, or rows if small, U on and above the diagonal and below it "
-    "L, whose diagonal is ones; row k was exchanged with row exchanges[k] - 1, k ascending",
+    "(factors, exchanges, order): by columns, or rows if small, U on and above the diagonal and "
+    "below it L, whose diagonal is ones; row k was exchanged with row exchanges[k] - 1, k "
+    "ascending, so that row order[k] came to be row k",
     _lu_type,
     lambda a: _how(a).lu(a),
 )
@@ -160,6 +179,20 @@ triangular_solve = _factorization(
     "stand for all; what a zero on the diagonal divides is not finite",
     _triangular_type,
     lambda a, b, *, lower, adjoint: _how(a).triangular_solve(a, b, lower, adjoint),
+)
+tridiagonal_solve = _factorization(
+    "tridiagonal_solve",
+    "(x, ok): t x = b by columns, for the diagonals [count, 3, n] of t above, on and below the "
+    "main one, of which the last above and the first below are not read; ok: t is regular",
+    _tridiagonal_type,
+    lambda diagonals, b: _lapack().tridiagonal_solve(diagonals, b),
+)
+least_squares = _factorization(
+    "least_squares",
+    "the x of least norm among those with least |a x - b|; all by columns; columns of a whose "
+    "pivots are lost in rounding do not count",
+    _least_squares_type,
+    lambda a, b: _lapack().least_squares(a, b),
 )
 qr = _factorization(
     "qr",
@@ -183,7 +216,7 @@ svd = _factorization(
     lambda a, *, full, vectors: _lapack().svd(a, full, vectors),
 )
 ELIMINATIONS = frozenset({"cholesky", "lu", "solve", "triangular_solve"})
-FACTORIZATIONS = ELIMINATIONS | {"qr", "eigh", "svd"}
+FACTORIZATIONS = ELIMINATIONS | {"tridiagonal_solve", "least_squares", "qr", "eigh", "svd"}
 
 
 def is_small(hero: Op) -> bool:
@@ -229,6 +262,14 @@ def _wanted(name: str, kinds: str, before: tuple[Any, ...], behind: int = 0) -> 
     return [Room(kind, count) for kind, count in zip(kinds, counts, strict=True)]
 
 
+def _least_squares_rooms(hero: Op) -> dict[str, list[Room]]:
+    a, b = (v.type for v in hero.operands)
+    kind, (_, columns, rows) = kind_of(a), a.shape
+    before = (rows, columns, b.shape[1], None, rows, None, max(rows, columns), None, None, None)
+    fixed = [Room(real_kind(kind), 2 * columns, given=False)] if kind.isupper() else []
+    return {"gelsy": _wanted("gelsy", kind, before, len(fixed)) + fixed}
+
+
 def _qr_rooms(hero: Op) -> dict[str, list[Room]]:
     _, columns, rows = hero.operands[0].type.shape
     kind, width, least = kind_of(hero.operands[0].type), hero.attr("width"), min(rows, columns)
@@ -269,6 +310,7 @@ def svd_sides(hero: Op) -> tuple[int, int]:
 
 
 _ROOMS: dict[str, Callable[[Op], dict[str, list[Room]]]] = {
+    "least_squares": _least_squares_rooms,
     "qr": _qr_rooms,
     "eigh": _eigh_rooms,
     "svd": _svd_rooms,
@@ -285,6 +327,11 @@ def work_of(hero: Op) -> dict[str, int]:
     name = hero.defn.name
     if name == "solve":
         found = {"copy": matrix * size, "exchanges": 4 * a.shape[1]}
+    elif name == "tridiagonal_solve":
+        found = {"copy": matrix * size}
+    elif name == "least_squares":
+        sides = hero.operands[1].type.shape[1] * max(a.shape[1:])
+        found = {"copy": matrix * size, "sides": sides * size, "order": 4 * a.shape[1], "rank": 4}
     elif name == "qr":
         found = {"scales": min(a.shape[1:]) * size}
     elif name == "svd" or (name == "eigh" and not hero.attr("vectors")):
@@ -328,7 +375,10 @@ def factor_scratch(kernel: Op) -> int:
 # the speed of matrices of some tens of rows.
 NS_CALL, NS_OPERATION = 200.0, 0.1
 NS_SMALL = 0.3  # an operation on elements in registers
-_OPERATIONS = {"cholesky": 0.33, "lu": 0.67, "qr": 3.0, "eigh": 12.0, "svd": 20.0}  # of n^3
+_OPERATIONS = {
+    "cholesky": 0.33, "lu": 0.67, "qr": 3.0, "least_squares": 3.0, "eigh": 12.0, "svd": 20.0
+}  # of n^3  # fmt: skip
+_TRIDIAGONAL = 50.0  # of n, for each side: most of it divisions that wait for each other
 
 
 def factor_ns(hero: Op) -> float:
@@ -337,7 +387,9 @@ def factor_ns(hero: Op) -> float:
     count, n = shape[0], max(hero.operands[0].type.shape[1:])
     if is_small(hero):
         return float(count * NS_SMALL * n * (n * n + prod(shape[1:])))
-    if "solve" in hero.defn.name:
+    if hero.defn.name == "tridiagonal_solve":
+        work = _TRIDIAGONAL * prod(shape[1:])
+    elif "solve" in hero.defn.name:
         lu_part = 0.67 * n**3 if hero.defn.name == "solve" else 0.0
         work = lu_part + 2.0 * n * prod(shape[1:])
     else:

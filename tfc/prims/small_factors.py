@@ -21,12 +21,14 @@ def _swap(x: Array, k: int, i: int, where: Array) -> None:
     x[where, k], x[where, i] = x[where, i], x[where, k]
 
 
-def lu(a: Array) -> tuple[Array, Array]:
-    """(U, and below its diagonal L; row exchanges counted from 1), the entry of the greatest
-    |re| + |im| as pivot, the first of equals. What a zero would divide is zero, and stays it."""
+def lu(a: Array) -> tuple[Array, Array, Array]:
+    """(U, and below its diagonal L; row exchanges counted from 1; the order of rows after them),
+    with the entry of the greatest |re| + |im| as pivot, the first of equals. What a zero would
+    divide is zero, and stays it."""
     a = a.copy()
     count, n = a.shape[:2]
     exchanges = np.zeros((count, n), np.int32)
+    order = np.tile(np.arange(n, dtype=np.int32), (count, 1))
     with np.errstate(all="ignore"):
         for k in range(n):
             best, at = _magnitude(a[:, k, k]), np.full(count, k)
@@ -37,17 +39,18 @@ def lu(a: Array) -> tuple[Array, Array]:
             exchanges[:, k] = at + 1
             for i in range(k + 1, n):
                 _swap(a, k, i, at == i)
+                _swap(order, k, i, at == i)
             pivot = np.where(a[:, k, k] == 0, a.dtype.type(1), a[:, k, k])
             for i in range(k + 1, n):
                 a[:, i, k] = a[:, i, k] / pivot
                 for j in range(k + 1, n):
                     a[:, i, j] -= a[:, i, k] * a[:, k, j]
-    return a, exchanges
+    return a, exchanges, order
 
 
 def solve(a: Array, b: Array, adjoint: bool) -> tuple[Array, Array]:
     """(X with a X = b, or a^H X = b; whether no pivot is zero)."""
-    (factors, exchanges), n = lu(a), a.shape[1]
+    (factors, exchanges, _), n = lu(a), a.shape[1]
     ok = np.ones(len(a), bool)
     for k in range(n):
         ok &= _magnitude(factors[:, k, k]) > 0

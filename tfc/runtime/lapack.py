@@ -191,19 +191,30 @@ def cholesky(a: Array) -> tuple[Array, Array]:
     return np.tril(_given(work)), ok
 
 
-def lu(a: Array) -> tuple[Array, Array]:
-    """(L below and U on and above the diagonal; row exchanges counted from 1) by columns. Row k is
-    exchanged with row `exchanges[k]`, k ascending."""
+def lu(a: Array) -> tuple[Array, Array, Array]:
+    """(L below and U on and above the diagonal; row exchanges counted from 1; the rows in their
+    order after these) by columns. Row k is exchanged with row `exchanges[k]`, k ascending."""
     work, (count, n) = _copied(a), a.shape[:2]
     exchanges = np.zeros((count, n), np.int32)
     if n:
         call("getrf", a.dtype.char, count, n, n, work, n, exchanges)
-    return _given(work), exchanges
+    return _given(work), exchanges, order_of_rows(exchanges)
+
+
+def order_of_rows(exchanges: Array) -> Array:
+    """The rows of each matrix in their order after the exchanges of `lu`, counted from 0."""
+    count, n = exchanges.shape
+    every = np.arange(count)
+    order = np.tile(np.arange(n, dtype=np.int32), (count, 1))
+    for k in range(n):
+        at = exchanges[:, k] - 1
+        order[:, k], order[every, at] = order[every, at], order[:, k].copy()
+    return order
 
 
 def solve(a: Array, b: Array, adjoint: bool) -> tuple[Array, Array]:
     """(X with a X = b, or a^H X = b; whether no pivot of a is zero) by columns."""
-    factors, exchanges = lu(a)
+    factors, exchanges, _ = lu(a)
     x, (count, width, n) = _copied(b), b.shape
     if n and width:
         flag, factored = turn(a, adjoint), factors.swapaxes(1, 2)
@@ -226,6 +237,41 @@ def triangular_solve(a: Array, b: Array, lower: bool, adjoint: bool) -> Array:
             tells=False,
         )  # fmt: skip
     return _given(x)
+
+
+def tridiagonal_solve(diagonals: Array, b: Array) -> tuple[Array, Array]:
+    """(X with T X = b by columns, for the T with these diagonals [count, 3, n] above, on and below
+    the main one; whether each T is regular)."""
+    count, width, n = b.shape
+    x = _copied(b)
+    if not (n and width):
+        return _given(x), np.ones(count, bool)
+    rows = (diagonals[:, 2, 1:], diagonals[:, 1], diagonals[:, 0, :-1])
+    parts = [np.array(row, order="C", copy=True) for row in rows]
+    ok = call("gtsv", b.dtype.char, count, n, width, *parts, x, n) == 0
+    return _given(x), np.asarray(ok)
+
+
+def least_squares(a: Array, b: Array) -> Array:
+    """The X of least norm among those with least |a X - b| by columns, by a complete orthogonal
+    factorisation; columns whose pivots are lost in rounding do not count."""
+    count, columns, rows = a.shape
+    width, kind = b.shape[1], a.dtype.char
+    x = zeros(count, max(rows, columns), width, a.dtype)
+    x[:, :rows] = b.swapaxes(1, 2)
+    order, rank = np.zeros((count, columns), np.int32), np.zeros(1, np.int32)
+    limit = np.full(1, least_pivot(rows, columns, real_type(a)), real_type(a))
+    fixed = [np.empty(2 * columns, real_type(a))] if np.iscomplexobj(a) else []
+    call_in_room(
+        "gelsy", kind, count, rows, columns, width, _copied(a), rows, x, x.shape[1], order,
+        limit, rank, fixed=fixed,
+    )  # fmt: skip
+    return _given(x[:, :columns])
+
+
+def least_pivot(rows: int, columns: int, dtype: Any) -> float:
+    """What counts as zero, of the greatest pivot."""
+    return float(np.finfo(dtype).eps) * min(rows, columns)
 
 
 def qr(a: Array, width: int) -> tuple[Array, Array]:

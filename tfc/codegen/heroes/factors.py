@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from tfc.base import dtypes
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import MEMORY
 from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Value
-from tfc.prims.factorization import Room, kind_of, places_of, rooms_of, svd_sides
+from tfc.prims.factorization import Room, kind_of, places_of, real_kind, rooms_of, svd_sides
 from tfc.runtime import lapack
 
 Argument = V | int | bytes
@@ -179,9 +181,26 @@ def _cholesky(f: Factors) -> None:
 
 
 def _lu(f: Factors) -> None:
-    if f.columns:
-        factors = f.copied(f.result(0))
-        f.call("getrf", f.columns, f.columns, factors, f.columns, f.result(1))
+    t, n = f.t, f.columns
+    if not n:
+        return
+    exchanges = f.result(1)
+    f.call("getrf", n, n, f.copied(f.result(0)), n, exchanges)
+    if f.op.results[2] not in f.k.region.results:
+        return
+    order = f.result(2)
+
+    def at(number: V) -> V:
+        return t.gep(order, number, "i32")
+
+    with t.loop(0, n) as rows:
+        t.store(t.cast("trunc", rows.index, "i32"), at(rows.index), 4)
+    with t.loop(0, n) as rows:
+        exchange = t.load("i32", t.gep(exchanges, rows.index, "i32"), 4)
+        other = t.add(t.cast("sext", exchange, "i64"), i64(-1))
+        one, two = (t.load("i32", at(number), 4) for number in (rows.index, other))
+        t.store(two, at(rows.index), 4)
+        t.store(one, at(other), 4)
 
 
 def _solve(f: Factors) -> None:
@@ -223,6 +242,45 @@ def _triangular(f: Factors) -> None:
     f.call(
         "trsm", b"R", side, _turn(f), b"N", width, n, one, matrix, n, x, width, tells=False
     )  # fmt: skip
+
+
+def _tridiagonal(f: Factors) -> None:
+    t, (width, n) = f.t, f.op.operands[1].type.shape[1:]
+    if not (n and width):
+        f.tell(const("i1", True))
+        return
+    x, above = f.copied(f.result(0), 1), f.copied(f.own("copy"))
+    size = f.each // (3 * n)
+    main, below = (t.gep(above, number * size, "i8") for number in (n, 2 * n + 1))
+    f.call("gtsv", n, width, below, main, above, x, n)
+    f.tell(f.worked())
+
+
+def _least_squares(f: Factors) -> None:
+    t, rows, columns, no = f.t, f.rows, f.columns, V("false", "i1")
+    width = f.op.operands[1].type.shape[1]
+    size, longer = f.each // (rows * columns), max(rows, columns)
+
+    def move(target: V, step: int, source: V, other: int, count: int) -> None:
+        """`count` elements of each side, from one stride to another."""
+        with t.loop(0, width) as sides:
+            to = t.gep(target, t.mul(sides.index, step * size), "i8")
+            taken = t.gep(source, t.mul(sides.index, other * size), "i8")
+            t.call("void", "llvm.memcpy.p0.p0.i64", to, taken, i64(count * size), no)
+
+    sides, order = f.own("sides"), f.own("order")
+    for room, nbytes in ((sides, longer * width * size), (order, 4 * columns)):
+        t.call("void", "llvm.memset.p0.i64", room, V("0", "i8"), i64(nbytes), no)
+    move(sides, longer, f.operand(1), rows, rows)
+    least = lapack.least_pivot(rows, columns, np.dtype(real_kind(f.kind)))
+    limit = f.global_(f"{f.element} {const(f.element, least).ref}")
+    work = f.copied(f.own("copy"))
+    ((name, rooms),) = rooms_of(f.op).items()
+    f.call(
+        name, rows, columns, width, work, rows, sides, longer, order, limit, f.own("rank"),
+        *f.rooms(rooms),
+    )  # fmt: skip
+    move(f.result(0), columns, sides, longer, columns)
 
 
 def _qr(f: Factors) -> None:
@@ -289,6 +347,8 @@ WRITERS: dict[str, Callable[[Factors], None]] = {
     "lu": _lu,
     "solve": _solve,
     "triangular_solve": _triangular,
+    "tridiagonal_solve": _tridiagonal,
+    "least_squares": _least_squares,
     "qr": _qr,
     "eigh": _eigh,
     "svd": _svd,

@@ -185,11 +185,15 @@ def _divided(s: Small, x: Packet, by: Packet) -> Packet:
 
 
 def _lu(s: Small) -> None:
-    factors, places, _ = s.lu()
+    factors, places, swaps = s.lu()
     for (i, j), x in factors.items():
         s.store(0, (i, j), x)
     for k, place in enumerate(places):
         s.store(1, (k,), s.e.binary("add", place, s.e.const("i32", 1)))
+    order = [s.e.const("i32", k) for k in range(s.n)]
+    s.swapped(swaps, order.__getitem__, order.__setitem__)
+    for k, row in enumerate(order):
+        s.store(2, (k,), row)
 
 
 def _solve(s: Small) -> None:

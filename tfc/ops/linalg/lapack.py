@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfc.runtime import lapack
-from tfc.runtime.lapack import Array, call, call_in_room, columns_of, diagonals, real_type, zeros
+from tfc.runtime.lapack import Array, call_in_room, columns_of, diagonals, real_type, zeros
 
 
 class Failed(Exception):
@@ -19,15 +19,6 @@ class Failed(Exception):
 def adjoints(x: Array) -> Array:
     """The conjugate of the transpose of each matrix of a stack."""
     return x.conj().swapaxes(-1, -2)
-
-
-def lu(a: Array) -> tuple[Array, Array, Array]:
-    """(L below and U on and above the diagonal, row exchanges counted from 1, no zero pivot).
-
-    Row k is exchanged with row `pivots[k]`, k ascending; the last result is a bool a matrix.
-    """
-    factors, pivots = lapack.lu(a.swapaxes(1, 2))
-    return factors.swapaxes(1, 2), pivots, (np.abs(diagonals(factors)) > 0).all(axis=-1)
 
 
 def lu_by_magnitude(a: Array) -> tuple[Array, Array, Array]:
@@ -51,48 +42,11 @@ def lu_by_magnitude(a: Array) -> tuple[Array, Array, Array]:
     return work, pivots, regular
 
 
-def order_of_rows(pivots: Array) -> Array:
-    """The rows of each matrix in their order after the exchanges of `lu`, counted from 0."""
-    count, n = pivots.shape
-    every = np.arange(count)
-    order = np.tile(np.arange(n), (count, 1))
-    for k in range(n):
-        at = pivots[:, k] - 1
-        order[:, k], order[every, at] = order[every, at], order[:, k].copy()
-    return order
-
-
-def cholesky(a: Array) -> Array:
-    """L, lower, with L L^H = a; only the lower triangles of `a` are read."""
-    factor, ok = lapack.cholesky(a)
-    if not ok.all():
-        raise Failed
-    return factor
-
-
 def solve_triangular(a: Array, b: Array, lower: bool, adjoint: bool) -> Array:
     """X with T X = b, or T^H X = b, for the lower or upper triangles T of `a`."""
     if not (np.abs(diagonals(a)) > 0).all():
         raise Failed
     return lapack.triangular_solve(a, b, lower, adjoint)
-
-
-def least_squares(a: Array, b: Array) -> Array:
-    """The X of least norm among those with least |a X - b|, by a complete orthogonal
-    factorisation; columns whose pivots are lost in rounding do not count."""
-    count, rows, columns = a.shape
-    width, kind = b.shape[-1], a.dtype.char
-    x = zeros(count, max(rows, columns), width, a.dtype)
-    x[:, :rows] = b
-    if rows and columns and width:
-        pivots, rank = np.zeros((count, columns), np.int32), np.zeros(1, np.int32)
-        limit = np.full(1, np.finfo(real_type(a)).eps * min(rows, columns), real_type(a))
-        fixed = [np.empty(2 * columns, real_type(a))] if np.iscomplexobj(a) else []
-        call_in_room(
-            "gelsy", kind, count, rows, columns, width, columns_of(a), rows, x, x.shape[1], pivots,
-            limit, rank, fixed=fixed,
-        )  # fmt: skip
-    return x[:, :columns]
 
 
 def schur(a: Array) -> tuple[Array, Array]:
@@ -110,13 +64,3 @@ def schur(a: Array) -> tuple[Array, Array]:
     if info.any():
         raise Failed
     return np.triu(t), z
-
-
-def tridiagonal(above: Array, main: Array, below: Array, b: Array) -> tuple[Array, Array]:
-    """(X with T X = b, for the T with these diagonals [count, ...]; whether each T is regular)."""
-    count, n, width = b.shape
-    parts = [np.array(d, order="C", copy=True) for d in (below, main, above)]
-    x = columns_of(b)
-    if not (n and width):
-        return x, np.ones(count, bool)
-    return x, call("gtsv", b.dtype.char, count, n, width, *parts, x, n) == 0

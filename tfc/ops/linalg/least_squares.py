@@ -6,25 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from tfc import prims as p
+from tfc.base.dtypes import numpy_dtype
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
+from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.cast_ops import cast
 from tfc.ops.cond_functions import cond
 from tfc.ops.diag_ops import eye
-from tfc.ops.linalg import lapack
-from tfc.ops.linalg.common import (
-    MATRICES,
-    Array,
-    adjoint,
-    check_matrix,
-    invalid,
-    matrix_dims,
-    stacked,
-)
+from tfc.ops.linalg import stacks
+from tfc.ops.linalg.common import MATRICES, adjoint, matrix_dims
 from tfc.ops.linalg.decomposition_ops import cholesky, cholesky_solve
-from tfc.ops.matmul_ops import matmul
+from tfc.ops.lowering import invalid, to
+from tfc.ops.matmul_ops import BatchMatMul, matmul
 from tfc.ops.shape_ops import shape as shape_of
 
 # Matrices beyond this many bytes are not worth reading twice, if a batch has many of them.
@@ -52,38 +48,56 @@ class MatrixSolveLs(
             raise ValueError("Gradient not defined for fast=False")
         return [*_by_shape(op.inputs[0], lambda tall: list(_gradients(op, dy, tall))), None]
 
-    def host(op: Any, matrix: Array, rhs: Array, l2: Array, *, fast: bool) -> list[Array]:
-        check_matrix(op, matrix)
-        if matrix.ndim != rhs.ndim:
-            raise invalid(op, "All input tensors must have the same rank.")
-        if matrix.shape[:-2] != rhs.shape[:-2]:
-            raise invalid(op, "All input tensors must have the same outer dimensions.")
-        if matrix.shape[-2] != rhs.shape[-2]:
-            raise invalid(op, "Input matrix and rhs are incompatible.")
-        if l2 < 0:
-            raise invalid(op, "l2_regularizer must be >= 0.")
-        rows, columns = matrix.shape[-2:]
-        weight = matrix.dtype.type(l2)
-
-        def solve(a: Array, b: Array) -> list[Array]:
-            if not fast:
-                return [lapack.least_squares(a, b)]
-            turned = lapack.adjoints(a)
-            if rows >= columns:
-                gram = turned @ a + weight * np.eye(columns, dtype=a.dtype)
-                return [_by_cholesky(gram, turned @ b)]
-            gram = a @ turned + weight * np.eye(rows, dtype=a.dtype)
-            return [turned @ _by_cholesky(gram, b)]
-
-        failed = "Input matrix was rank deficient or ill-conditioned. Try setting fast=False or " \
-                 "provide a larger l2_regularizer > 0."  # fmt: skip
-        return stacked(op, solve, matrix, rhs, failed=failed)
+    def lower(build: Any, matrix: Value, rhs: Value, l2: Value, *, fast: bool) -> Value:
+        _check_sides(build, matrix, rhs)
+        negative = p.lt(build, l2, p.full_like(build, l2, 0))
+        stacks.require(build, p.not_(build, negative), "l2_regularizer must be >= 0.")
+        a, b = stacks.stack(build, matrix), stacks.stack(build, rhs)
+        weight = to(build, l2, matrix.type.dtype)
+        x = _by_normal_equations(build, a, b, weight) if fast else _by_rank(build, a, b)
+        return stacks.unstacked(build, x, matrix.type.shape[:-2])
 
 
-def _by_cholesky(gram: Array, rhs: Array) -> Array:
-    factor = lapack.cholesky(gram)
-    inner = lapack.solve_triangular(factor, rhs, lower=True, adjoint=False)
-    return lapack.solve_triangular(factor, inner, lower=True, adjoint=True)
+def _check_sides(build: Any, matrix: Value, rhs: Value) -> None:
+    stacks.check_matrix(build, matrix)
+    left, right = matrix.type.shape, rhs.type.shape
+    if len(left) != len(right):
+        raise invalid(build, "All input tensors must have the same rank.")
+    if left[:-2] != right[:-2]:
+        raise invalid(build, "All input tensors must have the same outer dimensions.")
+    if left[-2] != right[-2]:
+        raise invalid(build, "Input matrix and rhs are incompatible.")
+
+
+def _by_normal_equations(build: Any, a: Value, b: Value, weight: Value) -> Value:
+    """(A^H A + w)^-1 A^H B, or A^H (A A^H + w)^-1 B, where that is smaller."""
+    product = BatchMatMul.lower
+    count, rows, columns = a.type.shape
+    tall, n = rows >= columns, min(rows, columns)
+    gram = product(build, a, a, adj_x=tall, adj_y=not tall)
+    unit = stacks.unit(build, count, n, n, a.type.dtype)
+    scale = p.broadcast(build, weight, dims=(), shape=unit.type.shape)
+    factor, ok = p.cholesky(build, p.add(build, gram, p.mul(build, scale, unit)))
+    stacks.require(
+        build, ok,
+        "Input matrix was rank deficient or ill-conditioned. Try setting fast=False or "
+        "provide a larger l2_regularizer > 0.",
+    )  # fmt: skip
+    x = product(build, a, b, adj_x=True, adj_y=False) if tall else b
+    for flip in (False, True):
+        x = p.triangular_solve(build, factor, x, lower=True, adjoint=flip)
+    return x if tall else product(build, a, x, adj_x=True, adj_y=False)
+
+
+def _by_rank(build: Any, a: Value, b: Value) -> Value:
+    """The least X of those that are as good."""
+    (count, rows, columns), width = a.type.shape, b.type.shape[2]
+    if not (rows and columns and width):
+        zero = p.constant(build, np.zeros((), numpy_dtype(a.type.dtype)))
+        zeros: Value = p.broadcast(build, zero, dims=(), shape=(count, columns, width))
+        return zeros
+    x = p.least_squares(build, stacks.turned(build, a), stacks.turned(build, b))
+    return stacks.turned(build, x)
 
 
 def _gradients(op: Any, dy: Tensor, tall: bool) -> tuple[Tensor, Tensor]:

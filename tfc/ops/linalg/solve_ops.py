@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfc import prims as p
-from tfc.base.dtypes import INDEX
+from tfc.base.dtypes import INDEX, DType
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply, make_function
@@ -29,10 +29,12 @@ from tfc.ops.linalg.common import (
     stacked,
     sum_batches,
 )
-from tfc.ops.lowering import invalid
+from tfc.ops.lowering import invalid, is_complex, to
 from tfc.ops.matmul_ops import matmul
 from tfc.ops.reduction_ops import reduce_sum
 from tfc.ops.unary_ops import real
+from tfc.passes.lower_errors import NotNative
+from tfc.runtime.lapack import order_of_rows
 
 _SINGULAR = "Input is not invertible."
 _MATRIX_SINGULAR = "Input matrix is not invertible."
@@ -203,15 +205,21 @@ class Lu(
         dims = square_dims(input)
         return [s.shape_of(dims), s.shape_of(None if dims is None else dims[:-1])]
 
-    def host(op: Any, input: Array) -> list[Array]:
+    def lower(build: Any, input: Value, *, output_idx_type: DType) -> list[Value]:
+        if is_complex(input):
+            raise NotNative("LAPACK chooses other pivots of complex matrices than TensorFlow")
+        stacks.check_square(build, input)
+        factors, order = stacks.factored(build, input, _SINGULAR)
+        return [factors, to(build, order, output_idx_type.short)]
+
+    def host(op: Any, input: Array, **_: Any) -> list[Array]:
         check_square(op, input)
 
         def factor(a: Array) -> list[Array]:
-            by = lapack.lu_by_magnitude if np.iscomplexobj(a) else lapack.lu
-            factors, pivots, regular = by(a)
+            factors, pivots, regular = lapack.lu_by_magnitude(a)
             if not regular.all():
                 raise lapack.Failed
-            return [factors, lapack.order_of_rows(pivots)]
+            return [factors, order_of_rows(pivots)]
 
         return stacked(op, factor, input, failed=_SINGULAR)
 

@@ -128,11 +128,27 @@ def solved(build: Any, a: Value, b: Value, adjoint: bool, singular: str) -> Valu
     return unstacked(build, x if small else turned(build, x), b.type.shape[:-2])
 
 
-def _pivots(build: Any, a: Value) -> tuple[Value, Value]:
-    """(pivots [count, n] of LU factors; whether a row was exchanged for each)."""
+def _lu(build: Any, a: Value) -> tuple[Value, Value, Value]:
+    """(factors, exchanges, order of rows) of square matrices; factors by rows if they are small,
+    else by columns."""
     rows = stack(build, a)
     given = rows if is_small_side(a.type.shape[-1]) else turned(build, rows)
-    factors, exchanges = p.lu(build, given)
+    factors, exchanges, order = p.lu(build, given)
+    return factors, exchanges, order
+
+
+def factored(build: Any, a: Value, singular: str) -> tuple[Value, Value]:
+    """(L below and U on and above the diagonal, the order of rows) of regular matrices."""
+    factors, _, order = _lu(build, a)
+    require(build, is_above_zero(build, diagonal(build, factors)), singular)
+    by_rows = factors if is_small_side(a.type.shape[-1]) else turned(build, factors)
+    batch = a.type.shape[:-2]
+    return unstacked(build, by_rows, batch), unstacked(build, order, batch)
+
+
+def _pivots(build: Any, a: Value) -> tuple[Value, Value]:
+    """(pivots [count, n] of LU factors; whether a row was exchanged for each)."""
+    factors, exchanges, _ = _lu(build, a)
     number = p.iota(build, dtype="i32", shape=exchanges.type.shape, dim=1)
     here = p.add(build, number, p.full_like(build, number, 1))
     return diagonal(build, factors), p.ne(build, exchanges, here)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
-
+from tfc import prims as p
 from tfc.base import errors
 from tfc.base.shapes import TensorShape
 from tfc.framework.graph import Tensor, convert_to_tensor, name_scope
 from tfc.framework.opdef import OpDef, apply
+from tfc.ir.core import Value
 from tfc.ops import shape_rules as s
 from tfc.ops.common import conj
 from tfc.ops.const_ops import zeros_like
 from tfc.ops.diag_ops import matrix_transpose
 from tfc.ops.join_ops import concat, stack
-from tfc.ops.linalg import lapack
-from tfc.ops.linalg.common import MATRICES, Array, check_matrix, invalid, matrix_dims, stacked
+from tfc.ops.linalg import stacks
+from tfc.ops.linalg.common import MATRICES, matrix_dims
 from tfc.ops.linalg.diagonal_ops import matrix_diag_part
+from tfc.ops.lowering import invalid
 from tfc.ops.reduction_ops import reduce_sum
 from tfc.ops.shape_ops import expand_dims, squeeze
 
@@ -51,28 +53,30 @@ class TridiagonalSolve(
         parts = [reduce_sum(drhs * y, -1) for y in (_forward(x, -2), x, _backward(x, -2))]
         return [-stack(parts, axis=-2), drhs]
 
-    def host(op: Any, diagonals: Array, rhs: Array, *, partial_pivoting: bool) -> list[Array]:
-        check_matrix(op, diagonals)
-        check_matrix(op, rhs, 1)
-        if diagonals.shape[:-2] != rhs.shape[:-2]:
-            raise invalid(op, "All input tensors must have the same outer dimensions.")
-        if diagonals.shape[-2] != 3:
-            raise invalid(op, f"Expected diagonals to have 3 rows, got {diagonals.shape[-2]}")
-        if diagonals.shape[-1] != rhs.shape[-2]:
-            raise invalid(op, "Expected the same number of left-hand sides and right-hand sides, "
-                          f"got {diagonals.shape[-1]} and {rhs.shape[-2]}")  # fmt: skip
-
-        def solve(rows: Array, b: Array) -> list[Array]:
-            above, main, below = rows[:, 0, :-1], rows[:, 1], rows[:, 2, 1:]
-            x, regular = lapack.tridiagonal(above, main, below, b)
-            if not (regular.all() or partial_pivoting):
-                raise lapack.Failed
-            x[~regular] = np.nan
-            return [x]
-
-        failed = "The matrix is either not invertible or requires pivoting. Try setting " \
-                 "partial_pivoting = True."  # fmt: skip
-        return stacked(op, solve, diagonals, rhs, failed=failed)
+    def lower(
+        build: Any, diagonals: Value, rhs: Value, *, partial_pivoting: bool, **_: Any
+    ) -> Value:
+        stacks.check_matrix(build, diagonals)
+        stacks.check_matrix(build, rhs, 1)
+        left, right = diagonals.type.shape, rhs.type.shape
+        if left[:-2] != right[:-2]:
+            raise invalid(build, "All input tensors must have the same outer dimensions.")
+        if left[-2] != 3:
+            raise invalid(build, f"Expected diagonals to have 3 rows, got {left[-2]}")
+        if left[-1] != right[-2]:
+            raise invalid(build, "Expected the same number of left-hand sides and right-hand "
+                          f"sides, got {left[-1]} and {right[-2]}")  # fmt: skip
+        sides = stacks.turned(build, stacks.stack(build, rhs))
+        x, ok = p.tridiagonal_solve(build, stacks.stack(build, diagonals), sides)
+        if not partial_pivoting:
+            stacks.require(
+                build, ok,
+                "The matrix is either not invertible or requires pivoting. Try setting "
+                "partial_pivoting = True.",
+            )  # fmt: skip
+        regular = p.broadcast(build, ok, dims=(0,), shape=x.type.shape)
+        x = p.select(build, regular, x, p.full_like(build, x, math.nan))
+        return stacks.unstacked(build, stacks.turned(build, x), right[:-2])
 
 
 def _zeros_along(x: Tensor, axis: int) -> Tensor:
