@@ -15,14 +15,17 @@ Case = tuple[str, tuple[Array, ...], dict[str, Any]]
 Spread = Callable[..., Array]
 
 MATRICES = ("f32", "f64", *COMPLEX)
-STACKS = [(4, 7), (21, 3), (2, 17), (0, 3), (0, 7), (3, 0), (5, 1), (1, 2), (9, 4), (1, 70)]
+STACKS = [
+    (21, 6), (5, 3), (4, 18), (2, 8), (0, 3), (0, 9), (0, 17), (3, 0), (5, 1), (21, 4), (1, 2),
+    (1, 5), (1, 70),
+]  # fmt: skip
 SHAPES = [(2, 3, 5), (2, 5, 3), (0, 3, 2), (3, 1, 4), (3, 4, 1), (1, 40, 9)]
 
 
 def _squares(spread: Spread) -> Iterator[tuple[str, Array]]:
     """Stacks of matrices; one of three is singular, and one has a NaN or an infinity."""
     for dtype in MATRICES:
-        for count, n in STACKS if dtype == "f32" else STACKS[:2]:
+        for count, n in STACKS if dtype == "f32" else STACKS[:3]:
             a = spread(dtype, (count, n, n)) + 2 * np.eye(n, dtype=np.int8)
             a = a.astype(spread(dtype, ()).dtype)
             if n > 1:

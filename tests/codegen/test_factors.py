@@ -15,10 +15,11 @@ CASES = [s for s in SAMPLES if s.prim.name in FACTORIZATIONS]
 
 def same(got: list[np.ndarray], want: list[np.ndarray], exact: bool) -> None:
     for g, w in zip(got, want, strict=True):
+        g, w = (np.ascontiguousarray(x).view(x.real.dtype) for x in (g, w))
         if exact:
-            np.testing.assert_array_equal(np.asarray(g), np.asarray(w))
+            np.testing.assert_array_equal(g, w)
         else:  # numpy multiplies complex numbers with fused additions, where the processor has them
-            np.testing.assert_allclose(np.asarray(g), np.asarray(w), rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(g, w, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(FACTORIZATIONS))

@@ -32,14 +32,15 @@ def python_stages(build: Callable[..., Any], *arrays: Array) -> Any:
         return found, hosts
 
 
+@pytest.mark.parametrize("n", [3, 7, 18])
 @pytest.mark.parametrize("dtype", TYPES)
 def test_a_loop_of_every_factorisation_is_native(
-    dtype: Any, caplog: pytest.LogCaptureFixture
+    dtype: Any, n: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a, b = definite(0, dtype, (), 3), matrices(1, dtype, 3, 2)
+    a, b = definite(0, dtype, (), n) / n, matrices(1, dtype, n, 2)
 
     def body(i: Any, x: Any) -> Any:
-        lower = tf.cholesky(x @ tf.linalg.adjoint(x) + tf.eye(3, dtype=dtype))
+        lower = tf.cholesky(x @ tf.linalg.adjoint(x) + tf.eye(n, dtype=dtype))
         y = tf.cholesky_solve(lower, tf.constant(b)) + tf.matrix_solve(x, tf.constant(b))
         inverse = tf.matrix_inverse(x, adjoint=True)
         e, v = tf.self_adjoint_eig(inverse + tf.linalg.adjoint(inverse))
@@ -61,7 +62,7 @@ def test_a_loop_of_every_factorisation_is_native(
     assert not [m for m in caplog.messages if "driven" in m]
     x = a
     for _ in range(3):
-        lower = np.linalg.cholesky(x @ x.conj().T + np.eye(3))
+        lower = np.linalg.cholesky(x @ x.conj().T + np.eye(n))
         y = np.linalg.solve(lower @ lower.conj().T, b) + np.linalg.solve(x, b)
         s, vh = np.linalg.svd(y, full_matrices=False)[1:]
         inverse = np.linalg.inv(x)
@@ -144,7 +145,7 @@ def test_systems_of_three_diagonals_in_a_loop() -> None:
     check_gradient(lambda u: heat(u, 3), u)
 
 
-@pytest.mark.parametrize("n", [3, 9])
+@pytest.mark.parametrize("n", [3, 9, 18])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_factors_of_lu_and_ranks_in_a_loop(
     dtype: Any, n: int, caplog: pytest.LogCaptureFixture
@@ -198,28 +199,32 @@ FAILING: list[tuple[str, Callable[..., Any], str]] = [
 ]
 
 
+@pytest.mark.parametrize("n", [2, 6, 18])
 @pytest.mark.parametrize(("op", "function", "message"), FAILING, ids=[op for op, *_ in FAILING])
-def test_errors_in_loops_name_the_op_and_the_line(op: str, function: Any, message: str) -> None:
+def test_errors_in_loops_name_the_op_and_the_line(
+    op: str, function: Any, message: str, n: int
+) -> None:
     def body(i: Any, x: Any) -> Any:
-        return i + 1, x - function(x + tf.cast(4 - i, x.dtype) * tf.eye(2))
+        return i + 1, x - function(x + tf.cast(4 - i, x.dtype) * tf.eye(n))
 
-    a = tf.placeholder(tf.float32, [2, 2])
-    x = tf.Variable(tf.zeros([2, 2]))
+    a = tf.placeholder(tf.float32, [n, n])
+    x = tf.Variable(tf.zeros([n, n]))
     out = tf.while_loop(lambda i, _: i < 9, body, [tf.constant(0), a])[1]
     keep = x.assign(out)
     with tf.Session() as session:
         session.run(x.initializer)
         with pytest.raises(tf.errors.InvalidArgumentError, match=message) as failed:
-            session.run(keep, {a: np.zeros((2, 2)) - 4 * np.eye(2)})
+            session.run(keep, {a: -4 * np.eye(n)})
         assert op in failed.value.op.type and "test_linalg_loops.py" in str(failed.value)
         assert not session.run(x).any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [3, 5, 19])
 @pytest.mark.parametrize("dtype", TYPES)
-def test_what_is_not_finite(bad: float, dtype: Any) -> None:
-    a = definite(1, dtype, (), 5)
-    for at in [(0, 0), (4, 4), (4, 0), (2, 1)]:
+def test_what_is_not_finite(bad: float, dtype: Any, n: int) -> None:
+    a = definite(1, dtype, (), n)
+    for at in [(0, 0), (n - 1, n - 1), (n - 1, 0), (2, 1)]:
         x = a.copy()
         x[at] = bad
         for values in run(lambda x: [tf.svd(x)[0], tf.svd(x, compute_uv=False)], x):
@@ -230,7 +235,7 @@ def test_what_is_not_finite(bad: float, dtype: Any) -> None:
             run(tf.self_adjoint_eig, x)
     if bad > 0:
         return
-    for function in (tf.cholesky, lambda x: tf.cholesky(x + bad * tf.eye(5, dtype=x.dtype))):
+    for function in (tf.cholesky, lambda x: tf.cholesky(x + bad * tf.eye(n, dtype=x.dtype))):
         with pytest.raises(tf.errors.InvalidArgumentError, match="decomposition was not"):
             run(function, x)
 
@@ -293,9 +298,9 @@ PROGRAM = """
 import sys
 import numpy as np
 import tfc as tf
-x = tf.placeholder(tf.float32, [40, 6, 6])
+x = tf.placeholder(tf.float32, [40, 18, 18])
 loop = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.matrix_inverse(y)), [0, x])[1]
-a = (np.arange(1440) * 7 % 31).reshape(40, 6, 6).astype("f") / 31 + 2 * np.eye(6, dtype="f")
+a = (np.arange(12960) * 7 % 31).reshape(40, 18, 18).astype("f") / 31 + 9 * np.eye(18, dtype="f")
 assert "scipy_openblas32" not in sys.modules
 with tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=THREADS)) as session:
     factor = tf.cholesky(x @ tf.transpose(x, [0, 2, 1]))
@@ -320,7 +325,7 @@ def test_the_same_bits_in_other_processes_and_for_any_number_of_threads(tmp_path
 def test_programs_without_it_do_not_load_the_library() -> None:
     program = """
 import sys, tfc as tf
-x = tf.random_normal([5, 5])
+x = tf.random_normal([20, 20])
 tf.Session().run([x @ x, tf.matrix_inverse(x[:4, :4])])  # small matrices are nobody's
 tf.matrix_inverse(x)
 assert not {"scipy_openblas32", "tfc.codegen.heroes.factors"} & set(sys.modules)
@@ -347,3 +352,18 @@ def test_a_time_limit_ends_a_loop_of_factors() -> None:
         with pytest.raises(tf.errors.DeadlineExceededError):
             session.run(out, options=tf.RunOptions(timeout_in_ms=100))
         assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_decides_as_in_tensorflow_what_is_singular(dtype: Any, first: int, n: int) -> None:
+    a = (np.arange(n * n).reshape(n, n) + first).astype(dtype)
+    rounded = {(3, np.float64), (4, np.float64), (5, np.float32), (5, np.float64)}
+    regular = first == 1 and (n, dtype) in rounded
+    assert (run(tf.matrix_determinant, a) != 0) == regular
+    if regular:
+        run(tf.matrix_inverse, a)
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Input is not invertible"):
+            run(tf.matrix_inverse, a)

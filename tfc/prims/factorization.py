@@ -4,8 +4,8 @@ Operands and results are stacks: the first axis counts matrices. *By columns* me
 lies as LAPACK takes it, its columns one after another: [count, columns, rows]. Each primitive is
 total: `ok` says of each matrix whether there is such a factorisation, and lowering asserts it.
 
-Those of few rows are *small*: a call would take longer than what is to be done. Kernels do them in
-registers, and all is by rows (`prims/small_factors.py`).
+Those of few rows are *small*: a call would take longer than what is to be done. Kernels do them
+themselves, and all is by rows (`prims/small_factors.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from tfc.prims.prim import Prim, check, check_dtype
 Array = np.ndarray
 MATRICES = ("f32", "f64", "c64", "c128")
 MOST_SIDE = 2**31 - 1  # LAPACK counts in 32 bits
-MOST_SMALL = 4  # rows of what a kernel factors itself
+MOST_SMALL = 16  # rows of what a kernel factors itself
+MOST_IN_REGISTERS = 4  # and of what it writes out, element by element
 LINE = 64  # what one chunk has in scratch begins at a multiple of this many bytes
 
 

@@ -28,7 +28,7 @@ from tfc.codegen.heroes import (
 )
 from tfc.codegen.kernels import Kernel
 from tfc.ir.core import Op
-from tfc.prims.factorization import FACTORIZATIONS, is_small
+from tfc.prims.factorization import FACTORIZATIONS, MOST_IN_REGISTERS, is_small
 
 Write = Callable[[Kernel], None]
 
@@ -45,13 +45,18 @@ def _one(write: Write) -> Callable[[Op], Sequence[Write]]:
 
 def _factors(op: Op) -> Sequence[Write]:
     # most programs have no use for them
-    if is_small(next(inner for inner in op.regions[0].ops if inner.defn.name in FACTORIZATIONS)):
+    hero = next(inner for inner in op.regions[0].ops if inner.defn.name in FACTORIZATIONS)
+    if not is_small(hero):
+        from tfc.codegen.heroes import factors
+
+        return (factors.write,)
+    if hero.operands[0].type.shape[1] <= MOST_IN_REGISTERS:
         from tfc.codegen.heroes import small_factors
 
         return (small_factors.write,)
-    from tfc.codegen.heroes import factors
+    from tfc.codegen.heroes import looped_factors
 
-    return (factors.write,)
+    return (looped_factors.write,)
 
 
 HEROES["loop"] = _one(elements.write)

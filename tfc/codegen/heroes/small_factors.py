@@ -151,7 +151,7 @@ def _cholesky(s: Small) -> None:
     for j in range(s.n):
         rest = e.unary("real", a[j, j]) if s.complex else a[j, j]
         for k in range(j):
-            rest = e.binary("sub", rest, _square(s, a[j, k]))
+            rest = e.binary("sub", rest, square(s, a[j, k]))
         ok = s.both(ok, e.compare("gt", rest, zero))
         root = e.unary("sqrt", rest)
         a[j, j] = e.convert(root, s.dtype)
@@ -159,14 +159,14 @@ def _cholesky(s: Small) -> None:
             x = a[i, j]
             for k in range(j):
                 x = s.minus(x, a[i, k], s.conj(a[j, k]))
-            a[i, j] = _divided(s, x, root)
+            a[i, j] = divided(s, x, root)
     for i in range(s.n):
         for j in range(s.n):
             s.store(0, (i, j), a[i, j] if j <= i else e.const(s.dtype, 0))
     s.store(1, (), ok)
 
 
-def _square(s: Small, x: Packet) -> Packet:
+def square(s: Small, x: Packet) -> Packet:
     """|x|^2."""
     e = s.e
     if not s.complex:
@@ -175,7 +175,7 @@ def _square(s: Small, x: Packet) -> Packet:
     return e.binary("add", e.binary("mul", re, re), e.binary("mul", im, im))
 
 
-def _divided(s: Small, x: Packet, by: Packet) -> Packet:
+def divided(s: Small, x: Packet, by: Packet) -> Packet:
     """`x` divided by a real number."""
     e = s.e
     if not s.complex:
@@ -253,12 +253,17 @@ WRITERS: dict[str, Callable[[Small], None]] = {
 
 def write(k: Kernel) -> None:
     """The whole kernel; chunks are ranges of matrices."""
-    e, count, lanes = k.e, k.hero.results[0].type.shape[0], k.e.lanes
     one = WRITERS[k.hero.defn.name]
+    each_matrix(k, lambda at, lanes: one(Small(k, at, lanes)))
+
+
+def each_matrix(k: Kernel, body: Callable[[Index, int], None]) -> None:
+    """body(matrices, lanes of packets of columns), in packets of matrices where there are many."""
+    e, count, lanes = k.e, k.hero.results[0].type.shape[0], k.e.lanes
     if not count:
         return
     if 2 * count >= lanes > 1:
-        k.for_packets(count, lambda at: one(Small(k, at, lanes)), *k.chunk_range(count, lanes))
+        k.for_packets(count, lambda at: body(at, lanes), *k.chunk_range(count, lanes))
         return
     with e.with_lanes(1), k.t.loop(*k.chunk_range(count)) as loop:
-        one(Small(k, e.loop_axis(loop, count), lanes))
+        body(e.loop_axis(loop, count), lanes)
