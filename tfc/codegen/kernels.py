@@ -16,14 +16,16 @@ The text holds no name: `@KERNEL` stands for it, so that equal kernels have equa
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
+from tfc.codegen import weave
 from tfc.codegen.emitter import Buffer, Element, Emitter
 from tfc.codegen.index import Index
 from tfc.codegen.packets import Packet, bits_of
-from tfc.codegen.text import Text
+from tfc.codegen.text import Loop, Text
 from tfc.codegen.values import V, i64, vector_const
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.structure import kernel_key
@@ -133,27 +135,55 @@ class Kernel:
         body: Callable[[Index], None],
         lo: V | int = 0,
         hi: V | int | None = None,
+        independent: bool = False,
     ) -> None:
         """body(index) for each packet of range(lo, hi) along an axis of `extent` elements; lo is a
-        multiple of the lanes, and hi too, or `extent`. The last packet may be masked."""
+        multiple of the lanes, and hi too, or `extent`. The last packet may be masked. independent:
+        no packet reads what another one writes, so that several may be computed together."""
         hi = extent if hi is None else hi
         t, lanes = self.t, self.e.lanes
         whole = extent - extent % lanes
         if isinstance(lo, int) and isinstance(hi, int):
             if whole > lo:
-                with t.loop(lo, min(whole, hi), lanes) as loop:
-                    body(self.e.loop_axis(loop, extent, packet=True))
+                self._whole_packets(extent, body, lo, min(whole, hi), independent)
             if hi > whole:
                 body(self.tail(extent))
             return
         low, high = (i64(x) if isinstance(x, int) else x for x in (lo, hi))
         if whole:
-            with t.loop(low, t.minimum(high, i64(whole)), lanes) as loop:
-                body(self.e.loop_axis(loop, extent, packet=True))
+            last = t.minimum(high, i64(whole))
+            self._whole_packets(extent, body, low, last, independent)
         if whole < extent:
             last = t.op("and", t.cmp("eq", high, i64(extent)), t.cmp("slt", low, high))
             with t.when(last):
                 body(self.tail(extent))
+
+    def _whole_packets(
+        self,
+        extent: int,
+        body: Callable[[Index], None],
+        lo: V | int,
+        hi: V | int,
+        independent: bool,
+    ) -> None:
+        lanes = self.e.lanes
+
+        def packet(loop: Loop) -> None:
+            body(self.e.loop_axis(loop, extent, packet=True))
+
+        if independent and self.packets >= weave.LEAST_PACKETS:
+            step = chunk_step(extent, self.chunks, lanes)
+            grain = math.gcd(step, extent - extent % lanes) // lanes
+            weave.packet_loop(self.t, (lo, hi), lanes, packet, self.target, grain)
+        else:
+            with self.t.loop(lo, hi, lanes) as loop:
+                packet(loop)
+
+    @property
+    def packets(self) -> int:
+        """How many packets the largest array has that the kernel computes."""
+        sizes = (r.type.size for op in self.region.ops for r in op.results)
+        return max(sizes, default=0) // self.e.lanes
 
     def tail(self, extent: int) -> Index:
         """The masked packet after the last whole one of an axis of `extent` elements."""

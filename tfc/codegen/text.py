@@ -43,12 +43,13 @@ class Scope:
 
 class Loop:
     """An open loop. Set `next` values of the carried values before the body ends; read `results`
-    after it. The loop ends early after an iteration that has set `stop` to a true i1."""
+    after it. The loop ends early after an iteration that has set `stop` to a true i1. Its body may
+    change `high` and `step`, to do several iterations in one."""
 
-    __slots__ = ("_next", "carried", "index", "results", "stop")
+    __slots__ = ("_next", "carried", "high", "index", "results", "step", "stop")
 
-    def __init__(self, index: V, carried: Sequence[V]):
-        self.index = index
+    def __init__(self, index: V, carried: Sequence[V], high: V, step: int):
+        self.index, self.high, self.step = index, high, step
         self.carried = list(carried)
         self._next: list[V] | None = None
         self.stop: V | None = None
@@ -285,7 +286,7 @@ class Text:
         if isinstance(lo, int) and isinstance(hi, int):
             assert lo < hi, f"empty loop {lo}..{hi}"
             if lo + step >= hi:
-                once = Loop(low, carried)
+                once = Loop(low, carried, high, step)
                 yield once
                 once.results = once.taken()
                 return
@@ -293,20 +294,21 @@ class Text:
         pre = Region(parent.regions[-1].label)
         parent.regions.append(pre)
         self.scope = child = Scope(parent, header)
-        loop = Loop(V(self.fresh(), "i64"), [V(self.fresh(), v.type) for v in carried])
+        index, phis = V(self.fresh(), "i64"), [V(self.fresh(), v.type) for v in carried]
+        loop = Loop(index, phis, high, step)
         yield loop
         assert self.scope is child and len(child.regions) == 1, "unbalanced scopes"
-        self._close_loop(loop, child, (low, high, step), carried, guarded=low is lo or high is hi)
+        self._close_loop(loop, child, low, carried, guarded=low is lo or high is hi)
 
     def _close_loop(
         self,
         loop: Loop,
         child: Scope,
-        bounds: tuple[V, V, int],
+        low: V,
         carried: Sequence[V],
         guarded: bool,
     ) -> None:
-        low, high, step = bounds
+        high, step = loop.high, loop.step
         parent, body = child.parent, child.regions[0]
         assert parent is not None
         pre, target = parent.regions.pop(), parent.regions[-1]

@@ -35,14 +35,14 @@ def result_nest(
     across: int | None = None,
 ) -> None:
     """body(index) for each packet of `shape`, whose axes `groups` are one loop each; in tiles of
-    the last group and group `across`, if given."""
+    the last group and group `across`, if given. No packet reads what another one writes."""
     extents = [math.prod(shape[a:b]) for a, b in groups]
 
     def each(merged: Sequence[Index]) -> None:
         body(apart(k, shape, groups, merged))
 
     if across is None:
-        nest(k, extents, each)
+        nest(k, extents, each, independent=True)
     else:
         tiled_nest(k, extents, across, each)
 
@@ -86,9 +86,14 @@ def tiled_nest(
         tiles(())
 
 
-def nest(k: Kernel, extents: Sequence[int], body: Callable[[tuple[Index, ...]], None]) -> None:
+def nest(
+    k: Kernel,
+    extents: Sequence[int],
+    body: Callable[[tuple[Index, ...]], None],
+    independent: bool = False,
+) -> None:
     """body(indices) for each packet of an iteration space: the last axis in packets, the first
-    split into the kernel's chunks."""
+    split into the kernel's chunks. independent: no packet reads what another one writes."""
     if not extents:
         if k.chunks > 1:
             with k.t.when(k.t.cmp("eq", k.lo, V("0", "i64"))):
@@ -98,9 +103,13 @@ def nest(k: Kernel, extents: Sequence[int], body: Callable[[tuple[Index, ...]], 
         return
     if len(extents) == 1:
         lo, hi = k.chunk_range(extents[0], k.e.lanes)
-        k.for_packets(extents[0], lambda j: body((j,)), lo, hi)
+        k.for_packets(extents[0], lambda j: body((j,)), lo, hi, independent)
         return
-    outer_loops(k, extents[:-1], lambda at: k.for_packets(extents[-1], lambda j: body((*at, j))))
+
+    def row(at: tuple[Index, ...]) -> None:
+        k.for_packets(extents[-1], lambda j: body((*at, j)), independent=independent)
+
+    outer_loops(k, extents[:-1], row)
 
 
 def outer_loops(

@@ -9,6 +9,7 @@ Every order is written out here, from shapes and vector width.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,7 @@ from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.spaces import Probe, merged_axes, probe_axes
 from tfc.codegen.values import V, i64
+from tfc.codegen.weave import LEAST_PACKETS, side_by_side
 from tfc.ir.core import Op, Value
 from tfc.prims.reduce_plan import accumulator, reductions
 from tfc.prims.reduction import identity
@@ -258,9 +260,15 @@ class Reduction:
 
         def round(index: V, accs: list[States]) -> list[States]:
             first = self._axis(index, extent, packet=True)
-            out = []
+            region, out = self.t.scope.regions[-1], []
+            marks = [len(region.lines)]
             for u, acc in enumerate(accs):
                 out.append(self.combine(acc, self.elements(at | {group: first + u * lanes})))
+                marks.append(len(region.lines))
+            if len(accs) > 1 and self.k.packets >= LEAST_PACKETS:
+                packets = [region.lines[a:b] for a, b in itertools.pairwise(marks)]
+                taken = sum(len(parts(p)) for state in out for p in state)
+                region.lines[marks[0] :] = side_by_side(packets, self.k.target, taken)
             return out
 
         def rest(accs: list[States]) -> list[States]:

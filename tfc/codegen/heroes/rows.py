@@ -142,7 +142,11 @@ class _Pass(Reduction):
             with self.e.with_lanes(1):
                 return self.narrow(state)
         (group,) = self.space.reduced
-        self.k.for_packets(extent, lambda j: self._element(self.operand_index(at | {group: j})))
+
+        def packet(j: Index) -> None:
+            self._element(self.operand_index(at | {group: j}))
+
+        self.k.for_packets(extent, packet, independent=True)
         return {}
 
     def elements(self, at: Place) -> States:
