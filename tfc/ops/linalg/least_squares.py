@@ -19,7 +19,7 @@ from tfc.ops.diag_ops import eye
 from tfc.ops.linalg import stacks
 from tfc.ops.linalg.common import MATRICES, adjoint, matrix_dims
 from tfc.ops.linalg.decomposition_ops import cholesky, cholesky_solve
-from tfc.ops.lowering import invalid, to
+from tfc.ops.lowering import to
 from tfc.ops.matmul_ops import BatchMatMul, matmul
 from tfc.ops.shape_ops import shape as shape_of
 
@@ -49,24 +49,13 @@ class MatrixSolveLs(
         return [*_by_shape(op.inputs[0], lambda tall: list(_gradients(op, dy, tall))), None]
 
     def lower(build: Any, matrix: Value, rhs: Value, l2: Value, *, fast: bool) -> Value:
-        _check_sides(build, matrix, rhs)
+        stacks.check_equations(build, matrix, rhs)
         negative = p.lt(build, l2, p.full_like(build, l2, 0))
         stacks.require(build, p.not_(build, negative), "l2_regularizer must be >= 0.")
         a, b = stacks.stack(build, matrix), stacks.stack(build, rhs)
         weight = to(build, l2, matrix.type.dtype)
         x = _by_normal_equations(build, a, b, weight) if fast else _by_rank(build, a, b)
         return stacks.unstacked(build, x, matrix.type.shape[:-2])
-
-
-def _check_sides(build: Any, matrix: Value, rhs: Value) -> None:
-    stacks.check_matrix(build, matrix)
-    left, right = matrix.type.shape, rhs.type.shape
-    if len(left) != len(right):
-        raise invalid(build, "All input tensors must have the same rank.")
-    if left[:-2] != right[:-2]:
-        raise invalid(build, "All input tensors must have the same outer dimensions.")
-    if left[-2] != right[-2]:
-        raise invalid(build, "Input matrix and rhs are incompatible.")
 
 
 def _by_normal_equations(build: Any, a: Value, b: Value, weight: Value) -> Value:

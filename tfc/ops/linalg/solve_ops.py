@@ -116,7 +116,7 @@ class MatrixSolve(
         return [-matmul(*pair, adjoint_b=True), drhs]
 
     def lower(build: Any, matrix: Value, rhs: Value, *, adjoint: bool) -> Value:
-        _check_equations(build, matrix, rhs)
+        stacks.check_equations(build, matrix, rhs)
         stacks.check_square(build, matrix, "First input (lhs) must be a square matrix.")
         return stacks.solved(build, matrix, rhs, adjoint, _MATRIX_SINGULAR)
 
@@ -128,18 +128,6 @@ def _solved(matrix: Dims, rhs: Dims) -> TensorShape:
     rows = s.merge_dim(side, rows)
     batch = s.merge_dims(None if matrix is None else matrix[:-2], None if rhs is None else rhs[:-2])
     return s.shape_of(None if batch is None else [*batch, rows, columns])
-
-
-def _check_equations(build: Any, matrix: Value, rhs: Value) -> None:
-    stacks.check_matrix(build, matrix)
-    left, right = matrix.type.shape, rhs.type.shape
-    if len(left) != len(right):
-        raise invalid(build, "All input tensors must have the same rank.")
-    if left[:-2] != right[:-2]:
-        raise invalid(build, "All input tensors must have the same outer dimensions.")
-    if left[-2] != right[-2]:
-        raise invalid(build, "Input matrix and rhs are incompatible.")
-    stacks.check_matrix(build, rhs, 1)
 
 
 class MatrixTriangularSolve(

@@ -34,6 +34,24 @@ def check_matrix(build: Any, x: Value, index: int = 0) -> None:
     check_room(build, x, max(x.type.shape[-2:]))
 
 
+def check_equations(build: Any, matrix: Value, rhs: Value) -> None:
+    """Check that matrices and right-hand sides are systems of equations.
+
+    Raises:
+      InvalidArgumentError: their ranks, outer dimensions or rows differ.
+      ResourceExhaustedError: one has 2**31 rows or columns, or more.
+    """
+    check_matrix(build, matrix)
+    left, right = matrix.type.shape, rhs.type.shape
+    if len(left) != len(right):
+        raise invalid(build, "All input tensors must have the same rank.")
+    if left[:-2] != right[:-2]:
+        raise invalid(build, "All input tensors must have the same outer dimensions.")
+    if left[-2] != right[-2]:
+        raise invalid(build, "Input matrix and rhs are incompatible.")
+    check_matrix(build, rhs, 1)
+
+
 def check_room(build: Any, x: Value, numbers: int) -> None:
     """ResourceExhaustedError if LAPACK, which counts in 32 bits, needs room for as many `numbers`
     or more to factor the matrices of `x`."""
