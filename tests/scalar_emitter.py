@@ -67,6 +67,10 @@ class ScalarEmitter:
     def in_range(self, index: int, lo: int, hi: int) -> Array:
         return np.array(lo <= index < hi)
 
+    def known_within(self, index: int, lo: int, hi: int) -> int:
+        assert lo <= index <= hi
+        return index
+
     def clamp(self, index: int, lo: int, hi: int) -> int:
         assert lo <= hi
         return min(max(index, lo), hi)

@@ -108,3 +108,33 @@ def test_the_whole_array_where_it_is_asked_for(session):
     for _ in range(STEPS):
         slope, v = slope * (1 + 0.01 * (2 - 2 * v)), v + 0.01 * v * (2 - v)
     np.testing.assert_allclose(session.run(gradient, {x: at}), 2.0 * v * slope, rtol=1e-12)
+
+
+TABLE = np.linspace(0.9, 1.1, 2 * STEPS + 3)
+
+
+@pytest.mark.parametrize("name", ("a counter", "the place of a read"))
+@pytest.mark.parametrize("dtype", (tf.int32, tf.int64, tf.uint8))
+def test_counters_are_not_kept(session, compiled, name, dtype):
+    if name == "a counter":
+
+        def body(i, v):
+            return v * (1.0 + 0.01 * tf.cast(i, tf.float64))
+
+        factors = 1.0 + 0.01 * np.arange(3, 3 + 2 * STEPS, 2)
+    else:
+
+        def body(i, v):
+            return v * tf.gather(tf.constant(TABLE), tf.cast(i, tf.int32))
+
+        factors = TABLE[3 : 3 + 2 * STEPS : 2]
+    x = tf.placeholder(tf.float64, [WIDTH])
+    first = tf.constant(3, dtype)
+    step = tf.constant(2, dtype)
+    y = tf.while_loop(
+        lambda n, i, v: n < STEPS, lambda n, i, v: (n + 1, i + step, body(i, v)), [0, first, x]
+    )[2]
+    gradient = tf.gradients(y, x)[0]
+    got = session.run(gradient, {x: np.ones(WIDTH)})
+    np.testing.assert_allclose(got, np.full(WIDTH, np.prod(factors)), rtol=1e-12)
+    assert kept_arrays(compiled) == ([] if name == "a counter" else ["f64[50]"])

@@ -229,7 +229,7 @@ def test_a_loop_in_registers_that_fills_an_array(turns: int, level: int) -> None
     fn = _scan(turns)
     executable = compiled(fn, level)
     filling = [op for op in kernels(executable.function, "while") if "filled" in op.kwargs]
-    assert len(filling) == (level == 2)
+    assert len(filling) == (level == 2 and turns > 0)  # a loop of no turns is not there
     places = np.array([(7 * k) % 23 - 2 for k in range(20)], np.int32)
     arrays = [np.array(0.5, np.float32), spread("f32", (20,)), places]
     for got, want in zip(call(executable, *arrays), run(fn, arrays), strict=True):

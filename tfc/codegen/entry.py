@@ -53,6 +53,7 @@ from tfc.codegen.text import Text
 from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Function, Op, Type
 from tfc.prims.control import CONTROL, commits, invariants
+from tfc.prims.indexing import is_inside
 from tfc.prims.kept import panel_operand
 from tfc.prims.kernel_info import ALIASES, buffer_of, pieces_of
 
@@ -150,8 +151,9 @@ class Entry:
                 index = t.load(MEMORY[start.type.dtype], place, start.type.nbytes)
                 signed = start.type.dtype in SIGNED
                 number = t.cast("sext" if signed else "zext", index, "i64")
-                number = t.intrinsic("smax", number, i64(0))
-                at = t.gep(self._at(at), t.mul(t.minimum(number, i64(n - size)), step), "i8")
+                if not is_inside(op):
+                    number = t.minimum(t.intrinsic("smax", number, i64(0)), i64(n - size))
+                at = t.gep(self._at(at), t.mul(number, step), "i8")
         if not offset:
             return at
         kind, byte = self._names.get(at, ("", 0))

@@ -161,6 +161,17 @@ class Indices(PacketOps):
         value = t.intrinsic("smin", value, const(value.type, hi))
         return self._atom(scope, (lo, hi), value, index)
 
+    def known_within(self, index: Index | int, lo: int, hi: int) -> Index:
+        """The index, which is known to be one of lo..hi (both included)."""
+        index = as_index(index)
+        if (lo <= index.lo and index.hi <= hi) or not index.uniform:
+            return self.clamp(index, lo, hi)
+        scope, key = index.scope(self.text.root), ("known", index, lo, hi)
+        if key not in scope.memo:
+            scope.memo[key] = Index.of(Atom(scope, (lo, hi), self.scalar(index), source=index))
+        known: Index = scope.memo[key]
+        return known
+
     def axis(
         self, base: V | int, lo: int, hi: int, packet: bool = False, mask: V | None = None
     ) -> Index:

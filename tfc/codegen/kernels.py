@@ -29,7 +29,7 @@ from tfc.codegen.text import Loop, Text
 from tfc.codegen.values import V, i64, vector_const
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.structure import kernel_key
-from tfc.prims.indexing import clamped_starts
+from tfc.prims.indexing import clamped_starts, is_inside
 from tfc.prims.kernel_info import pieces_of, source_of_memory
 
 CANCELLED = -1  # the status of what was told to stop
@@ -235,7 +235,7 @@ class Kernel:
             return _beside(op, index)
         x, update, *starts = op.operands
         shape = update.type.shape
-        begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], shape)
+        begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], shape, is_inside(op))
         source = source_of_memory(update)
         within = [(source, index)] if pieces == [source] else _beside(source.op, index)
         found = list[tuple[Value, Sequence[Index | int]]]()

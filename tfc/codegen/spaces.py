@@ -120,3 +120,5 @@ class Probe(Emitter):
         index = as_index(index)
         self.accesses.append(index)
         return super().clamp(index, lo, hi)
+
+    known_within = clamp

@@ -10,13 +10,14 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
-from tfc.ir.builder import constant_value
+from tfc.base.dtypes import INTEGERS, numpy_dtype
+from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.lower_arrays import storable
 from tfc.passes.rematerialize import Invariants, Recipe, recipes
-from tfc.passes.residuals import NOT_TAKEN, Kept, Level, Remade, content, kept
-from tfc.passes.trip_count import most, trip_count
+from tfc.passes.residuals import NOT_TAKEN, Kept, Level, Numbers, Remade, content, kept
+from tfc.passes.trip_count import most, stride_of, trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
 I32 = Type("i32", ())
@@ -50,7 +51,7 @@ class Loop:
         build.kept.update((t, wanted.pop(t)) for t in never)
         outside = {t: self._unchanging(value) for t, value in wanted.items()}
         stored = {t: value for t, value in wanted.items() if outside[t] is None}
-        again, values = self._split(stored)
+        again, values, counters = self._split(stored)
         count = None
         if wanted or op in build.counted:
             count = trip_count(self.test, body, self.go_on, self.start, self.step)
@@ -71,7 +72,10 @@ class Loop:
             build.values[op] = results[size]
             if entries is not None:
                 self._check(results[size], entries)
-        arrays = dict(zip(values, results[size + 1 :], strict=False))
+        arrays: dict[Value, Any] = dict(zip(values, results[size + 1 :], strict=False))
+        for value, stride in counters.items():
+            assert entries is not None
+            arrays[value] = self._counted(value, stride, entries)
         for tensor, value in stored.items():
             assert entries is not None
             recipe = again.get(value) if isinstance(value, Value) else None
@@ -93,21 +97,48 @@ class Loop:
             return self.fixed.outside(value)
         return found
 
-    def _split(self, stored: Mapping[Any, Any]) -> tuple[dict[Value, Recipe], list[Value]]:
-        """Of what gradients want: what is made again, and what has to be kept, each value once."""
+    def _split(
+        self, stored: Mapping[Any, Any]
+    ) -> tuple[dict[Value, Recipe], list[Value], dict[Value, int]]:
+        """Of what gradients want: what is made again, what has to be kept, each value once, and the
+        strides of counters, which are made of the number of the iteration."""
         plain = [v for v in dict.fromkeys(stored.values()) if isinstance(v, Value)]
+        values = list(dict.fromkeys(content(v) for v in stored.values()))
         # inside other regions an array is kept of it, so it would not be made again for long
-        again = recipes(self.fixed, plain) if plain and not self.build.region_depth else {}
-        values = dict.fromkeys(content(v) for v in stored.values())
-        needed = [v for v in values if v not in again]
-        needed += [base for recipe in again.values() for base in recipe.bases]
-        return again, list(dict.fromkeys(needed))
+        if not plain or self.build.region_depth:
+            return {}, values, {}
+        counters = self._counters()
+        again = recipes(self.fixed, plain, counters)
+        values = [v for v in values if v not in again]
+        values += [base for recipe in again.values() for base in recipe.bases]
+        found = {v: counters[v] for v in dict.fromkeys(values) if v in counters}
+        return again, [v for v in dict.fromkeys(values) if v not in found], found
 
-    def _remade(self, recipe: Recipe, arrays: Mapping[Value, Value], entries: int) -> Remade:
+    def _counters(self) -> dict[Value, int]:
+        """The parameters of the body that are integers to which every iteration adds the same."""
+        pairs = zip(self.body.params, self.step, strict=False)
+        counted = {
+            param: stride_of(param, following)
+            for param, following in pairs
+            if param.type.dtype in INTEGERS and param.type.shape == ()
+        }
+        return {param: stride for param, stride in counted.items() if stride is not None}
+
+    def _remade(self, recipe: Recipe, arrays: Mapping[Value, Any], entries: int) -> Remade:
         """What is made of the arrays of its bases."""
         level = (Level(entries, False),)
         fixed = [Kept(self._unchanging(v), level) for v in recipe.fixed]
         return Remade(recipe.function, (*(arrays[b] for b in recipe.bases), *fixed), entries)
+
+    def _counted(self, counter: Value, stride: int, entries: int) -> Remade:
+        """What a counter was, made of the numbers of the iterations."""
+        dtype = counter.type.dtype
+        made = Builder("counter")
+        number, first = made.param(counter.type), made.param(counter.type)
+        step = p.constant(made, np.asarray(stride, numpy_dtype(dtype)))
+        function = made.finish([p.add(made, first, p.mul(made, number, step))])
+        start = Kept(self.start[self.body.params.index(counter)], (Level(entries, False),))
+        return Remade(function, (Numbers(entries, dtype), start), entries)
 
     def _countable(self, count: int) -> int:
         """`count`, if an int32 can count to it. Raises ResourceExhaustedError."""

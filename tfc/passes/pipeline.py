@@ -24,12 +24,14 @@ from tfc.passes.entries import entries
 from tfc.passes.fold import fold
 from tfc.passes.fuse import fuse
 from tfc.passes.hoist import hoist
+from tfc.passes.inside import inside
 from tfc.passes.keep import keep
 from tfc.passes.last_turn import last_turn
 from tfc.passes.layout import layout
 from tfc.passes.narrow import narrow
 from tfc.passes.options import PassOptions, Record
 from tfc.passes.parallel import parallel
+from tfc.passes.ranges import ranges
 from tfc.passes.regions import regions
 from tfc.passes.schedule import schedule
 from tfc.passes.simplify import simplify
@@ -54,6 +56,7 @@ PIPELINE = (
     Pass(simplify, "first: every later pass sees fewer and more regular ops"),
     Pass(fold, "what became constant is computed once, here, and not in every run"),
     Pass(regions, "conditions that became constant decide; less crosses borders"),
+    Pass(ranges, "counters that are one are seen to be; what is decided lets more be dropped"),
     Pass(cse, "rules and folding make ops equal that were not"),
     Pass(narrow, "slices that nobody reads are gone, and those that are left stand by the product"),
     Pass(hoist, "out of loop bodies, before fusion ties ops to their neighbours"),
@@ -66,6 +69,8 @@ PIPELINE = (
     Pass(regions, "what hoist and the rules left is carried no further"),
     Pass(dce, "nothing dead may become a kernel"),
     Pass(arrange, "products stand as they will run, each with the operands it will read"),
+    Pass(ranges, "what was rewritten has ends of its own, which may be decided too"),
+    Pass(inside, "arrays have their last types"),
     Pass(fuse, "the function is as small as it gets: cut it into kernels"),
     Pass(keep, "kernels are seen with the operands they will read; it decides how they are split"),
     Pass(parallel, "kernels are what is split among cores"),
@@ -81,6 +86,8 @@ ORDER = (
     ("layout", "simplify", "what layout moved may cancel"),
     ("layout", "fuse", "a contraction that absorbed its transpose needs no transposed buffer"),
     ("fold", "regions", "a predicate must have become constant before it picks a branch"),
+    ("regions", "ranges", "bounds of a loop that are constants stand in its condition then"),
+    ("ranges", "simplify", "what is chosen by a test that was decided falls away"),
     ("regions", "narrow", "a slice that no loop carries any further is not read"),
     ("narrow", "hoist", "the part of what never changes is cut off once, before a loop"),
     ("narrow", "layout", "layout takes in the transposes that the parts stand behind"),
@@ -89,6 +96,8 @@ ORDER = (
     ("simplify", "accumulate", "totals must start as plain zeros, sums be sums"),
     ("accumulate", "fuse", "an entry that became part of a kernel is no longer seen"),
     ("hoist", "fuse", "a kernel is inside a loop or outside of it"),
+    ("arrange", "inside", "what is laid out in another way has another type"),
+    ("inside", "fuse", "a slice in a kernel is not seen by itself"),
     ("layout", "arrange", "layout would take the transposes back in"),
     ("regions", "arrange", "what never changes in a loop must be seen to be so"),
     ("arrange", "fuse", "what is laid out is a kernel of its own, before the loop"),

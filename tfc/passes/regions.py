@@ -2,7 +2,8 @@
 
 Of a `while`: a carried value that nothing reads but its own next value goes; what reads the result
 of one that the body never changes reads the operand; one that is a constant and never changes is
-made inside instead; of several that never change and start as one value, one is carried. A loop
+made inside instead; of several that never change and start as one value, one is carried, and of
+several counters that start as one value and count in equal steps. A loop
 whose condition is false for every value is not there. Of a `cond`: operands that no branch reads,
 results that nobody reads or that both branches merely hand on; if the predicate is a constant, the
 branch it picks stands in its place.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tfc.base.dtypes import INTEGERS
 from tfc.ir.builder import Builder, constant_value, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects, live_ops
@@ -21,6 +23,7 @@ from tfc.passes.dce import dce
 from tfc.passes.kernels import is_scalar
 from tfc.passes.matching import splat_array
 from tfc.passes.options import PassOptions
+from tfc.passes.trip_count import stride_of
 from tfc.prims.control import invariants
 
 
@@ -77,14 +80,17 @@ def _while(build: Builder, op: Op, wanted: list[bool]) -> tuple[Value, ...]:
     fixed = invariants(op)
     stands: dict[int, int] = {}  # a carried value that another, equal one stands for
     inside: dict[int, Op] = {}  # one that is made inside instead
-    first: dict[Value, int] = {}
-    for j, operand in enumerate(op.operands):
-        if not fixed[j]:
+    first: dict[tuple[Value, int | None], int] = {}
+    for j, (operand, param, result) in enumerate(
+        zip(op.operands, body.params, body.results, strict=True)
+    ):
+        stride = None if fixed[j] or not _counts(param) else stride_of(param, result)
+        if not fixed[j] and stride is None:
             continue
-        if (maker := _cheap_constant(operand)) is not None:
+        if fixed[j] and (maker := _cheap_constant(operand)) is not None:
             inside[j] = maker
-        elif first.setdefault(operand, j) != j:
-            stands[j] = first[operand]
+        elif first.setdefault((operand, stride), j) != j:
+            stands[j] = first[operand, stride]
     needed = _needed(op, wanted)
     needed |= {stands[j] for j in needed if j in stands}
     kept = [j for j in range(len(op.operands)) if j in needed and j not in stands | inside]
@@ -98,10 +104,15 @@ def _while(build: Builder, op: Op, wanted: list[bool]) -> tuple[Value, ...]:
         results = dict(zip(kept, less, strict=True))
     else:
         results = dict(enumerate(build.adopt(op)))
+    results |= {j: results[k] for j, k in stands.items() if k in results}
     return tuple(
         operand if fixed[j] or j not in results else results[j]
         for j, operand in enumerate(op.operands)
     )
+
+
+def _counts(param: Value) -> bool:
+    return param.type.dtype in INTEGERS and param.type.shape == ()
 
 
 def _cheap_constant(value: Value) -> Op | None:

@@ -7,7 +7,7 @@ again when an iteration is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tfc.base.records import dataclass
@@ -62,12 +62,15 @@ class Invariants:
         return self._outside[value]
 
 
-def recipes(fixed: Invariants, values: Sequence[Value]) -> dict[Value, Recipe]:
+def recipes(
+    fixed: Invariants, values: Sequence[Value], known: Collection[Value] = ()
+) -> dict[Value, Recipe]:
     """For those of `values`, wanted of a body with these invariants, that need not be kept: how
-    each is made of others. Their bases are to be kept, be they among `values` or not."""
+    each is made of others. Their bases are to be kept, be they among `values` or not, but for
+    those `known` in every iteration."""
     made = {v: _recipe(fixed, v) for v in values}
     found = {v: recipe for v, recipe in made.items() if recipe is not None}
-    kept = {v for v in values if v not in found}
+    kept = {v for v in values if v not in found}.union(known)
     while True:
         missing = {v: [b for b in r.bases if b not in kept] for v, r in found.items()}
         base = _worth_keeping(missing)

@@ -54,9 +54,17 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """The numbers of the iterations, from 0 on."""
+
+    entries: int
+    dtype: str
+
+
+@dataclass(frozen=True)
 class Remade:
-    """What is not kept but made again: a function of the entries of `args`, each an array or a
-    Kept; its ops are element by element, broadcasts and constants."""
+    """What is not kept but made again: a function of the entries of `args`, each an array, Numbers,
+    a Kept or a Remade; its ops are element by element, broadcasts and constants."""
 
     function: Function
     args: tuple[Any, ...]
@@ -83,7 +91,7 @@ NOT_TAKEN = NotTaken()
 
 def with_values(value: Any, change: Callable[[Value], Value]) -> Any:
     """`value`, which may be kept or remade, of other arrays."""
-    if value is NOT_TAKEN:
+    if value is NOT_TAKEN or isinstance(value, Numbers):
         return value
     if isinstance(value, Kept):
         return Kept(change(value.value), value.levels)
@@ -113,6 +121,8 @@ def dense(build: Any, value: Any) -> Any:
     """The whole array of a kept or remade value; anything else as it is."""
     if isinstance(value, Remade):
         return _all_entries(build, value)
+    if isinstance(value, Numbers):
+        return p.iota(build, shape=(value.entries,), dim=0, dtype=value.dtype)
     if not isinstance(value, Kept):
         return value
     type = value.type
@@ -146,6 +156,8 @@ def entry(build: Any, value: Any, index: Value) -> Any:
     if isinstance(value, Remade):
         entries = [entry(build, arg, index) for arg in value.args]
         return inline(build, value.function, entries)[0]
+    if isinstance(value, Numbers):
+        return p.convert(build, index, dtype=value.dtype)
     if isinstance(value, Kept):
         first, *inner = value.levels
         if not first.stored:

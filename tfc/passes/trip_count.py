@@ -62,15 +62,16 @@ def most(
         if (first := constant_value(value)) is not None
     }
     counts = [
-        of_tests(one, counters) for one in _conjuncts(go_on) if counters.keys() >= {*leaves(one)}
+        of_tests(one, counters) for one in conjuncts(go_on) if counters.keys() >= {*leaves(one)}
     ]
     return min((count for count in counts if count is not None), default=None)
 
 
-def _conjuncts(test: Value) -> list[Value]:
+def conjuncts(test: Value) -> list[Value]:
+    """Tests all of which hold if `test` does."""
     if test.op is None or test.op.defn.name != "and":
         return [test]
-    return [found for v in test.op.operands for found in _conjuncts(v)]
+    return [found for v in test.op.operands for found in conjuncts(v)]
 
 
 def leaves(value: Value) -> list[Value]:

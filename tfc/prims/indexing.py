@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import INTEGERS, REALS
-from tfc.ir.core import Type
+from tfc.ir.core import Op, Type
 from tfc.prims.elementwise import ANY, MOVED
 from tfc.prims.movement import Ints, check_axes
 from tfc.prims.numeric import Array, sort_rank
@@ -127,7 +127,9 @@ def _check_starts(name: str, x: Type, starts: tuple[Type, ...], sizes: Ints) -> 
     check(fits, f"{name}: {sizes} do not fit into {x}")
 
 
-def _dynamic_slice_type(x: Type, *starts: Type, sizes: Ints) -> tuple[Type, ...]:
+def _dynamic_slice_type(
+    x: Type, *starts: Type, sizes: Ints, inside: bool = False
+) -> tuple[Type, ...]:
     _check_starts("dynamic_slice", x, starts, sizes)
     check_dtype("dynamic_slice", x, MOVED)
     return (Type(x.dtype, sizes),)
@@ -141,59 +143,78 @@ def _window(x: Array, starts: tuple[Array, ...], sizes: Ints) -> tuple[slice, ..
     return tuple(slice(a, a + k) for a, k in zip(clamped, sizes, strict=True))
 
 
-def clamped_starts(e: Any, x: Type, starts: Sequence[Any], sizes: Ints) -> list[Any]:
-    """The index at which each axis of a dynamic slice of x begins."""
+def is_inside(op: Op) -> bool:
+    """Whether the starts of a dynamic slice, or update of one, are known to need no clamping."""
+    return ("inside", True) in op.attrs
+
+
+def clamped_starts(
+    e: Any, x: Type, starts: Sequence[Any], sizes: Ints, inside: bool = False
+) -> list[Any]:
+    """The index at which each axis of a dynamic slice of x begins; inside: whether the starts are
+    known to be such."""
+    held = e.known_within if inside else e.clamp
     triples = zip(starts, x.shape, sizes, strict=True)
-    return [0 if n == k else e.clamp(e.index_at(s, ()), 0, n - k) for s, n, k in triples]
+    return [0 if n == k else held(e.index_at(s, ()), 0, n - k) for s, n, k in triples]
 
 
-def _dynamic_slice_element(e: Any, i: Any, x: Any, *starts: Any, sizes: Ints) -> Any:
-    begins = clamped_starts(e, x.type, starts, sizes)
+def _dynamic_slice_element(
+    e: Any, i: Any, x: Any, *starts: Any, sizes: Ints, inside: bool = False
+) -> Any:
+    begins = clamped_starts(e, x.type, starts, sizes, inside)
     return x(tuple(at + begin for at, begin in zip(i, begins, strict=True)))
 
 
 dynamic_slice = Prim(
     "dynamic_slice",
-    "`sizes` elements of x from the scalar starts on, which are clamped so that it fits",
+    "`sizes` elements of x from the scalar starts on, which are clamped so that it fits; `inside` "
+    "if they are known to",
     _dynamic_slice_type,
-    lambda x, *starts, sizes: x[_window(x, starts, sizes)],
+    lambda x, *starts, sizes, inside=False: x[_window(x, starts, sizes)],
     _dynamic_slice_element,
 )
 
 
-def _dynamic_update_slice_type(x: Type, update: Type, *starts: Type) -> tuple[Type, ...]:
+def _dynamic_update_slice_type(
+    x: Type, update: Type, *starts: Type, inside: bool = False
+) -> tuple[Type, ...]:
     check(update.dtype == x.dtype, f"dynamic_update_slice of {x} does not take {update}")
     _check_starts("dynamic_update_slice", x, starts, update.shape)
     check_dtype("dynamic_update_slice", x, ANY)
     return (x,)
 
 
-def _dynamic_update_slice_array(x: Array, update: Array, *starts: Array) -> Array:
+def _dynamic_update_slice_array(
+    x: Array, update: Array, *starts: Array, inside: bool = False
+) -> Array:
     result = x.copy()
     result[_window(x, starts, update.shape)] = update
     return result
 
 
-def _dynamic_update_slice_element(e: Any, i: Any, x: Any, update: Any, *starts: Any) -> Any:
+def _dynamic_update_slice_element(
+    e: Any, i: Any, x: Any, update: Any, *starts: Any, inside: bool = False
+) -> Any:
     sizes = update.type.shape
     if update.type.size == 0:
         return x(i)
-    inside, index = None, []
-    begins = clamped_starts(e, x.type, starts, sizes)
+    written, index = None, []
+    begins = clamped_starts(e, x.type, starts, sizes, inside)
     for at, begin, size, extent in zip(i, begins, sizes, x.type.shape, strict=True):
         place = at - begin
         if size < extent:
             condition = e.in_range(place, 0, size)
-            inside = condition if inside is None else e.binary("and", inside, condition)
+            written = condition if written is None else e.binary("and", written, condition)
             place = e.clamp(place, 0, size - 1)
         index.append(place)
     element = update(tuple(index))
-    return element if inside is None else e.select(inside, element, x(i))
+    return element if written is None else e.select(written, element, x(i))
 
 
 dynamic_update_slice = Prim(
     "dynamic_update_slice",
-    "x with `update` written over it from the scalar starts on, clamped so that it fits",
+    "x with `update` written over it from the scalar starts on, clamped so that it fits; `inside` "
+    "if they are known to",
     _dynamic_update_slice_type,
     _dynamic_update_slice_array,
     _dynamic_update_slice_element,

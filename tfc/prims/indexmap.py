@@ -272,6 +272,8 @@ class _SymbolicEmitter:
         inside = isinstance(index, Affine) and lo <= index.lo and index.hi <= hi
         return index if inside else _Opaque()
 
+    known_within = clamp
+
     def index_floordiv(self, index: Any, divisor: int) -> Any:
         index = _as_index(index)
         if isinstance(index, Affine):

@@ -2,7 +2,8 @@
 
 Element rules receive an index tuple whose entries are Index objects or Python ints; both take
 `+ - *` with ints. `e.in_range(index, lo, hi)` is the i1 packet lo <= index < hi, and
-`e.clamp(index, lo, hi)` the index forced into lo..hi, both included.
+`e.clamp(index, lo, hi)` the index forced into lo..hi, both included; `e.known_within` is the same
+for an index that is known to be one of these.
 """
 
 from __future__ import annotations

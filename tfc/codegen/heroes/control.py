@@ -26,7 +26,7 @@ from tfc.codegen.values import V, const, i64
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.ir.walk import all_functions
 from tfc.prims.control import CONTROL, invariants, updates_of
-from tfc.prims.indexing import clamped_starts
+from tfc.prims.indexing import clamped_starts, is_inside
 
 At = tuple[Index, ...]
 Place = tuple[Value, At]
@@ -166,7 +166,10 @@ class _Writer:
         stores = []
         for buffer, op in updates:
             x, update, *starts = op.operands
-            begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], update.type.shape)
+            shape = update.type.shape
+            begins = clamped_starts(
+                e, x.type, [Element(e, s) for s in starts], shape, is_inside(op)
+            )
             for at in places(update.type):
                 place = tuple(i + begin for i, begin in zip(at, begins, strict=True))
                 stores.append((buffer, place, e.value(update, at)))

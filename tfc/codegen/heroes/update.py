@@ -11,7 +11,7 @@ from tfc.codegen.heroes.loop import nest
 from tfc.codegen.heroes.scatter import copy_operand
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
-from tfc.prims.indexing import clamped_starts
+from tfc.prims.indexing import clamped_starts, is_inside
 
 
 def write(k: Kernel) -> None:
@@ -26,7 +26,7 @@ def write(k: Kernel) -> None:
     while lanes > 1 and lanes // 2 >= (shape[-1] if shape else 1):
         lanes //= 2
     with e.with_lanes(lanes):
-        begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], shape)
+        begins = clamped_starts(e, x.type, [Element(e, s) for s in starts], shape, is_inside(op))
 
         def store(at: tuple[Index, ...]) -> None:
             place = tuple(i + begin for i, begin in zip(at, begins, strict=True))
