@@ -82,7 +82,7 @@ def test_whatever_differs_is_compiled(store: DiskCache) -> None:
         assert was_recalled(compiler.compile_function(fn, ""))
     for given in (PassOptions(level=0), PassOptions(passes="-fuse"), PassOptions(shuffle=3)):
         assert not was_recalled(compiler.compile_function(make(), "", given))
-    target = replace(host(), l1_bytes=host().l1_bytes // 2)
+    target = replace(host(), l3_bytes=host().l3_bytes // 2)
     assert not was_recalled(compiler.compile_function(make(), "", target=target))
 
 

@@ -18,8 +18,8 @@ class Target:
     on how many there are.
 
     features: LLVM's feature string (`+avx2,-avx512f`). vector_bits: of the widest vectors used.
-    registers: of vectors. half: instructions between float16 and float32 exist. Cache sizes in
-    bytes, of one core.
+    registers: of vectors. half: instructions between float16 and float32 exist. l3_bytes: of the
+    last cache.
     """
 
     triple: str
@@ -29,8 +29,6 @@ class Target:
     registers: int
     fma: bool
     half: bool = True
-    l1_bytes: int = 32 * 1024
-    l2_bytes: int = 1024 * 1024
     l3_bytes: int = 32 * 1024 * 1024
 
     @property

@@ -50,14 +50,10 @@ def host() -> Target:
 
 
 def _caches() -> dict[str, int]:
-    """Cache sizes as the operating system tells them; nothing where it does not."""
-    names = {"SC_LEVEL1_DCACHE_SIZE": "l1_bytes", "SC_LEVEL2_CACHE_SIZE": "l2_bytes"}
-    names["SC_LEVEL3_CACHE_SIZE"] = "l3_bytes"
-    found = {}
-    for name, field in names.items():
-        if name in os.sysconf_names and (size := os.sysconf(name)) > 0:
-            found[field] = size
-    return found
+    """The cache's size as the operating system tells it; nothing where it does not."""
+    name = "SC_LEVEL3_CACHE_SIZE"
+    size = os.sysconf(name) if name in os.sysconf_names else 0
+    return {"l3_bytes": size} if size > 0 else {}
 
 
 def new_machine(target: Target, level: int = OPTIMISED) -> Any:

@@ -24,9 +24,8 @@ ROWS_ALONG = 3
 
 @dataclass(frozen=True)
 class Tile:
-    """rows x packets of `lanes` elements; the last columns, if any, are `tail` more: they take
-    `tail_packets` packets. `streams`: where packets lie along the inner loop, how many columns are
-    read at the same time."""
+    """rows x packets of `lanes` elements; the last columns, if any, are `tail` more. `streams`: where
+    packets lie along the inner loop, how many columns are read at the same time."""
 
     rows: int
     packets: int
@@ -37,10 +36,6 @@ class Tile:
     @property
     def cols(self) -> int:
         return self.packets * self.lanes
-
-    @property
-    def tail_packets(self) -> int:
-        return ceil_div(self.tail, self.lanes)
 
 
 def choose_tile(c: Contraction, split: Split, target: Target, lanes: int) -> Tile:
