@@ -24,8 +24,8 @@ ROWS_ALONG = 3
 
 @dataclass(frozen=True)
 class Tile:
-    """rows x packets of `lanes` elements; the last columns, if any, are `tail` more. `streams`: where
-    packets lie along the inner loop, how many columns are read at the same time."""
+    """rows x packets of `lanes` elements; the last columns, if any, are `tail` more. `streams`:
+    where packets lie along the inner loop, how many columns are read at the same time."""
 
     rows: int
     packets: int
