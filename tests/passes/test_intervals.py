@@ -135,25 +135,30 @@ class Program:
     def loop(self, build, values, array, depth) -> Sequence[Value]:
         count = 4
         start = [self.pick(values) for _ in range(count)]
-        types = [Value(v.type) for v in (*start, array)]
-        test = Builder("test", types)
+        written = p.splat(build, self.pick((0, 1, 5)), Type(self.dtype, (self.pick((9, 300)),)))
+        operands = (*start, array, written)
+        test = Builder("test", [Value(v.type) for v in operands])
         tests = []
         for _ in range(self.random.randint(1, 3)):
             a = self.pick(test.params[:count])
             bound = self.pick((*test.params[:count], self.const(test), self.const(test)))
             tests.append(self.pick((p.lt, p.le, p.gt, p.ge))(test, a, bound))
         go_on = tests[0] if len(tests) == 1 else p.and_(test, *tests)
-        body = Builder("body", [Value(v.type) for v in types])
-        params = body.params[:count]
-        made = self.ops(body, params, body.params[count], depth + 1)
+        body = Builder("body", [Value(v.type) for v in operands])
+        params, (array, written) = body.params[:count], body.params[count:]
+        at = self.pick(params)
+        read = p.reshape(body, p.dynamic_slice(body, written, at, sizes=(1,)), shape=())
+        entry = p.reshape(body, self.const(body), shape=(1,))
+        written = p.dynamic_update_slice(body, written, entry, at)
+        made = self.ops(body, [*params, read], array, depth + 1)
         following = [self.pick(made) for _ in range(count)]
         for j in range(self.random.randint(1, count)):  # counters
             step = self.const(body, self.pick(STEPS))
             following[j] = self.pick((p.add, p.sub))(body, params[j], step)
         if self.random.randint(2):
-            following[-1] = params[-1]
-        regions = (test.finish([go_on]), body.finish([*following, body.params[count]]))
-        return p.while_(build, *start, array, regions=regions)[:count]
+            following[-1] = self.pick((params[-1], read))
+        regions = (test.finish([go_on]), body.finish([*following, array, written]))
+        return p.while_(build, *operands, regions=regions)[:count]
 
 
 @pytest.mark.parametrize("dtype", NUMBERS)

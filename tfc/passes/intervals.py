@@ -19,7 +19,7 @@ from tfc.ir.builder import Builder, make_op, with_operands
 from tfc.ir.core import Function, Op, Type, Value
 from tfc.ir.walk import live_ops
 from tfc.passes.matching import splat_array
-from tfc.passes.trip_count import conjuncts, stride_of
+from tfc.passes.trip_count import conjuncts, counters
 from tfc.prims.control import CONTROL, invariants
 
 Interval = tuple[int, int]  # both ends included
@@ -155,12 +155,8 @@ def loop(op: Op, known: Intervals) -> Carried:
         a if same else whole(v.type) for a, same, v in zip(start, fixed, op.operands, strict=True)
     ]
     limits = _limits(condition, at_test)
-    strides = {
-        j: stride
-        for j, (param, result) in enumerate(zip(body.params, body.results, strict=True))
-        if not fixed[j] and param.type.shape == () and param.type.dtype in INTEGERS
-        if (stride := stride_of(param, result))
-    }
+    counted = counters(body.params, body.results)
+    strides = {j: counted[v] for j, v in enumerate(body.params) if v in counted}
     turns = _most_turns(start, strides, limits, body.params)
     inside, after = list(start), list(start)
     for j, stride in strides.items():

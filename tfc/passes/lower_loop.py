@@ -10,14 +10,14 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
-from tfc.base.dtypes import INTEGERS, numpy_dtype
+from tfc.base.dtypes import numpy_dtype
 from tfc.ir.builder import Builder, constant_value
 from tfc.ir.core import Literal, Type, Value
 from tfc.passes.lessons import CAPACITY, LEAST_CAPACITY
 from tfc.passes.lower_arrays import storable
 from tfc.passes.rematerialize import Invariants, Recipe, recipes
 from tfc.passes.residuals import NOT_TAKEN, Kept, Level, Numbers, Remade, content, kept
-from tfc.passes.trip_count import most, stride_of, trip_count
+from tfc.passes.trip_count import counters, most, trip_count
 
 CONSTANT_ELEMENTS = 64  # constants up to this size are made again where they are used
 I32 = Type("i32", ())
@@ -51,7 +51,7 @@ class Loop:
         build.kept.update((t, wanted.pop(t)) for t in never)
         outside = {t: self._unchanging(value) for t, value in wanted.items()}
         stored = {t: value for t, value in wanted.items() if outside[t] is None}
-        again, values, counters = self._split(stored)
+        again, values, counted = self._split(stored)
         count = None
         if wanted or op in build.counted:
             count = trip_count(self.test, body, self.go_on, self.start, self.step)
@@ -73,7 +73,7 @@ class Loop:
             if entries is not None:
                 self._check(results[size], entries)
         arrays: dict[Value, Any] = dict(zip(values, results[size + 1 :], strict=False))
-        for value, stride in counters.items():
+        for value, stride in counted.items():
             assert entries is not None
             arrays[value] = self._counted(value, stride, entries)
         for tensor, value in stored.items():
@@ -107,22 +107,12 @@ class Loop:
         # inside other regions an array is kept of it, so it would not be made again for long
         if not plain or self.build.region_depth:
             return {}, values, {}
-        counters = self._counters()
-        again = recipes(self.fixed, plain, counters)
+        strides = counters(self.body.params, self.step)
+        again = recipes(self.fixed, plain, strides)
         values = [v for v in values if v not in again]
         values += [base for recipe in again.values() for base in recipe.bases]
-        found = {v: counters[v] for v in dict.fromkeys(values) if v in counters}
-        return again, [v for v in dict.fromkeys(values) if v not in found], found
-
-    def _counters(self) -> dict[Value, int]:
-        """The parameters of the body that are integers to which every iteration adds the same."""
-        pairs = zip(self.body.params, self.step, strict=False)
-        counted = {
-            param: stride_of(param, following)
-            for param, following in pairs
-            if param.type.dtype in INTEGERS and param.type.shape == ()
-        }
-        return {param: stride for param, stride in counted.items() if stride is not None}
+        counted = {v: strides[v] for v in values if v in strides}
+        return again, [v for v in dict.fromkeys(values) if v not in counted], counted
 
     def _remade(self, recipe: Recipe, arrays: Mapping[Value, Any], entries: int) -> Remade:
         """What is made of the arrays of its bases."""

@@ -13,14 +13,15 @@ from __future__ import annotations
 import numpy as np
 
 from tfc import prims as p
+from tfc.base.records import dataclass
 from tfc.ir.builder import Builder
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import all_functions, has_effects
 from tfc.passes.dce import dce
-from tfc.passes.intervals import KNOWN, TRUE, Intervals, rebuild_known
+from tfc.passes.intervals import KNOWN, TRUE, Intervals, rebuild_known, whole
 from tfc.passes.matching import splat_array
 from tfc.passes.options import PassOptions
-from tfc.passes.trip_count import stride_of
+from tfc.passes.trip_count import counters
 from tfc.prims.control import updates_of
 
 _SOURCES = frozenset({"const", "iota", "broadcast"})
@@ -34,7 +35,7 @@ def ranges(fn: Function, options: PassOptions) -> Function:
 
     def rule(build: Builder, op: Op, known: Intervals) -> tuple[Value, ...] | None:
         if op.defn.name == "dynamic_slice" and op.operands[0] in filled:
-            return _unwritten(build, op, known, *filled[op.operands[0]])
+            return _unwritten(build, op, known, filled[op.operands[0]])
         return _decided(build, op, known)
 
     return dce(rebuild_known(fn, rule), options)
@@ -48,41 +49,48 @@ def _may_be_decided(op: Op) -> bool:
     return known and op.defn.name not in _SOURCES
 
 
-def _filled(fn: Function) -> dict[Value, tuple[Op, np.ndarray]]:
-    """By parameter, the arrays with one number everywhere to which each turn of a loop writes one
-    entry, that of a counter: the update, and the number."""
-    found: dict[Value, tuple[Op, np.ndarray]] = {}
+@dataclass(frozen=True)
+class _Filled:
+    """An array with one number everywhere, to which each turn of a loop writes an entry: that of a
+    counter, to which it adds `stride`."""
+
+    counter: Value
+    stride: int
+    number: np.ndarray
+
+
+def _filled(fn: Function) -> dict[Value, _Filled]:
+    """Such arrays, by parameter."""
+    found = {}
     for op in (op for f in all_functions(fn) for op in f.ops if op.defn.name == "while"):
         body = op.regions[1]
+        strides = counters(body.params, body.results)
         for j, array in enumerate(body.params):
-            number = splat_array(op.operands[j])
-            updates = updates_of(op, j) if number is not None and array.type.rank else None
-            if number is not None and updates is not None and len(updates) == 1:
-                (update,) = updates
-                if _counts(body, update.operands[2]) and update.operands[1].type.shape[0] == 1:
-                    found[array] = update, number
+            number = splat_array(op.operands[j]) if array.type.rank else None
+            updates = updates_of(op, j) if number is not None else None
+            if number is None or updates is None or len(updates) > 1:
+                continue
+            _, entry, start, *_ = updates[0].operands
+            if strides.get(start) and entry.type.shape[0] == 1:
+                found[array] = _Filled(start, strides[start], number)
     return found
 
 
-def _counts(body: Function, start: Value) -> bool:
-    """Whether `start` is another number in every turn."""
-    if start not in body.params:
-        return False
-    stride = stride_of(start, body.results[body.params.index(start)])
-    return stride is not None and stride != 0
-
-
 def _unwritten(
-    build: Builder, op: Op, known: Intervals, update: Op, number: np.ndarray
+    build: Builder, op: Op, known: Intervals, filled: _Filled
 ) -> tuple[Value, ...] | None:
-    """What the dynamic slice `op` takes, if that is of the entry that `update` is the first to
-    write; the other axes may begin anywhere."""
-    (array, start, *_), interval = op.operands, known[op.operands[1]]
-    if start is not update.operands[2] or op.attr("sizes")[0] != 1 or interval is None:
+    """What the dynamic slice `op` takes of such an array, if that is of the entry that this turn is
+    the first to write; the other axes may begin anywhere."""
+    array, start, *_ = op.operands
+    interval, everything = known[start], whole(start.type)
+    if start is not filled.counter or op.attr("sizes")[0] != 1 or not interval or not everything:
         return None
     if interval[0] < 0 or interval[1] >= array.type.shape[0]:
         return None  # entries at the ends may stand for several
-    return (p.splat(build, number, op.result.type),)
+    behind = interval[0] + filled.stride, interval[1] + filled.stride
+    if behind[0] < everything[0] or behind[1] > everything[1]:
+        return None  # the counter may wrap, and come to an entry again
+    return (p.splat(build, filled.number, op.result.type),)
 
 
 def _decided(build: Builder, op: Op, known: Intervals) -> tuple[Value, ...] | None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tfc.base.dtypes import INTEGERS
 from tfc.ir.builder import Builder, constant_value, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects, live_ops
@@ -23,7 +22,7 @@ from tfc.passes.dce import dce
 from tfc.passes.kernels import is_scalar
 from tfc.passes.matching import splat_array
 from tfc.passes.options import PassOptions
-from tfc.passes.trip_count import stride_of
+from tfc.passes.trip_count import counters
 from tfc.prims.control import invariants
 
 
@@ -81,10 +80,9 @@ def _while(build: Builder, op: Op, wanted: list[bool]) -> tuple[Value, ...]:
     stands: dict[int, int] = {}  # a carried value that another, equal one stands for
     inside: dict[int, Op] = {}  # one that is made inside instead
     first: dict[tuple[Value, int | None], int] = {}
-    for j, (operand, param, result) in enumerate(
-        zip(op.operands, body.params, body.results, strict=True)
-    ):
-        stride = None if fixed[j] or not _counts(param) else stride_of(param, result)
+    strides = counters(body.params, body.results)
+    for j, (operand, param) in enumerate(zip(op.operands, body.params, strict=True)):
+        stride = strides.get(param)
         if not fixed[j] and stride is None:
             continue
         if fixed[j] and (maker := _cheap_constant(operand)) is not None:
@@ -109,10 +107,6 @@ def _while(build: Builder, op: Op, wanted: list[bool]) -> tuple[Value, ...]:
         operand if fixed[j] or j not in results else results[j]
         for j, operand in enumerate(op.operands)
     )
-
-
-def _counts(param: Value) -> bool:
-    return param.type.dtype in INTEGERS and param.type.shape == ()
 
 
 def _cheap_constant(value: Value) -> Op | None:

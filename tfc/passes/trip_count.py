@@ -148,6 +148,18 @@ def _of_counter(
     return count if fits else None
 
 
+def counters(params: Sequence[Value], following: Sequence[Value]) -> dict[Value, int]:
+    """Those of the values that a loop carries that are counters, integers to which every turn adds
+    the same, and what that is. following: their next values, as far as they have one."""
+    found = {}
+    for param, value in zip(params, following, strict=False):
+        if param.type.dtype in INTEGERS and param.type.shape == ():
+            stride = stride_of(param, value)
+            if stride is not None:
+                found[param] = stride
+    return found
+
+
 def stride_of(param: Value, following: Value) -> int | None:
     """What is added to a parameter to make `following`."""
     op = following.op
