@@ -404,10 +404,10 @@ def test_gradients_of_reads_are_added_in_their_place(session, name, caplog):
     y = tf.while_loop(lambda i, a: i < 6, lambda i, a: (i + 1, a * 0.5 + READS[name](x, i)), [
         0, tf.zeros([], tf.float64),
     ])[1]  # fmt: skip
-    first = tf.gradients(y, x)[0]
+    first = tf.convert_to_tensor(tf.gradients(y, x)[0])  # rows stay rows
     at = np.random.RandomState(3).randn(6)
     weights = np.arange(6.0)
-    second = tf.gradients(tf.reduce_sum(first * weights), x)[0]
+    second = tf.convert_to_tensor(tf.gradients(tf.reduce_sum(first * weights), x)[0])
     with caplog.at_level(logging.INFO, "tfc"):
         got = session.run([first, second], {x: at})
     assert caplog.messages == []

@@ -120,3 +120,64 @@ def test_what_no_iteration_writes_is_what_it_was(by) -> None:
     with tf.control_dependencies([total]):
         after = v.assign(0.0)
     assert run([total, after], v, other) == ([3, 0.0], [0.0, 10.0])
+
+
+@WAYS
+def test_read_after_a_loop_that_writes_in_the_same_run(by) -> None:
+    v = tf.Variable(1.0)
+    count = loop(4, lambda: v.assign(v * 2.0), by)
+    with tf.control_dependencies([count]):
+        after = v.read_value() + 0.5
+        with tf.control_dependencies([v.assign_add(1.0)]):
+            last = v.read_value()
+    assert run([count, after, last], v)[0] == [4, 16.5, 17.0]
+
+
+@WAYS
+def test_read_after_a_branch_that_writes_in_the_same_run(by) -> None:
+    v, w = tf.Variable(1.0), tf.Variable(True)
+    done = tf.cond(w, lambda: by(tf.identity(v.assign(5.0))), lambda: tf.constant(0.0))
+    with tf.control_dependencies([done]):
+        after = v.read_value() * 2.0
+    assert run([done, after], v) == ([5.0, 10.0], [5.0])
+
+
+def test_test_of_a_loop_writes() -> None:
+    """Every test counts, the last one too; TensorFlow: 4, and 8 in the second run."""
+    v = tf.Variable(0)
+
+    def test(i):
+        with tf.control_dependencies([v.assign_add(1)]):
+            return i < 3
+
+    count = tf.while_loop(test, lambda i: i + 1, [tf.constant(0)])
+    with tf.control_dependencies([count]):
+        after = v.read_value()
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        assert sess.run([count, after]) == [3, 4]
+        assert sess.run([count, after]) == [3, 8]
+
+
+def test_gradient_of_an_explicit_read() -> None:
+    v, go = tf.Variable([1.0, 2.0]), tf.placeholder(tf.bool, [])
+    turns = tf.while_loop(
+        lambda i, a: i < 2, lambda i, a: (i + 1, a + v.read_value() * v), [0, tf.zeros([2])]
+    )[1]
+    branch = tf.cond(go, lambda: v.read_value(), lambda: v * 3.0)
+    found = [tf.gradients(y, v)[0] for y in (turns, branch)]
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        for value, want in ((True, [1.0, 1.0]), (False, [3.0, 3.0])):
+            got = sess.run(found, {go: value})
+            np.testing.assert_array_equal(got, [[4.0, 8.0], want])
+
+
+def test_no_gradient_where_nothing_flows() -> None:
+    """TensorFlow: None, not zeros."""
+    w, x = tf.constant(2.0), tf.constant(3.0)
+    y = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, tf.stop_gradient(a * w)), [0, x])[1]
+    by_x, by_w = tf.gradients(y, [x, w])
+    assert by_w is None
+    with tf.Session() as sess:
+        assert sess.run([y, by_x]) == [24.0, 0.0]

@@ -15,12 +15,9 @@ import numpy as np
 from tfc.base import errors
 from tfc.framework.operation import Operation, Tensor
 from tfc.passes.live import params_of, results_of
-from tfc.passes.lower import variable_of
-from tfc.passes.versions import is_snapshot
+from tfc.passes.versions import is_snapshot, variable_of, written_in
 
 log = logging.getLogger("tfc")
-
-_READERS = ("IsVariableInitialized", "InitializedValue")  # of the ops that take references
 
 
 class Tape:
@@ -60,15 +57,7 @@ def _reads_of_written(op: Operation) -> set[Tensor]:
     """The captured reads of variables that the regions of `op` write: made again where they are
     taken, since they share the variables' memory."""
     reads = {t: variable_of(t.op.inputs[0]) for t in op.inputs if is_snapshot(t)}
-    written: set[Operation] = set()
-    owners = [op] if reads else []
-    while owners:
-        inside = [o for region in owners.pop().regions for o in region.ops]
-        owners += [o for o in inside if o.regions]
-        for o in inside:
-            if o.type not in _READERS:
-                pairs = zip(o.inputs, o.defn.ref_inputs(o), strict=True)
-                written.update(variable_of(t) for t, is_ref in pairs if is_ref)
+    written = written_in(op) if reads else set()
     return {t for t, variable in reads.items() if variable in written}
 
 

@@ -17,8 +17,8 @@ from tfc.base import errors
 from tfc.client.state import VariableStore
 from tfc.framework.session_objects import Call
 from tfc.passes.arrays import Element, Elements
-from tfc.passes.lower import variable_of
 from tfc.passes.residuals import NotTaken
+from tfc.passes.versions import variable_of
 
 
 def run_host_op(

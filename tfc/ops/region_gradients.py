@@ -9,6 +9,7 @@ of what was kept, entry by entry. It joins in the iteration that the entry is of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
+from typing import Any
 
 import numpy as np
 
@@ -19,40 +20,35 @@ from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region, TapeGradient, made_in, make_region_op, tape_of
+from tfc.ops.region_rows import CarriedRows, branch_rows, shape_of, stays_rows
 from tfc.passes.live import Needs
 
 
 def while_gradient(
     op: Operation, dys: Sequence[Tensor | None], tape: TapeGradient | None
-) -> list[Tensor | None]:
+) -> list[Tensor | IndexedSlices | None]:
     """Gradients of a While's inputs.
 
     The loop carries the gradients of the loop's variables, and the sums of those of the captures;
-    only of those that go into an output whose gradient is given.
+    only of those that go into an output whose gradient is given. Rows stay rows where
+    `region_rows` says so.
     """
     graph, count = op.graph, len(op.outputs) - 1
-    test, body = op.regions
+    body = op.regions[1]
     kept = {} if tape is None else tape.entries
     reached, outside = _reached(op, [i for i in range(count) if dys[i] is not None], kept)
     inexact = [i for i in reached if _flows(op.inputs[i])]
     captured = [t for t in op.inputs[count:] if _flows(t) and t in outside]
-    counter = made_in(graph, op._region, "LoopCount", [tape_of(op)], {"_owner": op})
-    first = [apply("Sub", counter.outputs[0], 1)]
-    first += [_seed(op.outputs[i], dys[i]) for i in inexact]
-    first += [apply("ZerosLike", t) for t in captured]
+    (counter,) = made_in(graph, op._region, "LoopCount", [tape_of(op)], {"_owner": op}).outputs
+    first = [apply("Sub", counter, 1), *(_seed(op.outputs[i], dys[i]) for i in inexact)]
     # what flows in may be known by a shape that only the last turn gave its variable
-    shapes = [t.get_shape() for t in (first[0], *(body.params[i] for i in inexact), *captured)]
+    shapes = [t.get_shape() for t in (first[0], *(body.params[i] for i in inexact))]
     scope = graph.get_name_scope()
-    go_on = Region(graph, f"{scope}/cond")
-    with go_on:
-        go_on.params = _parameters(first, shapes)
-        go_on.results = [apply("GreaterEqual", go_on.params[0], 0)]
     back = Region(graph, f"{scope}/body")
     back.source, back.forward = body, op
     with back:
-        index, *carried = back.params = _parameters(first, shapes)
+        index, *dxs = back.params = _parameters(first, shapes)
         back.index = index
-        dxs, sums = carried[: len(inexact)], carried[len(inexact) :]
         ys = [*(body.results[i] for i in inexact), *kept]
         seeds = [*dxs, *(apply("ResidualAt", dy, index) for dy in kept.values())]
         xs = [*(body.params[i] for i in inexact), *captured]
@@ -61,20 +57,57 @@ def while_gradient(
             _zeros(dx, x) if g is None else convert_to_tensor(g)
             for g, dx, x in zip(found, dxs, xs, strict=False)
         ]
-        totals = [_sum(s, g) for g, s in zip(found[len(dxs) :], sums, strict=True)]
-        back.results = [apply("Sub", index, 1), *nexts, *totals]
+    pairs = zip(captured, found[len(dxs) :], strict=True)
+    sums = [_carried(op, t, g) for t, g in pairs if g is not None]
+    starts = [part.start(counter) for part in sums]
+    with back:
+        back.results = [apply("Sub", index, 1), *nexts]
+        for part, start in zip(sums, starts, strict=True):
+            params = _parameters(start, [t.get_shape() for t in start])
+            back.params += params
+            back.results += part.next(params, counter, index)
+    first += [t for start in starts for t in start]
+    go_on = Region(graph, f"{scope}/cond")
+    with go_on:
+        go_on.params = _parameters(first, [t.get_shape() for t in back.params])
+        go_on.results = [apply("GreaterEqual", go_on.params[0], 0)]
     loop = make_region_op(graph, "While", "While", first, [go_on, back])
     given = dict(zip(inexact, loop.outputs[1:], strict=False))
-    given_captures = dict(zip(captured, loop.outputs[1 + len(inexact) :], strict=False))
+    ends = iter(loop.outputs[1 + len(inexact) :])
+    given_captures = {
+        part.captured: part.result([next(ends) for _ in start])
+        for part, start in zip(sums, starts, strict=True)
+    }
     return [
         *(given.get(i) for i in range(count)),
         *(given_captures.get(t) for t in op.inputs[count:]),
     ]
 
 
+class _Total:
+    """The sum of a captured tensor's gradients, as a gradient loop carries it."""
+
+    def __init__(self, captured: Tensor, gradient: Tensor | IndexedSlices):
+        self.captured, self.gradient = captured, gradient
+
+    def start(self, count: Tensor) -> list[Tensor]:
+        return [apply("ZerosLike", self.captured)]
+
+    def next(self, carried: Sequence[Tensor], count: Tensor, index: Tensor) -> list[Tensor]:
+        return [_sum(carried[0], self.gradient)]
+
+    def result(self, carried: Sequence[Tensor]) -> Tensor:
+        return carried[0]
+
+
+def _carried(op: Operation, captured: Tensor, gradient: Any) -> _Total | CarriedRows:
+    rows = stays_rows(op, captured, gradient)
+    return CarriedRows(captured, gradient) if rows else _Total(captured, gradient)
+
+
 def if_gradient(
     op: Operation, dys: Sequence[Tensor | None], tape: TapeGradient | None
-) -> list[Tensor | None]:
+) -> list[Tensor | IndexedSlices | None]:
     """Gradients of an If's captures: the same decision, over the gradients of the branches."""
     graph = op.graph
     kept = {} if tape is None else tape.entries
@@ -93,20 +126,26 @@ def if_gradient(
             dys_here = [*seeds.values(), *(kept[t] for t in ours)]
             parts.append(gradients(ys, captured, grad_ys=dys_here, stop_gradients=captured))
         regions.append(region)
-    places = [
-        k for k, found in enumerate(zip(*parts, strict=True)) if any(g is not None for g in found)
-    ]
-    captured = [captured[k] for k in places]
-    for region, found in zip(regions, parts, strict=True):
-        with region:
-            region.results = [
-                apply("ZerosLike", t) if (g := found[k]) is None else convert_to_tensor(g)
-                for k, t in zip(places, captured, strict=True)
-            ]
-    if not captured:
+    places = [k for k, gs in enumerate(zip(*parts, strict=True)) if any(g is not None for g in gs)]
+    if not places:
         return [None] * len(op.inputs)
+    wanted = [(captured[k], [found[k] for found in parts]) for k in places]
+    rows = [all(g is None or stays_rows(op, t, g) for g in gs) for t, gs in wanted]
+    for number, region in enumerate(regions):
+        with region:
+            region.results = []
+            for (t, gs), sparse in zip(wanted, rows, strict=True):
+                if sparse:
+                    region.results += branch_rows(t, gs, number)
+                    continue
+                g = gs[number]
+                region.results.append(apply("ZerosLike", t) if g is None else convert_to_tensor(g))
     decided = make_region_op(graph, "If", "If", [op.inputs[0]], regions)
-    given = dict(zip(captured, decided.outputs, strict=False))
+    outputs = iter(decided.outputs)
+    given = {
+        t: IndexedSlices(next(outputs), next(outputs), shape_of(t)) if sparse else next(outputs)
+        for (t, _), sparse in zip(wanted, rows, strict=True)
+    }
     return [None, *(given.get(t) for t in op.inputs[1:])]
 
 
@@ -141,8 +180,7 @@ def _seed(output: Tensor, dy: Tensor | None) -> Tensor:
 
 def _flows(tensor: Tensor) -> bool:
     """Whether gradients flow to a captured tensor or a loop variable."""
-    dtype = tensor.dtype
-    return not dtype.is_ref_dtype and (dtype.is_floating or dtype.is_complex)
+    return tensor.dtype.is_floating or tensor.dtype.is_complex
 
 
 def _zeros(dx: Tensor, x: Tensor) -> Tensor:

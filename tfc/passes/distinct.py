@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
-from tfc.passes.lower import variable_of
+from tfc.passes.versions import variable_of
 
 # What a tensor is to its `Unique`: the different elements, the places of all among them, the shape
 # of the different ones, their number, or something that has one row for each of them.

@@ -34,7 +34,16 @@ from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
 from tfc.passes.residuals import Kept, NotTaken, Remade, counted_among, dense, residuals_among
-from tfc.passes.versions import NONE, Versions, handed_on, is_snapshot, versions_before, write_back
+from tfc.passes.versions import (
+    NONE,
+    Versions,
+    handed_on,
+    is_snapshot,
+    variable_of,
+    versions_before,
+    write_back,
+    written_in,
+)
 from tfc.passes.wanted import fed_leaves, inputs_behind
 
 MOST_BYTES = 2**63 - 1  # offsets in compiled code are 64 bits wide
@@ -138,6 +147,11 @@ class Lowering(Builder):
         self.written[ref.key] = number
         self.contents[ref.key, number] = value
         return ref
+
+    def overwrite(self, key: str) -> int:
+        """The number of a write whose content only a later stage has."""
+        self.written[key] = self.written.get(key, 0) + 1
+        return self.written[key]
 
     def state(self, suffix: str, type: Type, init: np.ndarray) -> Ref:
         """Hidden state of the op being lowered, kept per Session, `init` before its first run."""
@@ -292,7 +306,9 @@ def _lower_ops(
                 continue
             wanted.update(dict.fromkeys(needed))
         waiting[op] = None
-        build.versions[op] = versions_before(build, op)  # for those that depend on it
+        # for those that depend on it; they find what its regions write when it has run
+        written = {v.name: build.overwrite(v.name) for v in written_in(op)}
+        build.versions[op] = {**versions_before(build, op), **written}
         held.update(_referenced(op))
     return _still_needed(list(waiting), fetches), list(wanted)
 
@@ -337,13 +353,6 @@ def _referenced(op: Any) -> list[str]:
     """Keys of the variables that `op` takes references to."""
     pairs = zip(op.inputs, op.defn.ref_inputs(op), strict=True)
     return [variable_of(tensor).name for tensor, is_ref in pairs if is_ref]
-
-
-def variable_of(tensor: Any) -> Any:
-    """The variable op behind a reference tensor: `Assign(ref)` and the like return their `ref`."""
-    while tensor.op.inputs:
-        tensor = tensor.op.inputs[0]
-    return tensor.op
 
 
 def _lower_op(build: Lowering, op: Any) -> list[Any] | None:

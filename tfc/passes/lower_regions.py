@@ -28,7 +28,6 @@ from tfc.passes.lower import (
     Lowering,
     Ref,
     lower_one,
-    variable_of,
 )
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.lower_loop import Loop, keep_of_branches, remade
@@ -41,7 +40,7 @@ from tfc.passes.residuals import (
     with_values,
 )
 from tfc.passes.trip_count import leaves, part_of
-from tfc.passes.versions import Versions, handed_on, newest, versions_before
+from tfc.passes.versions import Versions, handed_on, newest, variable_of, versions_before
 
 
 class _Touched(Exception):

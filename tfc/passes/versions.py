@@ -8,6 +8,29 @@ from typing import Any
 Versions = Mapping[str, int]  # variable key -> number of the last write to it that is depended on
 NONE: Versions = {}
 
+_READERS = ("IsVariableInitialized", "InitializedValue")  # of the ops that take references
+
+
+def variable_of(tensor: Any) -> Any:
+    """The variable op behind a reference tensor: `Assign(ref)` and the like return their `ref`."""
+    while tensor.op.inputs:
+        tensor = tensor.op.inputs[0]
+    return tensor.op
+
+
+def written_in(op: Any) -> set[Any]:
+    """The variables that regions of `op` write."""
+    written: set[Any] = set()
+    owners = [op] if op.regions else []
+    while owners:
+        inside = [o for region in owners.pop().regions for o in region.ops]
+        owners += [o for o in inside if o.regions]
+        for o in inside:
+            if o.type not in _READERS and not o.regions:
+                pairs = zip(o.inputs, o.defn.ref_inputs(o), strict=True)
+                written.update(variable_of(t) for t, is_ref in pairs if is_ref)
+    return written
+
 
 def versions_before(build: Any, op: Any) -> Versions:
     """The writes that `op` depends on: of each variable the newest among its inputs'."""
@@ -60,7 +83,10 @@ def write_back(
     position = {value: index for index, value in enumerate(build.params)}
     donated: list[tuple[int, int]] = []
     for key, number in build.written.items():
-        if number == build.before.get(key, 0):
+        before = build.before.get(key, 0)
+        while number > before and (key, number) not in build.contents:
+            number -= 1  # a later stage writes it once more
+        if number == before:
             continue
         value, old = build.contents[key, number], build.variable_params.get(key)
         if value is old:
