@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tfc.base import errors
 from tfc.framework.operation import Operation, Tensor
 from tfc.passes.live import params_of, results_of
+from tfc.passes.lower_regions import no_scalar
 from tfc.passes.versions import is_snapshot, variable_of, written_in
 
 log = logging.getLogger("tfc")
@@ -94,14 +94,17 @@ class DrivenOp:
         tape = Tape(self.op, [t for kept in self._wanted for t in kept])
         if self.op.type == "If":
             (pred,) = given
-            if pred.size != 1:
-                raise errors.InvalidArgumentError(
-                    None, self.op, f"The predicate must be a scalar, not of shape {pred.shape}"
-                )
-            taken = 0 if pred.reshape(()) else 1
+            if pred.shape:
+                raise no_scalar(self.op, pred.shape)
+            taken = 0 if pred else 1
             return [*self._region(taken, runtime, [], captured, tape), tape.as_array()]
         unkept = Tape(self.op, [])
-        while self._region(0, runtime, given, captured, unkept)[0].reshape(()):
+        while True:
+            (go_on,) = self._region(0, runtime, given, captured, unkept)
+            if go_on.shape:
+                raise no_scalar(self.op, go_on.shape)
+            if not go_on:
+                break
             given = list(self._region(1, runtime, given, captured, tape))
         return [*given, tape.as_array()]
 

@@ -24,6 +24,7 @@ from tfc.framework.convert import (
     register_tensor_conversion_function,
 )
 from tfc.framework.operation import NodeDef, Operation, Tensor
+from tfc.framework.region_controls import visible_control
 from tfc.framework.regions import not_visible
 from tfc.framework.scopes import OP_NAME, ControlDependencies, NameScope, ScopeStacks
 from tfc.framework.stack import get_default_graph, reset_default_graph
@@ -292,6 +293,9 @@ class Graph(ScopeStacks, CollectionStore):
             raise KeyError(f"{start}{op_name!r}, exists but only has {len(op.outputs)} outputs.")
         return op.outputs[int(index)]
 
+    def _to_wait_for(self, op: Operation) -> Operation:
+        return op if op._region is None else visible_control(self, op)
+
     # ---- feeding and fetching
 
     def prevent_feeding(self, tensor: Tensor) -> None:
@@ -299,13 +303,16 @@ class Graph(ScopeStacks, CollectionStore):
         self._mutated()
 
     def is_feedable(self, tensor: Tensor) -> bool:
-        return tensor not in self._unfeedable
+        """Whether `tensor` may be fed: what is made in a loop or branch may not."""
+        return tensor not in self._unfeedable and tensor.op._region is None
 
     def prevent_fetching(self, element: Any) -> None:
         self._unfetchable.add(element)
 
     def is_fetchable(self, element: Any) -> bool:
-        return element not in self._unfetchable
+        """Whether a tensor or op may be fetched: what is made in a loop or branch may not."""
+        op = element.op if isinstance(element, Tensor) else element
+        return element not in self._unfetchable and op._region is None
 
     # ---- being the default
 

@@ -31,6 +31,8 @@ class Region:
         self.results: list[Tensor] = []
         self.source: Region | None = None  # the region whose gradient this one computes
         self.forward: Operation | None = None  # the owner of `source`
+        self.owner: Operation | None = None  # the If or While, when it is there
+        self.stand_ins: dict[Operation, Operation] = {}  # `framework/region_controls.py`
         self.index: Tensor | None = None  # which iteration of `source` this one is for, in a loop
         self._residuals: dict[Tensor, Tensor] = {}  # of its own tensors: what the owner kept
         self._imports: dict[Tensor, Tensor] = {}
@@ -182,4 +184,6 @@ def make_region_op(
                 "_regions": tuple(regions),
             },
         )
+    for region in regions:
+        region.owner = op
     return op

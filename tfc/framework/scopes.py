@@ -120,10 +120,14 @@ class ScopeStacks:
         controls: dict[Operation, None] = {}
         current = {op for c in self._control_stack for op in c.controls}
         for element in control_inputs:
-            op = self._control_op(element)
+            op = self._to_wait_for(self._control_op(element))
             if op not in current:
                 controls[op] = None
         return ControlDependencies(self, list(controls), clear=False)
+
+    def _to_wait_for(self, op: Operation) -> Operation:
+        """What ops made now wait for, to wait for `op`."""
+        return op
 
     def _control_op(self, element: Any) -> Operation:
         if hasattr(element, "_as_graph_element"):

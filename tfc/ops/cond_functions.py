@@ -13,12 +13,12 @@ from tfc.framework.convert import convert_to_tensor
 from tfc.framework.graph import control_dependencies, name_scope
 from tfc.framework.indexed_slices import IndexedSlices
 from tfc.framework.opdef import apply
-from tfc.framework.operation import Tensor
+from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region, make_region_op
 from tfc.framework.sparse_tensor import SparseTensor
 from tfc.framework.variables import Variable
 from tfc.ops.control_ops import Assert
-from tfc.ops.tensor_array import TensorArray, results_of, with_arrays
+from tfc.ops.tensor_array import TensorArray, as_result, results_of, with_arrays
 
 Branch = Callable[[], Any]
 
@@ -88,7 +88,11 @@ def _branch(graph: Any, which: str, function: Any) -> tuple[Any, Region]:
         result = function()
         if result is None:
             raise ValueError(f"{which} must have a return value.")
-        leaves = leaves_of(result)
+        # TensorFlow gives the predicate for an operation, when that is done.
+        leaves = [
+            as_result(leaf, which == "true_fn") if isinstance(leaf, Operation) else leaf
+            for leaf in leaves_of(result)
+        ]
         region.results = results_of(leaves, _arrays(leaves))
     return result, region
 
@@ -136,12 +140,26 @@ def _check_sides(sides: Sequence[tuple[Any, Region]]) -> None:
             "Outputs of true_fn and false_fn must be TensorArrays, SparseTensors and IndexedSlices "
             "at the same places"
         )
+    _widen_indices(sides)
     for x, y in zip(then.results, other.results, strict=True):
         if x.dtype.base_dtype != y.dtype.base_dtype:
             raise ValueError(
                 "Outputs of true_fn and false_fn must have the same type: "
                 f"{x.dtype.name}, {y.dtype.name}"
             )
+
+
+def _widen_indices(sides: Sequence[tuple[Any, Region]]) -> None:
+    """Make indices of IndexedSlices int64 in both branches where they are that in one."""
+    at = 0
+    for leaf in nest.flatten(sides[0][0]):
+        if isinstance(leaf, IndexedSlices):
+            pair = [region.results[at + 1] for _, region in sides]
+            if pair[0].dtype != pair[1].dtype:
+                for (_, region), indices in zip(sides, pair, strict=True):
+                    with region:
+                        region.results[at + 1] = apply("Cast", indices, DstT=np.int64)
+        at += len(_parts(leaf))
 
 
 def _kind(leaf: Any) -> tuple[str, int]:

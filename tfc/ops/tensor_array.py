@@ -335,12 +335,12 @@ def results_of(leaves: Sequence[Any], arrays: Container[int]) -> list[Tensor]:
     return [*flows, *(leaves[k].mask for k in range(len(leaves)) if k in arrays)]
 
 
-def as_result(leaf: Any) -> Tensor:
-    """What a region returns, as a tensor: references are read, operations give a constant that is
-    available once they are done."""
+def as_result(leaf: Any, done_as: bool = True) -> Tensor:
+    """What a region returns, as a tensor: references are read, operations give the constant
+    `done_as`, which is available once they are done."""
     if isinstance(leaf, Operation):
         with control_dependencies([leaf]):
-            done: Tensor = apply("Identity", constant_tensor(np.array(True), "Const"))
+            done: Tensor = apply("Identity", constant_tensor(np.array(done_as), "Const"))
         return done
     tensor = convert_to_tensor(leaf)
     if tensor.dtype.is_ref_dtype:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.base.shapes import shape_text
 from tfc.ir import interp
 from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
@@ -310,9 +311,15 @@ def _loop_of(
     finals = [body.final(key) for key in owner.keys]
     go_on = test.result(test.wanted[0])
     if go_on.type.shape:
-        go_on = p.reshape(test, go_on, shape=())
+        raise no_scalar(op, go_on.type.shape)
     start = [*first, *owner.operands(regions)]
     return Loop(build, op, test, body, go_on, start, [*next_values, *finals, *body.captured])
+
+
+def no_scalar(op: Any, shape: Sequence[int]) -> errors.OpError:
+    """The error of a condition that is no scalar when the graph runs."""
+    text = f"The condition of '{op.name}' must be a scalar, but it has shape {shape_text(shape)}"
+    return errors.InvalidArgumentError(None, op, text)
 
 
 def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
@@ -324,11 +331,7 @@ def lower_if(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
     pred, *captured = operands
     pred = dense(build, pred)
     if pred.type.shape:
-        if pred.type.size != 1:
-            raise errors.InvalidArgumentError(
-                None, op, f"The predicate of '{op.name}' must be a scalar, not {pred.type}"
-            )
-        pred = p.reshape(build, pred, shape=())
+        raise no_scalar(op, pred.type.shape)
     known = constant_value(pred)
     if known is not None:
         return _lower_taken(build, op, op.regions[0 if known else 1])
