@@ -11,6 +11,7 @@ import tfc as tf
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 
 OF_TFC = {"If", "While", "RegionParameter", "Residual", "ResidualAt", "ResidualAtGrad", "LoopCount"}
+OF_TFC |= {"GradientRows"}
 X = np.array([0.5, -1.0, 2.0])
 
 
@@ -56,6 +57,15 @@ def one_branch(x):
     )
 
 
+def rows(x):
+    def turn(i, a):
+        taken = tf.cond(i < 1, lambda: tf.gather(x, [0, i]), lambda: tf.gather(x, [2, 2]) * a)
+        return i + 1, a + taken * tf.gather(x, [i, 1])
+
+    found = tf.while_loop(lambda i, a: i < 3, turn, [0, x[:2]])[1]
+    return found + tf.cond(x[0] > 0, lambda: tf.gather(x, [1, 1]), lambda: tf.gather(x, [0, 2]))
+
+
 @pytest.mark.parametrize("build", [loop, nested, arrays, parts, functional, one_branch])
 def test_read_back(build):
     x = tf.placeholder(tf.float64, [3], name="x")
@@ -78,10 +88,10 @@ def test_read_back(build):
         np.testing.assert_allclose(session.run(y, {"x:0": X}), want, rtol=1e-12)
 
 
-@pytest.mark.parametrize("build", [loop, arrays, functional, one_branch])
+@pytest.mark.parametrize("build", [loop, arrays, functional, one_branch, rows])
 def test_gradients_read_back(build):
     x = tf.placeholder(tf.float64, [3], name="x")
-    dx = tf.identity(tf.gradients(build(x), x)[0], name="dx")
+    dx = tf.identity(tf.convert_to_tensor(tf.gradients(build(x), x)[0]), name="dx")
     with tf.Session() as session:
         want = session.run(dx, {x: X})
     proto = tf.get_default_graph().as_graph_def()

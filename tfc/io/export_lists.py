@@ -137,6 +137,18 @@ def _chained(op: Operation, place: Place, inputs: list[Ref]) -> Any:
     return (*joined, [Ref(op.name, inputs[0].dtype)])
 
 
+def _rows(op: Operation, place: Place, inputs: list[Ref]) -> Any:
+    """A tensor with the elements of a list behind it."""
+    flow, first = inputs
+    rest = op.inputs[1].get_shape()[1:]
+    name, taken, attrs = _joined(
+        place, flow, shape_input(place, TensorShape([None]).concatenate(rest))
+    )
+    joined = Ref(place.made(name, taken, **attrs), flow.dtype)
+    attrs = {"N": 2, "T": flow.dtype, "Tidx": dtypes.int32}
+    return "ConcatV2", [first, joined, place.const(0)], attrs, [Ref(op.name, flow.dtype)]
+
+
 def _like_parts(op: Operation, place: Place, inputs: list[Ref]) -> Any:
     like, value = inputs
     name, taken, attrs = _joined(place, like, place.const(-1))
@@ -175,6 +187,7 @@ _RULES: dict[str, _Rule] = {
     "TensorArrayGatherGrad": _spread,
     "TensorArraySplitGrad": _chained,
     "TensorArrayConcatGrad": _like_parts,
+    "GradientRows": _rows,
     "SliceGrad": _padded,
     "ResidualAt": _read,
     "ResidualAtGrad": _only,

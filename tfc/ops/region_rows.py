@@ -36,27 +36,27 @@ def stays_rows(op: Operation, captured: Tensor, gradient: Any) -> bool:
     return isinstance(gradient, IndexedSlices) and op._region is None and not source.inputs
 
 
-class GradientRows(OpDef, sig="GradientRows(first: T, flow: T) -> rows: T", T=ANY):
+class GradientRows(OpDef, sig="GradientRows(flow: T, first: T) -> rows: T", T=ANY):
     """`first` and the elements of an array, one after the other along the first axis."""
 
     takes_arrays = True
 
-    def shape(first: TensorShape, flow: TensorShape) -> list[TensorShape]:
+    def shape(flow: TensorShape, first: TensorShape) -> list[TensorShape]:
         count, each = (*(s.dims_of(flow) or ()), None, None)[:2]
         rows = None if count is None or each is None else 1 + count * each
         return [TensorShape([rows]).concatenate(first[1:])]
 
     def grad(op: Any, dy: Any) -> list[Any]:
-        return [None, apply("TensorArrayConcatGrad", like(op.inputs[1]), dy[1:])]
+        return [apply("TensorArrayConcatGrad", like(op.inputs[0]), dy[1:]), None]
 
-    def lower(build: Any, first: Value, flow: Any) -> Value:
+    def lower(build: Any, flow: Any, first: Value) -> Value:
         count = av.size_of(flow)
         if not count:
             return first
         joined: Value = p.concat(build, first, array_joins.chained(build, flow, count), dim=0)
         return joined
 
-    def host(first: Any, flow: Any) -> Any:
+    def host(flow: Any, first: Any) -> Any:
         return np.concatenate([first, *(np.asarray(part) for part in flow)])
 
 
@@ -104,8 +104,8 @@ class CarriedRows:
         indices = self.gradient.indices.dtype.as_numpy_dtype
         zero = constant_tensor(np.zeros(1, indices), "Const")
         return IndexedSlices(
-            apply("GradientRows", _zero_row(self.captured), carried[0]),
-            apply("GradientRows", zero, carried[2]),
+            apply("GradientRows", carried[0], _zero_row(self.captured)),
+            apply("GradientRows", carried[2], zero),
             shape_of(self.captured),
         )
 
