@@ -1,6 +1,7 @@
 """Loops and branches that write a variable and read it by name: a variable's read shares its memory
 in TensorFlow, so each iteration finds what was written before it. Numbers are TensorFlow's."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -181,3 +182,34 @@ def test_no_gradient_where_nothing_flows() -> None:
     assert by_w is None
     with tf.Session() as sess:
         assert sess.run([y, by_x]) == [24.0, 0.0]
+
+
+@pytest.mark.parametrize("resource", [False, True])
+def test_assigning_to_slices_at_the_index_of_a_loop(resource, caplog) -> None:
+    v = tf.get_variable("v", initializer=np.zeros((4, 3)), use_resource=resource)
+    w = tf.get_variable("w", initializer=np.zeros(6), use_resource=resource)
+    count = tf.placeholder(tf.int32, [])
+
+    def body(i):
+        x = tf.cast(i, tf.float64)
+        rows = v[i, ::-2].assign([x + 1.0, x + 2.0])
+        parts = w[i : i + 2].assign([x + 1.0, w[-1 - i] + 7.0])
+        with tf.control_dependencies([rows, parts]):
+            return i + 1
+
+    done = tf.while_loop(lambda i: i < count, body, [0])
+    with tf.control_dependencies([done]):
+        after = [v.read_value(), w.read_value()]
+    want = np.zeros((4, 3)), np.zeros(6)
+    with tf.Session() as sess, caplog.at_level(logging.INFO, "tfc"):
+        sess.run(tf.global_variables_initializer())
+        for n in (3, 4):
+            got = sess.run(after, {count: n})
+            for i in range(n):
+                want[0][i, ::-2] = i + 1, i + 2
+                want[1][i : i + 2] = i + 1, want[1][-1 - i] + 7
+            for one, other in zip(got, want, strict=True):
+                np.testing.assert_array_equal(one, other)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="slice index 4 of dimension 0"):
+            sess.run(after, {count: 5})
+    assert not [m for m in caplog.messages if "driven by Python" in m]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,19 +74,26 @@ class StridedSliceAssign(
                 f"could not assign {shape_text(value.type.shape)} to a slice of shape "
                 f"{shape_text(taken.result)}",
             )
-        rows = [np.array(r) for r in taken.ranges]
-        for axis, (start, _) in taken.windows.items():
-            rows[axis] = rows[axis] + int(build.static(start))
-        places = np.stack(np.meshgrid(*rows, indexing="ij"), axis=-1) if rows else np.zeros((0,))
-        index = p.constant(build, places.astype(np.int64))
         update = p.broadcast_to(build, value, taken.result)
         update = p.reshape(build, update, shape=taken.extents)
-        if not dims:
-            return build.write(ref, update)
-        new = p.scatter(build, old, index, update, dims=tuple(range(len(dims))), kind="set")
-        return build.write(ref, new)
+        if not taken.windows:
+            return build.write(ref, _with_places(build, old, taken.ranges, update))
+        starts = taken.starts(build)
+        window = p.dynamic_slice(build, old, *starts, sizes=taken.sizes(dims))
+        window = _with_places(build, window, taken.ranges, update)
+        return build.write(ref, p.dynamic_update_slice(build, old, window, *starts))
 
     with_content = of_content(lower)
+
+
+def _with_places(build: Any, old: Value, ranges: Sequence[range], update: Value) -> Value:
+    """`old` with `update` at these places of each axis."""
+    if all(r == range(n) for r, n in zip(ranges, old.type.shape, strict=True)):
+        return update
+    places = np.stack(np.meshgrid(*(np.array(r) for r in ranges), indexing="ij"), axis=-1)
+    index = p.constant(build, places.astype(np.int64))
+    new: Value = p.scatter(build, old, index, update, dims=tuple(range(len(ranges))), kind="set")
+    return new
 
 
 def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
