@@ -337,17 +337,19 @@ def test_constants_stay_constants_in_later_stages(session):
 
 def test_a_growing_loop_is_driven(session, caplog):
     x = tf.placeholder(tf.float32, [None])
+    count = tf.placeholder(tf.int32, [])
     y = tf.while_loop(
-        lambda i, v: i < 3,
+        lambda i, v: i < count,
         lambda i, v: (i + 1, tf.concat([v, v], 0)),
         [0, x],
         shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])],
     )[1]
     with caplog.at_level(logging.INFO, "tfc"):
-        np.testing.assert_array_equal(session.run(y, {x: [1, 2]}), [1, 2] * 8)
+        np.testing.assert_array_equal(session.run(y, {x: [1, 2], count: 3}), [1, 2] * 8)
     (message,) = caplog.messages
     assert "driven by Python" in message and "after an iteration" in message
-    np.testing.assert_array_equal(session.run(tf.gradients(y, x)[0], {x: [1, 2]}), [8, 8])
+    dx = session.run(tf.gradients(y, x)[0], {x: [1, 2], count: 3})
+    np.testing.assert_array_equal(dx, [8, 8])
 
 
 def test_derivatives_of_a_growing_loop(session):

@@ -522,7 +522,7 @@ def test_steps_that_are_not_native() -> None:
     n = tf.placeholder(tf.int32, [], name="n")
     v = tf.Variable(tf.zeros([2]), validate_shape=False, name="v")
     grow = tf.while_loop(
-        lambda z: tf.size(z) < 9,
+        lambda z: tf.reduce_sum(z) < 9.0,
         lambda z: tf.concat([z, z], 0),
         [x],
         shape_invariants=[tf.TensorShape([None])],

@@ -392,27 +392,27 @@ def test_growth_that_the_data_decides(session, caplog):
 
 DRIVEN = {
     "other_places": (
-        lambda: filled(
-            lambda i, a: a.write(2 * i, 1.0), tf.TensorArray(F, 0, dynamic_size=True), 3
+        lambda n: filled(
+            lambda i, a: a.write(2 * i, 1.0), tf.TensorArray(F, 0, dynamic_size=True), n(3)
         ).stack(),
         [1, 0, 1, 0, 1],
     ),
     "size_in_the_loop": (
-        lambda: filled(
-            lambda i, a: a.write(a.size(), 1.0), tf.TensorArray(F, 0, dynamic_size=True), 3
+        lambda n: filled(
+            lambda i, a: a.write(a.size(), 1.0), tf.TensorArray(F, 0, dynamic_size=True), n(3)
         ).stack(),
         [1, 1, 1],
     ),
     "several_shapes": (
-        lambda: filled(
+        lambda n: filled(
             lambda i, a: a.write(i, tf.fill([i + 1], tf.cast(i, F))),
             tf.TensorArray(F, 3, infer_shape=False),
-            3,
+            n(3),
         ).concat(),
         [0, 1, 1, 2, 2, 2],
     ),
     "reading_several_shapes": (
-        lambda: filled(
+        lambda n: filled(
             lambda i, a: a.write(
                 i,
                 tf.reduce_sum(
@@ -420,15 +420,15 @@ DRIVEN = {
                 ),
             ),
             tf.TensorArray(F, 2),
-            2,
+            n(2),
         ).stack(),
         [1, 5],
     ),
     "a_python_function": (
-        lambda: filled(
+        lambda n: filled(
             lambda i, a: a.write(i, tf.py_func(lambda k: np.float32(k * k), [i], F)),
             tf.TensorArray(F, 3),
-            3,
+            n(3),
         ).stack(),
         [0, 1, 4],
     ),
@@ -437,12 +437,18 @@ DRIVEN = {
 
 @pytest.mark.parametrize("name", DRIVEN)
 def test_driven_loops(session, name, caplog):
+    """The number of turns is not known; where it is, turns stand one after the other."""
     make, wanted = DRIVEN[name]
     with caplog.at_level(logging.INFO, "tfc"):
-        got = session.run(make())
+        count = tf.placeholder(tf.int32, [])
+        got = session.run(make(lambda n: count), {count: 2 if "reading" in name else 3})
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, wanted)
     assert "driven by Python" in caplog.messages[0]
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "tfc"):
+        np.testing.assert_array_equal(session.run(make(lambda n: n)), wanted)
+    assert len(caplog.messages) == (name == "a_python_function")
 
 
 def test_reading_beyond_what_a_growing_array_has(session):

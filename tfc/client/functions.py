@@ -22,7 +22,7 @@ from tfc.codegen.kept import Kept
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Tensor
 from tfc.framework.session_objects import SessionObjects
-from tfc.passes.lower_regions import region_ops
+from tfc.passes.live import region_ops
 from tfc.runtime.python_abi import address_of
 
 

@@ -37,9 +37,8 @@ from tfc.passes.arrays import Elements
 from tfc.passes.distinct import distinct_among
 from tfc.passes.feed_views import Views
 from tfc.passes.lessons import Lessons
-from tfc.passes.live import Needs
+from tfc.passes.live import Needs, region_ops
 from tfc.passes.lower import Lowered, lower
-from tfc.passes.lower_regions import region_ops
 from tfc.passes.residuals import NotTaken, residuals_among
 from tfc.runtime.python_abi import address_of
 

@@ -9,8 +9,10 @@ the inputs that they need.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
+
+from tfc.passes.versions import variable_of
 
 _GIVEN = ("Placeholder", "RegionParameter")  # have nothing to do if their value is given
 
@@ -197,3 +199,21 @@ class _Owner:
         if len(self._used) == count and len(given) + len(captured) == len(self.op.inputs):
             return self.op
         return Narrowed(self.op, self._used, [*given, *captured])
+
+
+def region_ops(region: Any, wanted: Sequence[Any], reads: Set[Any] = frozenset()) -> list[Any]:
+    """The ops of a region that the tensors `wanted`, some of its results and what gradients want
+    kept, need, in the order in which they were made.
+
+    Ops of regions inside are their owners' matter; of what is outside only variables appear, since
+    references are looked up by them, and those ops that make the tensors `reads`.
+    """
+    needs = Needs(lambda op: op._region is region, set(region.params))
+    needs.take(wanted)
+    needed = needs.ops()
+    for tensor in needs.outside:
+        if tensor.dtype.is_ref_dtype:
+            needed.add(variable_of(tensor))
+        elif tensor in reads:
+            needed.update((tensor.op, variable_of(tensor.op.inputs[0])))
+    return sorted(needed, key=lambda op: op._id)

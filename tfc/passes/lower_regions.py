@@ -24,7 +24,7 @@ from tfc.ir.builder import constant_value
 from tfc.ir.core import Type, Value
 from tfc.passes import lower_arrays, lower_growth
 from tfc.passes.arrays import Elements
-from tfc.passes.live import Needs, params_of, results_of
+from tfc.passes.live import params_of, region_ops, results_of
 from tfc.passes.lower import (
     Lowering,
     Ref,
@@ -32,6 +32,7 @@ from tfc.passes.lower import (
 )
 from tfc.passes.lower_errors import NeedsValue, NotNative
 from tfc.passes.lower_loop import Loop, keep_of_branches, remade
+from tfc.passes.lower_unrolled import unrolled
 from tfc.passes.residuals import (
     NOT_TAKEN,
     Kept,
@@ -50,24 +51,6 @@ class _Touched(Exception):
     def __init__(self, key: str):
         super().__init__(key)
         self.key = key
-
-
-def region_ops(region: Any, wanted: Sequence[Any], reads: Set[Any] = frozenset()) -> list[Any]:
-    """The ops of a region that the tensors `wanted`, some of its results and what gradients want
-    kept, need, in the order in which they were made.
-
-    Ops of regions inside are their owners' matter; of what is outside only variables appear, since
-    references are looked up by them, and those ops that make the tensors `reads`.
-    """
-    needs = Needs(lambda op: op._region is region, set(region.params))
-    needs.take(wanted)
-    needed = needs.ops()
-    for tensor in needs.outside:
-        if tensor.dtype.is_ref_dtype:
-            needed.add(variable_of(tensor))
-        elif tensor in reads:
-            needed.update((tensor.op, variable_of(tensor.op.inputs[0])))
-    return sorted(needed, key=lambda op: op._id)
 
 
 class RegionLowering(Lowering):
@@ -267,8 +250,22 @@ def lower_while(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
     """Results of a While, whose first inputs, as many as it has outputs, are the loop's variables.
 
     Raises:
-      NotNative: it cannot be one native loop.
+      NotNative: it can neither be one native loop, nor its turns one after the other.
     """
+    try:
+        return _lower_loop(build, op, operands)
+    except NotNative:
+        count = len(op.outputs) - 1
+        captured = operands[count:]
+        rest = lambda values: _lower_loop(build, op, [*values, *captured])  # noqa: E731
+        values = unrolled(build, op, operands[:count], rest)
+        if values is None:
+            raise
+        return values
+
+
+def _lower_loop(build: Lowering, op: Any, operands: Sequence[Any]) -> list[Any]:
+    """The same, as one native loop."""
     carried = len(op.outputs) - 1  # the last one is the tape
     owner = _Owner(build, op, op.inputs[carried:], operands[carried:])
     given = list(operands[:carried])
