@@ -39,6 +39,7 @@ from tfc.ir.core import Value
 ANY = (*dtypes.NUMBERS, "i1", "str", "resource", "variant")
 
 MOST_OUTPUTS = 1 << 20  # of an op
+MOST_SHAPES = 64  # of its arrays that are known to fit
 
 _REGISTRY: dict[str, type[OpDef]] = {}
 _LATER: dict[str, str] = {}  # op -> module, of ops that are defined when they are asked for
@@ -169,15 +170,21 @@ class OpDef:
         """
         if cls.host is None:
             raise errors.UnimplementedError(None, op, f"op {cls.name} has no host form")
-        checks = cls.shape is not None and cls.shape_holds_when_run and not cls.effects
-        if not checks or all(t.get_shape().is_fully_defined() for t in op.inputs):
+        shapes = tuple([getattr(a, "shape", None) for a in arrays])
+        if shapes in op._shapes_met:
             return _as_tuple(call_rule(cls.host, op, arrays, *call), len(op.outputs))
+        checks = cls.shape is not None and cls.shape_holds_when_run and not cls.effects
+        checks = checks and not all(t.get_shape().is_fully_defined() for t in op.inputs)
         try:
             results = call_rule(cls.host, op, arrays, *call)
         except (ValueError, IndexError, KeyError, TypeError, AttributeError):
-            cls._check_arrays(op, arrays)  # says better what is wrong
+            if checks:
+                cls._check_arrays(op, arrays)  # says better what is wrong
             raise
-        cls._check_arrays(op, arrays)
+        if checks:
+            cls._check_arrays(op, arrays)
+        if len(op._shapes_met) < MOST_SHAPES:
+            op._shapes_met |= {shapes}
         return _as_tuple(results, len(op.outputs))
 
     @classmethod

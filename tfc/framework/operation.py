@@ -193,6 +193,7 @@ class Operation:
         self._region: Any = None  # the Region that the op belongs to
         self._functions: tuple[Any, ...] = ()  # hidden regions that it calls; no GraphDef has them
         self._dataset: Tensor | None = None  # what a one-shot iterator begins with
+        self._shapes_met: frozenset[Any] = frozenset()  # of arrays that its host rule took
 
     @property
     def graph(self) -> Any:
