@@ -90,3 +90,49 @@ def test_the_text_of_every_node_parses():
             if op.type == "Const":
                 del proto.attr["value"]
         assert parsed == node
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "text"),
+    [
+        ("float32", 0.1, "0.1"),
+        ("float32", 1 / 3, "0.333333343"),
+        ("float32", 8.0, "8"),
+        ("float32", 1e10, "1e+10"),
+        ("float32", 123456.789, "123456.789"),
+        ("float64", 0.1, "0.1"),
+        ("float64", 1 / 3, "0.33333333333333331"),
+        ("float64", 1e10, "10000000000"),
+        ("float16", 0.1, "0.0999755859"),
+        ("float64", -0.0, "-0"),
+        ("float32", np.nan, "nan"),
+        ("float64", -np.inf, "-inf"),
+        ("int8", -3, "-3"),
+        ("bool", True, "1"),
+        ("complex64", 1 + 2j, "?"),
+    ],
+)
+def test_numbers_as_tensorflow_prints_them(dtype, value, text, capfd) -> None:
+    """In Print, and in what a failed Assert says, native or by Python."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(dtype, [])
+        array = np.array(value, dtype)
+        sess.run(tf.Print(x, [x], "so: "), {x: array})
+        assert capfd.readouterr().err.splitlines()[-1] == f"so: [{text}]"
+        no = tf.placeholder(tf.bool, [])
+        for message in (tf.constant("{0} is {wrong}"), tf.string_join(["{0} ", "is {wrong}"])):
+            with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+                sess.run(tf.Assert(no, [message, tf.stack([[x], [x]])]), {x: array, no: False})
+            expected = f"assertion failed: [{{0}} is {{wrong}}] [[{text}][{text}]]"
+            assert str(caught.value).startswith(expected)
+
+
+def test_what_case_says() -> None:
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(tf.int32, [])
+        pairs = [(x < 0, lambda: tf.constant(1)), (x < 5, lambda: tf.constant(2))]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"None of conditions .*\[0 0\]"):
+            sess.run(tf.case(pairs), {x: 7})
+        both = r"exclusive=True: more than 1 conditions \(Less:0, Less_1:0\) .*\[1 1\]"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=both):
+            sess.run(tf.case(pairs, lambda: tf.constant(3), exclusive=True), {x: -7})

@@ -20,6 +20,7 @@ import numpy as np
 from tfc import recall
 from tfc.base import dtypes
 from tfc.base.collector import no_collections
+from tfc.base.number_text import number_text
 from tfc.base.options import options as process_options
 from tfc.base.records import dataclass
 from tfc.base.target import ALIGNMENT, Target
@@ -264,7 +265,8 @@ class Executable:
             return Cancelled()
         failed = self.code.asserts[status]
         shorts = [type.dtype for type in failed.payload]
-        text = failed.message.format(*_payload(record, shorts), i=record[1])
+        payload = map(number_text, _payload(record, shorts))
+        text = failed.message.format(*payload, i=record[1])
         return AssertFailed(failed.code, failed.op, text)
 
 

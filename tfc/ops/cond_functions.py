@@ -202,20 +202,16 @@ def case(
         if exclusive and len(counted) > 1:
             several = stacked if default is not None else apply("Pack", counted, axis=0)
             many = apply("Sum", apply("Cast", several, DstT=np.int32), 0)
-            checks.append(
-                Assert(
-                    many < 2,
-                    [
-                        "Input error: exclusive=True: more than 1 conditions evaluated as True:",
-                        several,
-                    ],
-                )  # fmt: skip
+            names = ", ".join(p.name for p in counted)
+            text = (
+                f"Input error: exclusive=True: more than 1 conditions ({names}) evaluated as True:"
             )
+            checks.append(Assert(many < 2, [text, several], summarize=len(counted)))
         if default is None:
             checks.append(
                 Assert(
                     apply("Any", stacked, 0),
-                    ["None of the conditions evaluated as True. Conditions:", stacked],
+                    ["Input error: None of conditions evaluated as True:", stacked],
                 )
             )
             last = pairs.pop()[1]

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import errors
+from tfc.base.number_text import number_text
 from tfc.base.shapes import TensorShape, shape_text
 from tfc.framework.graph import (
     Operation,
@@ -94,14 +95,19 @@ def _assertion(
             element = p.slice_(build, flat, start=(i,), limit=(i + 1,), stride=(1,))
             places.append(f"{{{len(payload)}}}")
             payload.append(p.reshape(build, element, shape=()))
-        pieces.append(" ".join(places) + ("..." if shown < size else ""))
+        rest = np.array([*places, *[""] * (size - shown)], object)
+        if len(value.type.shape) > 1 and size:
+            pieces.append(_nested(rest.reshape(value.type.shape), [shown]))
+        else:
+            pieces.append(" ".join(places) + ("..." if shown < size else ""))
     return "assertion failed: " + " ".join(f"[{piece}]" for piece in pieces), payload
 
 
 def _known_text(tensor: Any, summarize: int) -> str:
-    """The strings of a constant tensor, as messages show them."""
+    """The strings of a constant tensor, as messages with places for numbers hold them."""
     known = constant_value(tensor)
-    return "?" if known is None else _summary(known, summarize)
+    text = "?" if known is None else _summary(known, summarize)
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _summary(array: np.ndarray, summarize: int) -> str:
@@ -117,11 +123,7 @@ def _summary(array: np.ndarray, summarize: int) -> str:
 def _item(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, bool | np.bool_):
-        return str(int(value))
-    if isinstance(value, np.generic) and value.dtype.kind not in "iub":
-        return f"{value.item():.9g}" if value.dtype.kind == "f" else str(value)
-    return str(value)
+    return number_text(value) if isinstance(value, np.generic) else str(value)
 
 
 def _nested(array: np.ndarray, left: list[int]) -> str:

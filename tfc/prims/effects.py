@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfc.base.dtypes import FLOATS, numpy_dtype
+from tfc.base.number_text import number_text
 from tfc.ir.core import Type
 from tfc.prims.prim import Prim, check
 from tfc.runtime import rng
@@ -27,13 +28,16 @@ class AssertionFailed(Exception):
 
 
 def format_message(message: str, position: int, payload: tuple[Any, ...]) -> str:
-    """`message` with `{i}` as the position and `{0}`, `{1}`, … as payload elements there."""
+    """`message` with `{i}` as the position and `{0}`, `{1}`, … as payload elements there; double
+    braces become single ones."""
 
     def fill(found: re.Match[str]) -> str:
         name = found.group(1)
-        return str(position if name == "i" else payload[int(name)])
+        if name is None:
+            return found.group(0)[0]
+        return str(position) if name == "i" else number_text(payload[int(name)])
 
-    return re.sub(r"\{(i|\d+)\}", fill, message)
+    return re.sub(r"\{(i|\d+)\}|\{\{|\}\}", fill, message)
 
 
 def _assert_type(ok: Type, *payload: Type, code: str, message: str, op: str) -> tuple[Type, ...]:
