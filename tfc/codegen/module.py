@@ -156,7 +156,7 @@ def compile_function(
     entry = Entry(fn, target, bool(options.profile))
     entry.write()
     # held until the end: the tables are weak, and a session that dies meanwhile frees its kernels
-    known, quick = dict(_libraries), dict(_first_libraries)
+    known, quick = dict(_libraries.items()), dict(_first_libraries.items())
     new = [name for name in entry.stages if name not in known]
     fast = fast_kernels(entry, new, ns) if ns is not None else set()
     borrowed = [name for name in new if name in fast and name in quick]
@@ -294,9 +294,9 @@ def reload(
     """What `compile_function` made of a function in another process; a first version, if `texts`
     gives what is to be optimised. None: its machine code, or a kernel of another module that it
     takes, is not there."""
-    known = dict(_libraries)
+    known = dict(_libraries.items())
     if texts is not None:
-        known = {**_first_libraries, **known}
+        known = {**dict(_first_libraries.items()), **known}
     if not known.keys() >= set(layout.order) - set(layout.defines):
         return None
     codes = {key: objects.get(key) for key in layout.keys}
@@ -317,7 +317,7 @@ def optimise(
     compiled within a `compiling()`, which may raise to end it. None: the texts are lost."""
     pending = code.pending
     assert pending is not None
-    texts, known, times = pending.texts(), dict(_libraries), dict[str, float]()
+    texts, known, times = pending.texts(), dict(_libraries.items()), dict[str, float]()
     if texts is None:
         return None
     kernels = {name: text for name, text in texts.kernels.items() if name not in known}
