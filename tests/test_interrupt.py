@@ -238,6 +238,19 @@ def test_a_time_limit_ends_host_stages_and_driven_loops() -> None:
 
 
 @pytest.mark.usefixtures("fresh_graph")
+def test_a_run_that_took_too_long_is_an_error_in_the_end() -> None:
+    """Where nothing looks at the time before, as in TensorFlow."""
+    v = tf.Variable(0)
+    nap = tf.py_func(lambda: time.sleep(0.05) or np.int32(1), [], tf.int32)
+    limited = tf.RunOptions(timeout_in_ms=20)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        with pytest.raises(tf.errors.DeadlineExceededError, match="Timed out"):
+            sess.run(nap, options=limited)
+        assert sess.run(nap, options=tf.RunOptions(timeout_in_ms=20_000)) == 1
+
+
+@pytest.mark.usefixtures("fresh_graph")
 def test_a_time_limit_ends_waiting_for_another_thread() -> None:
     v = tf.Variable(1.0)
     y = tf.while_loop(lambda z: z > 0.0, lambda z: z + 1.0, [v + 0.0])

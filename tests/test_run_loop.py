@@ -350,7 +350,9 @@ def test_until() -> None:
     with tf.Session() as sess:
         v, up = counter(sess)
         result = sess.run_loop(up, 100, until=up >= 5)
-        assert (result.steps, result.stopped) == (5, "until")
+        assert (result.steps, result.stopped, result.stopped_by.op.type) == (
+            5, "until", "GreaterEqual",
+        )  # fmt: skip
         assert_same_bits(result.values, np.arange(1, 6, dtype=np.int32))
         assert sess.run(v) == 5
         result = sess.run_loop(up, 100, every=3, until=up >= 12)
@@ -372,6 +374,7 @@ def test_stop_on_nan() -> None:
             sess.run(v.initializer)
             result = sess.run_loop([y, up], 6, per_step={x: xs}, stop_on_nan=which)
             assert (result.steps, result.stopped, sess.run(v)) == (4, "nan", 4)
+            assert result.stopped_by is y
             assert_same_bits(result.values[0], xs[:4] * 2)
         assert sess.run_loop([y, up], 6, per_step={x: xs}).stopped is None
         assert sess.run_loop(up, 6, per_step={x: xs}, stop_on_nan=True).stopped is None
@@ -379,6 +382,23 @@ def test_stop_on_nan() -> None:
         assert (both.steps, both.stopped) == (4, "nan")
         with pytest.raises(ValueError, match="stop_on_nan takes floating tensors"):
             sess.run_loop(y, 6, per_step={x: xs}, stop_on_nan=up)
+
+
+def test_the_tensor_with_the_nan_is_named() -> None:
+    """In registers and in memory; of several the first that was asked for."""
+    x = tf.placeholder(tf.float32, [])
+    for big in (x, x + tf.zeros([3000])):
+        root, log, plain = tf.sqrt(big), tf.log(big), big * 2.0
+        with tf.Session() as sess:
+            for value, wanted, found in (
+                (-1.0, [plain, log, root], log),
+                (-1.0, [root, log], root),
+                (np.nan, [plain, log], plain),
+            ):
+                xs = np.array([1.0, 2.0, value, 1.0], np.float32)
+                result = sess.run_loop([], 4, per_step={x: xs}, stop_on_nan=wanted)
+                assert (result.steps, result.stopped, result.stopped_by) == (3, "nan", found)
+            assert sess.run_loop(log, 2, {x: 1.0}, stop_on_nan=True).stopped_by is None
 
 
 def test_callbacks() -> None:
@@ -420,6 +440,55 @@ def test_what_a_callback_assigns_counts() -> None:
             up, 4, callback=lambda step, _: v.load(10 * step, sess), callback_every=2
         )
     assert list(result.values) == [1, 2, 21, 22]
+
+
+def test_what_a_callback_is_given_is_its_own() -> None:
+    v = tf.Variable(tf.zeros([2]))
+    up = v.assign_add([1.0, 1.0])
+    kept = []
+
+    def callback(_: int, value: Any) -> None:
+        value += 90.0
+        kept.append(value)
+
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        result = sess.run_loop(up, 4, callback=callback, callback_every=2)
+        assert result.values[:, 0].tolist() == [1, 2, 3, 4]
+        assert [value.tolist() for value in kept] == [[92, 92], [94, 94]]
+        assert all(value.base is None for value in kept)
+        with pytest.raises(TypeError, match="callback must be callable, but is 3"):
+            sess.run_loop(up, 4, callback=3)
+
+
+def test_a_callback_that_changes_the_shape_of_a_variable() -> None:
+    v = tf.Variable(tf.zeros([2]), validate_shape=False)
+    new = tf.placeholder(tf.float32)
+    other = tf.assign(v, new, validate_shape=False)
+    up, total = v.assign_add(tf.ones_like(v)), tf.Variable(0.0)
+    with tf.control_dependencies([up]):
+        add = total.assign_add(tf.reduce_sum(v))
+    with tf.Session() as sess:
+
+        def callback(step: int, _: Any) -> None:
+            sess.run(other.op, {new: np.zeros(step + 1)})
+
+        sess.run([v.initializer, total.initializer])
+        result = sess.run_loop([up.op, add], 4, callback=callback, callback_every=2)
+        assert result.values[1].tolist() == [2, 6, 9, 15]
+        sess.run(v.initializer)
+        with pytest.raises(ValueError, match=r"was \(2,\) and is \(3,\) from step 3 on") as failed:
+            sess.run_loop(up, 4, callback=callback, callback_every=2)
+        assert failed.value.result.steps == 2
+
+
+def test_numbers_larger_than_a_machine_word() -> None:
+    with tf.Session() as sess:
+        v, up = counter(sess)
+        result = sess.run_loop(up.op, 2**70, until=up >= 5)
+        assert (result.steps, result.stopped, sess.run(v)) == (5, "until", 5)
+        result = sess.run_loop(up, 10, every=2**63, callback=print, callback_every=2**65)
+        assert (result.steps, result.stopped, result.values.shape) == (10, None, (0,))
 
 
 def test_progress(monkeypatch) -> None:
@@ -566,3 +635,18 @@ def test_the_time_limit_is_that_of_a_step() -> None:
         with pytest.raises(tf.errors.DeadlineExceededError) as failed:
             sess.run_loop(until, 10)
         assert failed.value.result.steps == sess.run(v) == 4
+
+
+def test_a_single_step_that_takes_longer_than_the_limit() -> None:
+    """It has no loop that could be told to stop: it is done, and then an error, as in `run`."""
+    x = tf.Variable(tf.zeros([30_000, 40]))
+    sorted_ = tf.reduce_sum(tf.sort(tf.cumsum(tf.sin(x), axis=0), axis=0))
+    with tf.Session() as sess:
+        v, up = counter(sess)
+        sess.run(x.initializer)
+        sess.run_loop([sorted_, up], 2)  # compiles
+        sess._timeout = 1
+        with pytest.raises(tf.errors.DeadlineExceededError) as failed:
+            sess.run_loop([sorted_, up], 100_000)
+        sess._timeout = 0
+        assert failed.value.result.steps == sess.run(v) - 2

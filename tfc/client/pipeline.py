@@ -18,6 +18,7 @@ import numpy as np
 
 from tfc.base import dtypes, errors
 from tfc.base.shapes import TensorShape, shape_text
+from tfc.base.uninterrupted import Uninterrupted, is_waiting
 from tfc.client.functions import Functions
 from tfc.client.loop_plan import LoopFeeds, LoopPlan
 from tfc.client.plan import Plan, needed_ops
@@ -210,6 +211,8 @@ class PipelineRun(LoopRun):
         """
         if self._used == len(self._chunk):
             self._make()
+            if is_waiting():
+                return
             if not self._chunk:
                 self.stopped = "data"
                 return
@@ -222,11 +225,12 @@ class PipelineRun(LoopRun):
 
     def close(self) -> None:
         """Give back what no step took."""
-        self._stream.close()  # type: ignore[attr-defined]
-        items = [*self._chunk[self._used :], *self._waiting]
-        self._chunk, self._used = [], 0
-        self._waiting.clear()
-        self._pipeline.give_back(self.runtime, items)
+        with Uninterrupted():
+            self._stream.close()  # type: ignore[attr-defined]
+            items = [*self._chunk[self._used :], *self._waiting]
+            self._chunk, self._used = [], 0
+            self._waiting.clear()
+            self._pipeline.give_back(self.runtime, items)
 
     def _make(self) -> None:
         """Make elements of one shape, for some steps."""
@@ -239,7 +243,7 @@ class PipelineRun(LoopRun):
             raise first
         room = self._make_room(first)
         wanted = min(room, self.steps - self.done, self._pace)
-        while len(self._chunk) < wanted:
+        while len(self._chunk) < wanted and not is_waiting():
             item = self._next()
             if item is None or isinstance(item, Exception) or _shapes(item) != _shapes(first):
                 break

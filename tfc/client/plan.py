@@ -373,6 +373,8 @@ class Plan:
         branch: Branch | None = self.root
         while branch is not None:
             branch = branch.run(runtime, values)
+        if runtime.deadline is not None:
+            check_deadline(runtime.deadline)
         values.update(fed)
         return [self._fetched(e, values, runtime.store) for e in self.elements]
 

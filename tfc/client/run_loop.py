@@ -21,18 +21,21 @@ from tfc import compiler
 from tfc.base import dtypes, errors
 from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.client.fetches import Fetches
+from tfc.client.interrupt import time_is_over
 from tfc.client.loop_plan import CompiledLoop, LoopFeeds, LoopPlan, table_rows
 from tfc.client.runtime import Runtime, WrongGuess, as_op_error, out_of_memory
 from tfc.client.state import aligned_empty
 from tfc.framework.operation import Tensor
-from tfc.passes.repeat import COUNTED, GIVEN, STOPS
+from tfc.passes.repeat import COUNTED, GIVEN
 from tfc.runtime import memory
 from tfc.runtime.python_abi import address_of
 
 SECONDS = 0.1  # that one native call should take
 FASTER = 16  # how much longer than the last one a call may be
 _CONTROLS = (*GIVEN, *COUNTED)
+_MOST = 1 << 62  # of what a native call is given as a number
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class LoopResult:
 
     values: what was collected, in the structure of the fetches. steps: how many were run.
     stopped: why there were no more: None (all of them were run), "until", "nan", "callback", "data"
-    (it has ended), or "error" where an exception has this as its `result`.
+    (it has ended), or "error" where an exception has this as its `result`. stopped_by: of "until"
+    and "nan" the tensor; the first of those looked at, if several have a NaN.
     """
 
     values: Any
     steps: int
     stopped: str | None = None
+    stopped_by: Tensor | None = None
 
 
 class LoopRun:
@@ -66,6 +71,7 @@ class LoopRun:
         self.steps, self.every, self.timeout = steps, every, timeout
         self.done = 0
         self.stopped: str | None = None
+        self.stopped_by: Tensor | None = None
         self.collected: dict[Tensor, np.ndarray] = {}
         self._rows: dict[Tensor, np.ndarray] = {}
         self._table = np.empty(0, np.int64)
@@ -84,8 +90,9 @@ class LoopRun:
         return [self.collected[e][: self.rows] if e in self.collected else None for e in elements]
 
     def row(self, elements: Iterable[Any]) -> list[Any]:
-        """What was collected last of each."""
-        return [self.collected[e][self.rows - 1] if e in self.collected else None for e in elements]
+        """What was collected last of each, in memory of its own."""
+        last = self.rows - 1
+        return [self.collected[e][last].copy() if e in self.collected else None for e in elements]
 
     def advance(self, boundary: int) -> None:
         """Make one native call, of as many steps as it has time for; past no multiple of
@@ -120,13 +127,21 @@ class LoopRun:
             except MemoryError as error:
                 raise out_of_memory(loop.executable) from error
         took = max(time.perf_counter() - start, 1e-6)
+        if count == 1 and 0 < self.timeout < took:
+            raise time_is_over()
         aim = min(SECONDS, self.timeout / 4) if self.timeout else SECONDS
         self._pace = max(1, min(int(count * aim / took), self._pace * FASTER))
 
     def _make_arrays(self, loop: CompiledLoop) -> None:
         for tensor, type in loop.types.items():
             dtype = dtypes.numpy_dtype(type.dtype)
-            if tensor not in self.collected:
+            there = self.collected.get(tensor)
+            if there is None or there.shape[1:] != type.shape:
+                if there is not None and self.rows:
+                    raise ValueError(
+                        f"run_loop collects {tensor.name!r} in one array, but its shape was "
+                        f"{there.shape[1:]} and is {type.shape} from step {self.done + 1} on"
+                    )
                 self.collected[tensor] = self._collection(tensor, type.shape, dtype)
             rows = self._rows.get(tensor)
             if rows is None or rows.shape[1:] != type.shape:
@@ -152,7 +167,9 @@ class LoopRun:
     def _count(self, loop: CompiledLoop, boundary: int) -> int:
         """The steps of the next call."""
         done = self.done
-        count = min(self.steps - done, self._pace, loop.rows * self.every - done % self.every)
+        count = min(
+            self.steps - done, self._pace, _MOST, loop.rows * self.every - done % self.every
+        )
         if self.feeds.data is not None:
             count = min(count, len(self._table))
         if self.feeds.per_step:
@@ -180,7 +197,8 @@ class LoopRun:
         if self.feeds.data is not None:
             self._table[:count] = self.feeds.data.peek(count)
         offset = max((self._offset(tensor)[1] for tensor in self.feeds.per_step), default=0)
-        given = {"limit": count, "every": self.every, "phase": self.done % self.every}
+        every = min(self.every, _MOST)
+        given = {"limit": count, "every": every, "phase": self.done % self.every}
         given["offset"] = offset
         self._control[:] = [given.get(name, 0) for name in _CONTROLS]
         addresses = [self._address(kind, what) for kind, what in loop.repeated.inputs]
@@ -225,7 +243,8 @@ class LoopRun:
         if self.feeds.data is not None:
             self.feeds.data.advance(moved)
         self._moved = moved > 0
-        self.done, self.stopped = self.done + moved, STOPS[stopped]
+        self.done += moved
+        self.stopped, self.stopped_by = self.plan.stops.meaning(stopped)
 
 
 def drive(
@@ -236,6 +255,8 @@ def drive(
     progress: bool,
 ) -> LoopResult:
     """Make native calls until all steps are done, and report between them."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, but is {callback!r}")
     elements = fetched.elements
     bar = _progress_bar(run.steps) if progress else None
     boundary = (callback_every or 0) if callback is not None else 0
@@ -243,7 +264,8 @@ def drive(
     try:
         while run.done < run.steps and run.stopped is None:
             before = run.done
-            run.advance(boundary)
+            with Uninterrupted():  # what was done is counted
+                run.advance(boundary)
             if bar is not None:
                 bar.update(run.done - before)
             if callback is None or run.done == before or run.done % (boundary or run.every):
@@ -252,6 +274,8 @@ def drive(
                 if callback(run.done, fetched.rebuild(run.row(elements))):
                     run.stopped = run.stopped or "callback"
                 called = time.perf_counter()
+        values = fetched.rebuild(run.values(elements))
+        return LoopResult(values, run.done, run.stopped, run.stopped_by)
     except BaseException as error:
         result = LoopResult(fetched.rebuild(run.values(elements)), run.done, "error")
         with suppress(AttributeError):  # an exception of a callback may be of any class
@@ -260,7 +284,6 @@ def drive(
     finally:
         if bar is not None:
             bar.close()
-    return LoopResult(fetched.rebuild(run.values(elements)), run.done, run.stopped)
 
 
 def _progress_bar(steps: int) -> Any:

@@ -127,7 +127,8 @@ class BaseSession:
 
         Tensors give arrays (scalars: numpy scalars; strings: bytes), Operations give None.
         `options.timeout_in_ms`, or else the config's `operation_timeout_in_ms`, bounds the time;
-        it is looked at between native functions, and in every turn of their loops.
+        it is looked at between native functions, in every turn of their loops, and at the end:
+        as in TensorFlow, a run that took longer is an error, whatever it has assigned.
 
         Raises:
           RuntimeError: the Session is closed.
@@ -274,13 +275,14 @@ class BaseSession:
 
         Returns:
           A LoopResult: `values`, in the structure of `fetches`, stacked along a new first axis
-          (None for Operations); `steps`, how many were run; and `stopped`, why there were no more.
+          (None for Operations); `steps`, how many were run; `stopped`, why there were no more, and
+          `stopped_by`, the tensor that was true or had the NaN.
 
         Raises:
           What `run` raises, also for a step that takes longer than the time limit. Variables are
-          then as after the step before the one that failed; if the loop was interrupted (Ctrl-C, or
-          another thread closed the Session), as after some whole step. The exception has a
-          LoopResult as its `result`, which says which step, with what was collected.
+          then as after the last step that was done: the one before the one that failed; some step,
+          if the loop was interrupted (Ctrl-C, or another thread closed the Session). The exception
+          has a LoopResult as its `result`, which says which step, with what was collected.
           ValueError, TypeError: arguments that do not fit.
           tf.errors.UnimplementedError: the step is not one native function; the message says why.
         """

@@ -40,9 +40,10 @@ I64 = Type("i64", ())
 GIVEN = ("limit", "every", "phase", "offset")
 # and those that he finds afterwards, and sets to 0 before:
 #   done     steps that were done
-#   stopped  why there were no more: one of STOPS, by place
+#   stopped  why there were no more: see Stops.meaning
 COUNTED = ("done", "stopped")
-STOPS = (None, "until", "nan")
+_UNTIL = 1
+_FIRST_NAN = 2  # of the first tensor; of the second it is one more
 
 Name = tuple[str, Any]
 
@@ -53,6 +54,14 @@ class Stops:
 
     until: Any = None
     not_nan: tuple[Any, ...] = ()
+
+    def meaning(self, stopped: int) -> tuple[str | None, Any]:
+        """Why a loop ended that has counted `stopped`, and the tensor that says so."""
+        if stopped < _UNTIL:
+            return None, None
+        if stopped == _UNTIL:
+            return "until", self.until
+        return "nan", self.not_nan[stopped - _FIRST_NAN]
 
 
 @dataclass(frozen=True)
@@ -267,16 +276,17 @@ class _Loop:
         return build.finish([after[name] for name in kept])
 
     def _stopped(self, build: Builder, values: Mapping[Any, Value]) -> Value:
-        """Which of STOPS holds after this step; a NaN comes first."""
+        """What ends the loop after this step: a NaN before `until`, the first tensor's before the
+        others'."""
         result: Value = p.constant(build, np.int64(0))
         if self.stops.until is not None:
-            yes = p.constant(build, np.int64(STOPS.index("until")))
+            yes = p.constant(build, np.int64(_UNTIL))
             result = p.select(build, values[self.stops.until], yes, result)
-        nan = p.constant(build, np.int64(STOPS.index("nan")))
-        for tensor in self.stops.not_nan:
+        for place, tensor in reversed([*enumerate(self.stops.not_nan, _FIRST_NAN)]):
             wrong = p.ne(build, values[tensor], values[tensor])
             if wrong.type.shape:
                 wrong = p.reduce(build, wrong, dims=tuple(range(wrong.type.rank)), kind="or")
+            nan = p.constant(build, np.int64(place))
             result = p.select(build, wrong, nan, result)
         return result
 

@@ -15,6 +15,7 @@ import numpy as np
 from tfc.base import errors
 from tfc.base.dtypes import DType
 from tfc.base.shapes import TensorShape
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.framework.opdef import OpDef
 from tfc.framework.session_objects import Call
 from tfc.ops import shape_rules as s
@@ -85,7 +86,8 @@ class Resource:
                     raise item
                 return item
             try:
-                element = next(self.elements)
+                with Uninterrupted():  # what it takes of its sources is not lost
+                    element = next(self.elements)
             except StopIteration:
                 raise errors.OutOfRangeError(None, call.op, "End of sequence") from None
         return element if self.fresh else tuple([np.array(c, order="C") for c in element])
