@@ -172,3 +172,31 @@ def test_a_pool_that_was_not_compiled_is_tried_again(monkeypatch: pytest.MonkeyP
         native_rt.the_pool()
     monkeypatch.setattr(native, "compile_object", compile_object)
     assert native_rt.the_pool().address(1)
+
+
+def used_memory() -> int:
+    """Bytes that malloc has given out; LLVM's are among them."""
+
+    class Info(ctypes.Structure):
+        _fields_ = tuple(
+            (name, ctypes.c_size_t)
+            for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks",
+                         "uordblks", "fordblks", "keepcost")
+        )  # fmt: skip
+
+    function = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if function is None:
+        pytest.skip("the C library does not say")
+    function.restype = Info
+    found: int = function().uordblks
+    return found
+
+
+def test_libraries_that_are_gone_leave_nothing() -> None:
+    codes = [native.compile_object(text("f", 1), host(), {})]
+    before = 0
+    for number in range(5 * native.LIBRARIES):
+        if number == native.LIBRARIES:
+            before = used_memory()
+        native.load(codes, ["f"], {})
+    assert used_memory() - before < 2 * native.LIBRARIES * 8000  # of four times as many

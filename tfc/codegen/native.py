@@ -24,6 +24,9 @@ from tfc.codegen.target import OPTIMISED, initialize, new_machine
 
 _library_numbers = itertools.count()
 _lljit: Any = None
+LIBRARIES = 64  # that one LLJIT links
+"""LLJIT unloads a library's code, but keeps 8 KB and its name as long as it lives itself. It goes
+with the last of its libraries that is in use; making one takes as long as linking four of them."""
 _idle: dict[tuple[Target, int], list[Any]] = {}
 
 
@@ -187,7 +190,8 @@ def load(
     """Link objects with each other, with symbols at known addresses and those of the C library."""
     global _lljit
     start = time.perf_counter()
-    if _lljit is None:
+    number = next(_library_numbers)
+    if _lljit is None or number % LIBRARIES == 0:
         initialize()
         _lljit = llvm.create_lljit_compiler()
     builder = llvm.JITLibraryBuilder().add_current_process()
@@ -198,7 +202,7 @@ def load(
         builder.export_symbol(name)
     for name, address in imports.items():
         builder.import_symbol(name, address)
-    tracker = builder.link(_lljit, f"tfc{next(_library_numbers)}")
+    tracker = builder.link(_lljit, f"tfc{number}")
     times = times if times is not None else {}
     times["load"] = times.get("load", 0.0) + time.perf_counter() - start
     return Library({name: tracker[name] for name in exports}, tracker)
