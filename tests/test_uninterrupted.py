@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 import tfc as tf
-from tfc.base.uninterrupted import Uninterrupted, is_waiting
+from tfc.base.uninterrupted import GRACE, Uninterrupted, is_waiting
 from tfc.client import loop_plan
 
 pytestmark = [
@@ -203,3 +205,80 @@ def test_what_an_iterator_takes_of_its_source_is_not_lost() -> None:
         with pytest.raises(KeyboardInterrupt):
             sess.run(element)
         assert sess.run(element).tolist() == [6, 7, 8]
+
+
+def test_ctrl_c_in_the_compiler() -> None:
+    """Anywhere in llvmlite, which frees a string twice when it is broken there."""
+    program = """
+        import signal, sys
+        import tfc as tf
+
+        sess, left = tf.Session(), 0
+        number = tf.constant(0.5)
+        sess.run(number)
+
+        def local(frame, event, _):
+            global left
+            if event == "line":
+                left -= 1
+                if not left:
+                    sys.settrace(None)
+                    signal.raise_signal(signal.SIGINT)
+            return local
+
+        def trace(frame, event, _):
+            return local if "llvmlite" in frame.f_code.co_filename else None
+
+        lost, line, ended = [], 0, False
+        sys.unraisablehook = lambda what: lost.append(what.exc_value)
+        while not ended:
+            line += 23
+            left = line
+            fetch = number * (2.0 + line)
+            sys.settrace(trace)
+            try:
+                sess.run(fetch)
+                ended = left > 0
+                assert ended, line
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(None)
+            assert sess.run(fetch) == 0.5 * (2.0 + line)
+        print(line > 10 * 23, lost)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(HOME.parent), "TFC_CACHE": "off", "TFC_TIERS": "0"},
+    )
+    assert (done.returncode, done.stdout) == (0, "True []\n"), done.stderr
+
+
+def test_a_firm_block_in_another_one() -> None:
+    """What has waited for its grace waits for the end of the inner block, and no longer."""
+    done = []
+    with pytest.raises(KeyboardInterrupt), Uninterrupted():
+        with Uninterrupted(None):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(2 * GRACE)
+            done.append("inner")
+        done.append("never")
+    assert done == ["inner"]
+
+
+def test_a_block_of_a_finalizer_sends_the_signal_again() -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            with Uninterrupted(None, raises=False):
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Finalized()
+        time.sleep(20)
+    with pytest.raises(KeyboardInterrupt), Uninterrupted():
+        Finalized()
+        assert is_waiting()

@@ -2,8 +2,7 @@
 
 Python raises KeyboardInterrupt between any two bytecodes of the main thread. What is half done then
 may be lost: an element that a pipeline has made of its source's, the count of what a native loop
-did. Inside of `Uninterrupted` the signal's handler waits for the end of the block, but no longer
-than `GRACE`: what a program runs there may take for ever.
+did. Inside of `Uninterrupted` the signal's handler waits for the end of the block.
 
 `_signal` is `signal` without its enumerations: a block takes 1.4 us, not 10.
 """
@@ -12,6 +11,7 @@ from __future__ import annotations
 
 import _signal as signals  # type: ignore[import-not-found]
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -21,69 +21,108 @@ GRACE = 0.05  # seconds
 _SIGINT = int(signal.SIGINT)
 
 
-def is_waiting() -> bool:
-    """Whether a SIGINT waits for the end of the block that the main thread is in."""
-    block = getattr(signals.getsignal(_SIGINT), "__self__", None)
-    return isinstance(block, Uninterrupted) and block._waiting is not None
-
-
 class Uninterrupted:
-    """A context in which SIGINT waits. It does nothing in other threads than the main one, inside
-    of another such block, and where no Python function handles the signal.
+    """A context in which SIGINT waits. It does nothing in other threads than the main one, and
+    where no Python function handles the signal.
 
-    A second SIGINT does not wait, nor does one that has waited for `GRACE`.
+    grace: how many seconds the signal waits at most, as what a program runs in the block may take
+    for ever; a second signal does not wait. None: to the end, whatever comes; also of such a block
+    in another one. Other blocks in another one do nothing.
+    raises: whether the handler is called at the end. If not, the signal is sent again soon after:
+    for finalizers, whose errors are lost.
     """
 
-    __slots__ = ("_before", "_ended", "_fired", "_lock", "_waiting")
+    __slots__ = ("_before", "_ended", "_firm", "_fired", "_grace", "_lock", "_outer", "_overdue",
+                 "_raises", "_waiting")  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float | None = GRACE, raises: bool = True) -> None:
+        self._grace, self._raises = grace, raises
         self._before: Any = None  # the handler whose place this one has taken
-        self._waiting: tuple[int, FrameType | None] | None = None
+        self._outer: Uninterrupted | None = None  # which this one makes wait
+        self._waiting = False
         self._lock = threading.Lock()
-        self._ended = self._fired = False
+        self._firm = 0  # blocks without a grace that it is in
+        self._ended = self._fired = self._overdue = False
 
     def __enter__(self) -> Uninterrupted:
         if threading.get_ident() == threading.main_thread().ident:
             before = signals.getsignal(_SIGINT)
-            if callable(before) and not isinstance(getattr(before, "__self__", None), type(self)):
+            firm = self._grace is None
+            if isinstance(outer := getattr(before, "__self__", None), Uninterrupted):
+                if firm:
+                    outer._firm += 1
+                    self._outer = outer
+            elif callable(before):
+                self._firm = int(firm)
                 self._before = before
                 signals.signal(_SIGINT, self._arrived)
         return self
 
     def __exit__(self, *error: object) -> None:
+        if (outer := self._outer) is not None:
+            self._outer = None
+            outer._firm -= 1
+            if outer._overdue and not outer._firm:
+                if self._raises:
+                    outer._call_handler()
+                else:
+                    outer._overdue = False
+                    _after(0.001, outer._fire)
         if self._before is None:
             return
+        self._firm = 0
         with self._lock:
             self._ended = True
         while self._fired:  # the signal is on its way, and its handler raises
             time.sleep(0.001)
+        if self._waiting:
+            self._call_handler()
         self._give_back()
-        if self._waiting is not None:
-            number, frame = self._waiting
-            self._waiting = None
-            self._before(number, frame)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        """The handler of the signal."""
-        if self._waiting is None:
-            self._waiting = number, frame
-            timer = threading.Timer(GRACE, self._fire)
-            timer.daemon = True
-            timer.start()
-            return
-        self._waiting, self._fired = None, False
-        self._give_back()
-        self._before(number, frame)
+        """The handler of the signal. `frame` is not kept: what lives in it is to go with it."""
+        self._fired = False
+        again, self._waiting = self._waiting, True
+        if again and self._firm:
+            self._overdue = True
+        elif again:
+            self._call_handler()
+        elif self._grace is not None:
+            _after(self._grace, self._fire)
 
     def _fire(self) -> None:
         """Send the signal again, from another thread: the block has had its time."""
         with self._lock:
-            if self._ended or self._waiting is None:
-                return
-            self._fired = True
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            if not self._ended and self._waiting:
+                self._fired = True
+                _send()
+
+    def _call_handler(self) -> None:
+        """The block is over, or broken."""
+        self._waiting = self._overdue = False
+        self._give_back()
+        if self._raises:
+            self._before(_SIGINT, sys._getframe())
+        else:
+            _after(0.001, _send)
 
     def _give_back(self) -> None:
         """Put the handler back, unless the block has set another one."""
         if getattr(signals.getsignal(_SIGINT), "__self__", None) is self:
             signals.signal(_SIGINT, self._before)
+
+
+def is_waiting() -> bool:
+    """Whether a SIGINT waits for the end of the block that the main thread is in."""
+    block = getattr(signals.getsignal(_SIGINT), "__self__", None)
+    return isinstance(block, Uninterrupted) and block._waiting
+
+
+def _after(seconds: float, function: Any) -> None:
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+
+
+def _send() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

@@ -2,16 +2,20 @@
 
 Kernels are written so that they need no optimising: the text goes straight to instruction
 selection. We emit the object ourselves and hand it to LLJIT, which only links and loads it.
+
+llvmlite frees a string twice that Ctrl-C finds it freeing: its calls are made in blocks that Ctrl-C
+does not break, each as long as the calls take, which nothing could break either.
 """
 
 from __future__ import annotations
 
 import ctypes
 import itertools
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +24,7 @@ from llvmlite.binding import ffi
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.codegen.target import OPTIMISED, initialize, new_machine
 
 _library_numbers = itertools.count()
@@ -35,7 +40,13 @@ class Library:
     """Loaded code. It stays loaded as long as this object lives."""
 
     addresses: dict[str, int]
-    tracker: Any
+    tracker: Any  # LLVM's. An object of llvmlite might be finalized before this one is.
+
+    def __del__(self, is_over: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not is_over():
+            with Uninterrupted(None, raises=False), ffi.OutputString() as message:
+                if ffi.lib.LLVMPY_LLJIT_Dylib_Tracker_Dispose(self.tracker, message):
+                    raise RuntimeError(str(message))
 
 
 def compile_object(
@@ -72,7 +83,7 @@ def compile_objects(
         work.waiting.clear()
         _join(threads)
     if work.errors:
-        raise work.errors[0]
+        raise work.errors.pop(0)
     passed = (time.perf_counter() - start) / sum(work.seconds.values())
     for what, seconds in work.seconds.items():
         times[what] = times.get(what, 0.0) + seconds * passed
@@ -100,7 +111,8 @@ class _Work:
         """Compile that module, then others, to the end or the first error."""
         try:
             while number is not None and not self.errors:
-                self._compile(number)
+                with Uninterrupted(None):  # around all that the objects of llvmlite live
+                    self._compile(number)
                 number = self.next()
         except BaseException as error:  # the caller's to raise
             self.errors.append(error)
@@ -188,8 +200,18 @@ def load(
     times: dict[str, float] | None = None,
 ) -> Library:
     """Link objects with each other, with symbols at known addresses and those of the C library."""
-    global _lljit
     start = time.perf_counter()
+    with Uninterrupted(None):
+        library = _linked(object_codes, list(exports), imports)
+    times = times if times is not None else {}
+    times["load"] = times.get("load", 0.0) + time.perf_counter() - start
+    return library
+
+
+def _linked(
+    object_codes: Sequence[bytes], exports: Sequence[str], imports: dict[str, int]
+) -> Library:
+    global _lljit
     number = next(_library_numbers)
     if _lljit is None or number % LIBRARIES == 0:
         initialize()
@@ -197,12 +219,11 @@ def load(
     builder = llvm.JITLibraryBuilder().add_current_process()
     for code in object_codes:
         builder.add_object_img(code)
-    exports = list(exports)
     for name in exports:
         builder.export_symbol(name)
     for name, address in imports.items():
         builder.import_symbol(name, address)
     tracker = builder.link(_lljit, f"tfc{number}")
-    times = times if times is not None else {}
-    times["load"] = times.get("load", 0.0) + time.perf_counter() - start
-    return Library({name: tracker[name] for name in exports}, tracker)
+    library = Library({name: tracker[name] for name in exports}, tracker._ptr)
+    tracker.detach()
+    return library

@@ -10,6 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from tfc.base.target import Target
+from tfc.base.uninterrupted import Uninterrupted
 
 FAST, OPTIMISED = 0, 2  # levels of LLVM's code generation; both give the same bits
 
@@ -25,6 +26,11 @@ def initialize() -> None:
 @functools.cache
 def host() -> Target:
     """The machine this process runs on."""
+    with Uninterrupted(None):  # see codegen/native.py
+        return _host()
+
+
+def _host() -> Target:
     initialize()
     features = dict(llvm.get_host_cpu_features())
     triple = llvm.get_process_triple()
