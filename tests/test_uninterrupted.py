@@ -81,6 +81,15 @@ def test_a_second_signal_does_not_wait() -> None:
     time.sleep(0.1)
 
 
+def test_the_signal_comes_while_a_thread_is_started() -> None:
+    """Whose locks the main thread holds then."""
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt), Uninterrupted(), threading._active_limbo_lock:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(20)
+    assert time.perf_counter() - start < 5
+
+
 def test_other_handlers() -> None:
     before, seen = signal.getsignal(signal.SIGINT), []
     try:

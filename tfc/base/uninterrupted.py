@@ -10,10 +10,12 @@ did. Inside of `Uninterrupted` the signal's handler waits for the end of the blo
 from __future__ import annotations
 
 import _signal as signals  # type: ignore[import-not-found]
+import _thread
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -118,10 +120,15 @@ def is_waiting() -> bool:
     return isinstance(block, Uninterrupted) and block._waiting
 
 
-def _after(seconds: float, function: Any) -> None:
-    timer = threading.Timer(seconds, function)
-    timer.daemon = True
-    timer.start()
+def _after(seconds: float, function: Callable[[], None]) -> None:
+    """Call `function` in a thread. The handler may come while the main thread starts one, and holds
+    the locks of `threading`."""
+
+    def wait() -> None:
+        time.sleep(seconds)
+        function()
+
+    _thread.start_new_thread(wait, ())
 
 
 def _send() -> None:
