@@ -21,6 +21,7 @@ from typing import Any
 
 GRACE = 0.05  # seconds
 _SIGINT = int(signal.SIGINT)
+_sending = threading.Lock()
 
 
 class Uninterrupted:
@@ -34,52 +35,52 @@ class Uninterrupted:
     for finalizers, whose errors are lost.
     """
 
-    __slots__ = ("_before", "_ended", "_firm", "_fired", "_grace", "_lock", "_outer", "_overdue",
-                 "_raises", "_waiting")  # fmt: skip
+    _before: Any = None  # the handler whose place this one has taken
+    _outer: Uninterrupted | None = None  # which this one makes wait
+    _firm = 0  # blocks without a grace that it is in
+    _waiting = _ended = _fired = _overdue = False
 
     def __init__(self, grace: float | None = GRACE, raises: bool = True) -> None:
         self._grace, self._raises = grace, raises
-        self._before: Any = None  # the handler whose place this one has taken
-        self._outer: Uninterrupted | None = None  # which this one makes wait
-        self._waiting = False
-        self._lock = threading.Lock()
-        self._firm = 0  # blocks without a grace that it is in
-        self._ended = self._fired = self._overdue = False
 
     def __enter__(self) -> Uninterrupted:
         if threading.get_ident() == threading.main_thread().ident:
             before = signals.getsignal(_SIGINT)
-            firm = self._grace is None
-            if isinstance(outer := getattr(before, "__self__", None), Uninterrupted):
-                if firm:
+            if type(outer := getattr(before, "__self__", None)) is Uninterrupted:
+                if self._grace is None:
                     outer._firm += 1
                     self._outer = outer
             elif callable(before):
-                self._firm = int(firm)
+                if self._grace is None:
+                    self._firm = 1
                 self._before = before
                 signals.signal(_SIGINT, self._arrived)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if (outer := self._outer) is not None:
-            self._outer = None
-            outer._firm -= 1
-            if outer._overdue and not outer._firm:
-                if self._raises:
-                    outer._call_handler()
-                else:
-                    outer._overdue = False
-                    _after(0.001, outer._fire)
+        if self._outer is not None:
+            self._leave(self._outer)
         if self._before is None:
             return
-        self._firm = 0
-        with self._lock:
-            self._ended = True
-        while self._fired:  # the signal is on its way, and its handler raises
-            time.sleep(0.001)
+        self._firm, self._ended = 0, True
+        if self._waiting:
+            with _sending:
+                pass
+            while self._fired:  # the signal is on its way, and its handler raises
+                time.sleep(0.001)
+        self._give_back()  # what has come until here has been handled when this returns
         if self._waiting:
             self._call_handler()
-        self._give_back()
+
+    def _leave(self, outer: Uninterrupted) -> None:
+        self._outer = None
+        outer._firm -= 1
+        if outer._overdue and not outer._firm:
+            if self._raises:
+                outer._call_handler()
+            else:
+                outer._overdue = False
+                _after(0.001, outer._fire)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         """The handler of the signal. `frame` is not kept: what lives in it is to go with it."""
@@ -94,7 +95,7 @@ class Uninterrupted:
 
     def _fire(self) -> None:
         """Send the signal again, from another thread: the block has had its time."""
-        with self._lock:
+        with _sending:
             if not self._ended and self._waiting:
                 self._fired = True
                 _send()
