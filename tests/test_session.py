@@ -124,7 +124,7 @@ def test_swap_of_two_variables():
 def test_read_after_control_dependency():
     v = tf.Variable(1.0)
     assign = tf.assign(v, 5.0)
-    before = v.read_value()
+    before = v.read_value() + 0.0  # a fetch of the read itself shows what its memory becomes
     with tf.control_dependencies([assign]):
         after = v.read_value()
     with tf.Session() as sess:

@@ -177,6 +177,7 @@ class LoopPlan:
                 runtime.store.types(self.plan.variables),
                 lessons=self.plan.lessons,
                 distinct=self.plan.distinct,
+                shown=self.plan.shown,
             )
             more = [t for t in step.fed_statics if t not in statics]
             if not more:

@@ -40,6 +40,7 @@ from tfc.passes.lessons import Lessons
 from tfc.passes.live import Needs, region_ops
 from tfc.passes.lower import Lowered, lower
 from tfc.passes.residuals import NotTaken, residuals_among
+from tfc.passes.shown import shown_at_end
 from tfc.runtime.python_abi import address_of
 
 Environment = dict[Tensor, np.ndarray]
@@ -166,8 +167,8 @@ class Branch:
         self._types: tuple[Any, ...] = ()
         self._generation = -1
 
-    def run(self, runtime: Runtime, values: Environment) -> Branch | None:
-        """Run the stage for these values; the branch that goes on after it.
+    def run(self, runtime: Runtime, values: Environment) -> Stage:
+        """Run the stage for these values.
 
         With variables the choice and the call are one step: their types may change in between.
         """
@@ -188,7 +189,7 @@ class Branch:
                 self.plan.lessons.learn(*wrong.lesson)
                 self.stages.drop(self._key(runtime, values))
         stage.run_host_ops(runtime, values)
-        return stage.rest
+        return stage
 
     def _stage(self, runtime: Runtime, values: Environment) -> Stage:
         """The stage for these values, compiled now if their signature is new."""
@@ -229,6 +230,7 @@ class Branch:
                 self.plan.lessons,
                 self.arrays,
                 self.plan.distinct,
+                self.plan.shown,
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -312,6 +314,7 @@ class Plan:
                 check_references(op, self.fed)
         self.variables = [op.name for op in self.ops if is_variable(op)]
         self.distinct = distinct_among(self.ops, self.tensors, self.fed)
+        self.shown = shown_at_end(self.tensors, self.fed) if ops is None else {}
         names = [e.name for e in elements]
         self.lessons = Lessons()
         self.states: dict[str, np.ndarray] = {}  # hidden variables of its stages, at first
@@ -370,13 +373,23 @@ class Plan:
         fed = dict(values)
         for tensor in self.string_feeds:
             values[tensor] = as_bytes(values[tensor])
-        branch: Branch | None = self.root
-        while branch is not None:
-            branch = branch.run(runtime, values)
+        stage = self.root.run(runtime, values)
+        if not stage.is_last:
+            while stage.rest is not None:
+                stage = stage.rest.run(runtime, values)
+            self._show(runtime, values)
         if runtime.deadline is not None:
             check_deadline(runtime.deadline)
         values.update(fed)
         return [self._fetched(e, values, runtime.store) for e in self.elements]
+
+    def _show(self, runtime: Runtime, values: Environment) -> None:
+        """Put what later stages left of variables in the place of what was fetched of them."""
+        with runtime.lock if self.shown else nullcontext():
+            for tensor, key in self.shown.items():
+                last, value = runtime.store.get(key), values.get(tensor)
+                if last is not None and value is not None and last.array.size == value.size:
+                    values[tensor] = last.array.reshape(value.shape).copy()
 
     def _fetched(
         self, element: Any, values: Environment, store: VariableStore

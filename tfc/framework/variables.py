@@ -163,6 +163,8 @@ class Variable(Overloaded):
         self._variable: Tensor = apply(
             "VariableV2", shape=declared, dtype=value.dtype.base_dtype, name=scope
         )
+        if self._use_resource:
+            self._variable.op._attrs["_resource"] = True  # a fetch is not what its memory becomes
         with self._variable.graph.colocate_with(self._variable.op):
             safe = guarded_initial_value(self.op.name, value)
             assign = apply("Assign", self._variable, safe, validate_shape=validate_shape)

@@ -34,11 +34,13 @@ from tfc.passes.fold import as_constant
 from tfc.passes.lessons import Lessons
 from tfc.passes.lower_errors import NeedsRoom, NeedsValue, NotNative
 from tfc.passes.residuals import Kept, NotTaken, Remade, counted_among, dense, residuals_among
+from tfc.passes.shown import at_end
 from tfc.passes.versions import (
     NONE,
     Versions,
     handed_on,
     is_snapshot,
+    referenced,
     variable_of,
     versions_before,
     write_back,
@@ -120,6 +122,7 @@ class Lowering(Builder):
         self.counts: dict[Any, int] = {}  # loops that always run that often
         self.lessons = Lessons()
         self.distinct: Mapping[Any, Sequence[str]] = {}  # Unique ops that serve updates of these
+        self.shown: Mapping[Any, str] = {}  # fetches that are a variable's memory
 
     def static(self, value: Value) -> np.ndarray:
         """The array `value` stands for; raises NeedsValue if it is not known yet."""
@@ -223,6 +226,7 @@ def lower(
     lessons: Lessons | None = None,
     arrays: Mapping[Any, Elements | NotTaken] | None = None,
     distinct: Mapping[Any, Sequence[str]] | None = None,
+    shown: Mapping[Any, str] | None = None,
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -237,6 +241,7 @@ def lower(
     arrays: TensorArrays that exist and are empty, and what is never taken.
     distinct: `Unique` ops that serve updates of rows alone, with the variables
         (`passes/distinct.py`).
+    shown: fetches that are a variable's memory, with its key (`passes/shown.py`).
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -246,7 +251,8 @@ def lower(
     while True:
         build = Lowering(name, variables, written)
         build.versions, build.values = dict(versions or {}), dict(arrays or {})
-        build.ragged, build.lessons, build.distinct = ragged, lessons, distinct or {}
+        build.ragged, build.lessons = ragged, lessons
+        build.distinct, build.shown = distinct or {}, shown or {}
         try:
             return _lowered(build, ops, fetches, available, statics)
         except NeedsRoom as need:
@@ -309,7 +315,7 @@ def _lower_ops(
         # for those that depend on it; they find what its regions write when it has run
         written = {v.name: build.overwrite(v.name) for v in written_in(op)}
         build.versions[op] = {**versions_before(build, op), **written}
-        held.update(_referenced(op))
+        held.update(referenced(op))
     return _still_needed(list(waiting), fetches), list(wanted)
 
 
@@ -330,7 +336,7 @@ def _must_wait(build: Lowering, op: Any, waiting: Mapping[Any, None], held: set[
     if ragged:
         _take_ragged(build, op, ragged)
         return True
-    return bool(held) and any(k in held for k in _referenced(op))
+    return bool(held) and any(k in held for k in referenced(op))
 
 
 def _take_ragged(build: Lowering, op: Any, ragged: Sequence[Any]) -> None:
@@ -347,12 +353,6 @@ def _have_hosted(build: Lowering, op: Any, reason: str) -> None:
     if op.defn.host is None:
         raise errors.UnimplementedError(None, op, f"{op.type} '{op.name}': {reason}")
     build.hosted.add(op)
-
-
-def _referenced(op: Any) -> list[str]:
-    """Keys of the variables that `op` takes references to."""
-    pairs = zip(op.inputs, op.defn.ref_inputs(op), strict=True)
-    return [variable_of(tensor).name for tensor, is_ref in pairs if is_ref]
 
 
 def _lower_op(build: Lowering, op: Any) -> list[Any] | None:
@@ -467,7 +467,7 @@ def _results_of(
     """What the function returns besides variables: tensors that are fetched or waited for."""
     outputs: list[tuple[str, Any]] = []
     results: list[Value] = []
-    fetched = set(fetches)
+    fetched, awaited = set(fetches), _asked((), waiting, wanted)
     for tensor in _asked(fetches, waiting, wanted):
         if tensor not in build.values or tensor in available or tensor in statics:
             continue
@@ -488,6 +488,9 @@ def _results_of(
         value = dense(build, value)
         if not isinstance(value, Value):
             continue  # what only ops of this stage can take
+        if tensor in build.shown and tensor not in awaited:
+            build.op = tensor.op
+            value = at_end(build, build.shown[tensor], value)
         outputs.append(("tensor", tensor))
         results.append(value)
     return outputs, results

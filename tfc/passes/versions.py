@@ -18,6 +18,12 @@ def variable_of(tensor: Any) -> Any:
     return tensor.op
 
 
+def referenced(op: Any) -> list[str]:
+    """Keys of the variables that `op` takes references to."""
+    pairs = zip(op.inputs, op.defn.ref_inputs(op), strict=True)
+    return [variable_of(tensor).name for tensor, is_ref in pairs if is_ref]
+
+
 def written_in(op: Any) -> set[Any]:
     """The variables that regions of `op` write."""
     written: set[Any] = set()
