@@ -23,6 +23,7 @@ REASONS = {
     "tf.VariableSynchronization": "as tf.UnconnectedGradients",
     "tf.shape": "1.15 has out_type=tf.int32 where the recording has None",
     "tf.size": "as tf.shape",
+    "tf.linalg.LinearOperator": "1.15 has no parameters",
     "tf.linspace": "1.15 has no axis",
     "tf.lin_space": "as tf.linspace",
     "tf.numpy_function": "1.15 has no stateful",

@@ -16,6 +16,18 @@ from tfc.ops.linalg.diagonal_ops import matrix_set_diag as set_diag
 from tfc.ops.linalg.einsum_ops import einsum
 from tfc.ops.linalg.function_ops import expm, logm, sqrtm
 from tfc.ops.linalg.least_squares import matrix_solve_ls as lstsq
+from tfc.ops.linalg.operators.base import LinearOperator
+from tfc.ops.linalg.operators.combined import (
+    LinearOperatorAdjoint,
+    LinearOperatorComposition,
+    LinearOperatorInversion,
+)
+from tfc.ops.linalg.operators.dense import LinearOperatorFullMatrix, LinearOperatorLowerTriangular
+from tfc.ops.linalg.operators.scaled import (
+    LinearOperatorDiag,
+    LinearOperatorIdentity,
+    LinearOperatorScaledIdentity,
+)
 from tfc.ops.linalg.pseudo import (
     lu_matrix_inverse,
     lu_reconstruct,
