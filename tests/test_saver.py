@@ -338,6 +338,23 @@ def test_reshape_restores_into_another_shape(tmp_path):
         assert sess.run(column).tolist() == [[1.0], [2.0]]
 
 
+@pytest.mark.parametrize("name", ["made/m", "made//m", "made/"])
+def test_a_missing_folder_is_made(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    v = tf.Variable(2.0)
+    saver = tf.train.Saver()
+    with tf.Session() as sess:
+        with pytest.raises(tf.errors.FailedPreconditionError):
+            saver.save(sess, name)
+        assert os.listdir(tmp_path) == []
+        sess.run(v.initializer)
+        saver.save(sess, name)
+        sess.run(v.assign(3.0))
+        saver.restore(sess, name)
+        assert sess.run(v) == 2.0
+        assert "checkpoint" in os.listdir("made")
+
+
 def test_errors_of_save(tmp_path):
     make_variables()
     saver = tf.train.Saver()
@@ -347,7 +364,11 @@ def test_errors_of_save(tmp_path):
         assert os.listdir(tmp_path) == []
         sess.run(tf.global_variables_initializer())
         with pytest.raises(ValueError, match="Parent directory of .* doesn't exist"):
-            saver.save(sess, str(tmp_path / "no" / "m"))
+            saver.save(sess, str(tmp_path / "no" / "such" / "m"))
+        assert os.listdir(tmp_path) == []
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ValueError, match="Parent directory of .* doesn't exist"):
+            saver.save(sess, str(tmp_path / "file" / "m"))
         with pytest.raises(ValueError, match="must not contain path components"):
             saver.save(sess, str(tmp_path / "m"), latest_filename="a/b")
         with pytest.raises(ValueError, match="collides with 'save_path'"):

@@ -216,3 +216,11 @@ def test_values_that_do_not_fit() -> None:
     with pytest.raises(ValueError):
         x = tf.placeholder(tf.float32, [2])
         tf.hessians(x, x)
+
+
+def test_the_error_names_the_variable_as_it_was_asked_for():
+    tf.Variable(2, name="scalar")
+    second = tf.get_variable("scalar", initializer=3)
+    assert second.op.name == "scalar_1"
+    with pytest.raises(ValueError, match="Variable scalar already exists, disallowed"):
+        tf.get_variable("scalar", initializer=3)

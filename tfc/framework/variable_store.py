@@ -163,7 +163,7 @@ class VariableStore:
             )
         if name in self.variables:
             if reuse is False or reuse is None:
-                raise ValueError(_exists(self.variables[name]))
+                raise ValueError(_exists(name, self.variables[name]))
             return _checked(self.variables[name], name, wanted, dtype)
         if reuse is True:
             raise ValueError(
@@ -264,11 +264,11 @@ def _of_part(initializer: Callable[..., Any], info: PartitionInfo) -> Callable[.
     return told
 
 
-def _exists(variable: Variable) -> str:
+def _exists(name: str, variable: Variable) -> str:
     at = variable.op.location
     where = "" if at is None else f'\n\n  File "{at.file}", line {at.line}, in {at.function}\n'
     return (
-        f"Variable {variable.op.name} already exists, disallowed. Did you mean to set reuse=True "
+        f"Variable {name} already exists, disallowed. Did you mean to set reuse=True "
         f"or reuse=tf.AUTO_REUSE in VarScope? Originally defined at:{where}"
     )
 

@@ -138,7 +138,8 @@ class Saver:
 
         Raises:
           TypeError: `sess` is no session.
-          ValueError: the folder does not exist, or the names collide.
+          ValueError: neither the folder nor the one that it would be made in exists, or the names
+            collide.
           errors.FailedPreconditionError: a variable is not initialized.
         """
         _check_session(sess)
@@ -172,12 +173,14 @@ class Saver:
         else:
             prefix = save_path
         folder = os.path.dirname(save_path)
-        if not os.path.isdir(folder or "."):
+        if not _can_be_made(folder):
             raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.")
         variables = self._built()
         if not variables:
             return None
-        write_tensors(prefix + SUFFIX, _whole(variables, sess.run(variables)))
+        values = _whole(variables, sess.run(variables))
+        os.makedirs(folder or ".", exist_ok=True)
+        write_tensors(prefix + SUFFIX, values)
         if write_meta_graph:
             self._write_graph(sess, f"{prefix}.{meta_graph_suffix}", strip_default_attrs)
         if write_state:
@@ -426,6 +429,14 @@ def _without_shared_initial_values(variables: dict[str, Any]) -> list[dict[str, 
             batches.append({})
         batches[turn][name] = variable
     return batches
+
+
+def _can_be_made(folder: str) -> bool:
+    """Whether the folder is there, or is all that is missing of its path: TensorFlow's writer of
+    checkpoints makes one."""
+    if os.path.lexists(folder or "."):
+        return os.path.isdir(folder or ".")
+    return os.path.isdir(os.path.dirname(folder.rstrip("/")) or ".")
 
 
 def _check_session(sess: Any) -> None:
