@@ -121,7 +121,8 @@ class Merger:
                 return
         if self._results(first) + 1 > self.most_results:
             return
-        order = self._order(first, second)
+        # a loop that only reads the piece may come behind who writes it into the larger memory
+        order = self._order(*sorted((first, second), key=lambda k: k.order))
         if order is None:
             return
         hero, shape, updates = first.hero, first.shape, list(second.ops)
