@@ -179,7 +179,7 @@ def test_structures_of_inputs_and_states(session):
     close(got_t, np.cumsum(b, 1) * on[..., None])
     close(got_last[0], (a * on).sum(1))
     steps = [{"a": tf.constant(a[:, i]), "b": tf.constant(b[:, i])} for i in range(4)]
-    with pytest.raises(ValueError, match="must give a dtype"):
+    with pytest.raises(ValueError, match="dtype must be specified"):
         tf.nn.static_rnn(Pair(), steps)
     outputs, _ = tf.nn.static_rnn(Pair(), steps, dtype=tf.float32, sequence_length=LENGTHS)
     close(session.run(outputs[2][1]), (np.cumsum(b, 1) * on[..., None])[:, 2])
@@ -368,6 +368,12 @@ def test_mistakes():
         tf.nn.static_rnn(cell, [tf.placeholder(tf.float32, [2, None])], dtype=tf.float32)
     with pytest.raises(ValueError, match="sequence_length must be a vector"):
         tf.nn.static_rnn(cell, [x[:, 0]], dtype=tf.float32, sequence_length=[[1]])
+    lstm, pair = cells.BasicLSTMCell(2), (tf.zeros([2, 2]), tf.zeros([2, 2]))
+    for state in (pair, list(pair)):
+        with pytest.raises(TypeError, match="don't have the same sequence type"):
+            tf.nn.dynamic_rnn(lstm, x, initial_state=state)
+    with pytest.raises(TypeError, match="don't have the same sequence type"):
+        tf.nn.static_rnn(lstm, [x[:, 0]], initial_state=pair, sequence_length=[1, 0])
     with pytest.raises(TypeError, match="'cell_bw'"):
         tf.nn.bidirectional_dynamic_rnn(cell, 3, x, dtype=tf.float32)
     with pytest.raises(TypeError, match="loop_fn must be a callable"):
@@ -439,3 +445,16 @@ def test_steps_beyond_all_lengths_are_not_run(lengths, steps):
         assert not found[row, length:].any()
         want = found[row, length - 1] if length else np.zeros(4)
         np.testing.assert_array_equal(last[row], want)
+
+
+@pytest.mark.parametrize("lengths", [None, np.zeros([0], np.int32)])
+def test_a_batch_of_none(session, lengths):
+    outputs, state = tf.nn.dynamic_rnn(
+        cells.GRUCell(3), tf.zeros([0, 4, 2]), lengths, dtype=tf.float32
+    )
+    grads = tf.gradients(tf.reduce_sum(outputs), tf.trainable_variables())
+    session.run(tf.global_variables_initializer())
+    outputs, state, grads = session.run([outputs, state, grads])
+    assert outputs.shape == (0, 4, 3) and state.shape == (0, 3)
+    assert [g.shape for g in grads] == [(5, 6), (6,), (5, 3), (3,)]
+    assert not any(g.any() for g in grads)

@@ -255,7 +255,7 @@ def test_mistakes():
         cells.BasicRNNCell(4)(x, tf.ones([3, 5]))
     with pytest.raises(ValueError, match="Unknown activation function:steep"):
         cells.BasicRNNCell(4, activation="steep")
-    with pytest.raises(ValueError, match="Could not interpret activation function"):
+    with pytest.raises(TypeError, match="Could not interpret activation function"):
         cells.GRUCell(4, activation=3)
     with pytest.raises(ValueError, match="Unknown initializer"):
         cells.LSTMCell(4, initializer="best")

@@ -68,6 +68,22 @@ def test_lstm_block_cell_has_the_variables_of_lstm_cell(session, peephole):
         rnn.LSTMBlockCell(4, name="other")(x, (state[0],))
 
 
+def test_gradients_pass_the_clip_of_block_cells(session):
+    """As in TensorFlow 1.15, whose numbers these are: its kernel does not stop them."""
+    fused = rnn.LSTMBlockFusedCell(2, cell_clip=0.1)
+    x = tf.constant(SEQUENCE)
+    outputs, state = fused(x, dtype=tf.float32)
+    grads = tf.gradients([tf.reduce_sum(outputs), tf.reduce_sum(state.c)], [*fused.weights, x])
+    set_pattern(session)
+    kernel, bias, into = session.run(grads)
+    assert abs(session.run(state.c)).max() <= np.float32(0.1)
+    first = [-0.299554, 1.3080907, -1.5241994, -1.7242894, -0.0127236, -0.0530296, -0.0145204]
+    close(kernel[0], [*first, 0.1985416])
+    wanted = [-1.1673783, 1.9748491, 9.8919172, 8.2309341, -0.3421435, 0.0707007, -0.279313]
+    close(bias, [*wanted, 0.1013934])
+    close(into[0], [[0.1865102, -0.4925235], [0.3180591, -0.470998], [0.1391089, -0.1540394]])
+
+
 @pytest.mark.parametrize("lengths", [None, [5, 0, 2]])
 def test_lstm_block_fused_cell(session, lengths):
     fused = rnn.LSTMBlockFusedCell(4, use_peephole=True)

@@ -116,7 +116,7 @@ def _starts(build: Any, index: Value, rank: int) -> list[Value]:
 def row(build: Any, flow: Value, index: Value) -> Value:
     """flow[index]; the index is clamped."""
     shape = flow.type.shape
-    if shape[0] == 0:
+    if 0 in shape:
         return zeros(build, Type(flow.type.dtype, shape[1:]))
     known = constant_value(flow)
     if known is not None and not any(known.strides):

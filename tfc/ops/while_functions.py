@@ -12,6 +12,7 @@ from tfc.base.shapes import TensorShape, as_shape
 from tfc.framework.convert import constant_tensor, convert_to_tensor
 from tfc.framework.graph import Graph, name_scope
 from tfc.framework.indexed_slices import IndexedSlices
+from tfc.framework.nested import assert_same_structure
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
 from tfc.framework.regions import Region, make_region_op
@@ -264,6 +265,7 @@ def _like(loop_vars: Any, results: Any) -> Any:
             f"{loop_vars!r}, second structure: {results!r}. The body of a loop returns as many "
             "values as it takes."
         )
+    assert_same_structure(list(loop_vars), list(results))
     pairs = list(zip(nest.flatten(loop_vars), nest.flatten(results), strict=True))
     for given, result in pairs:
         composite = next((c for c in _COMPOSITES if isinstance(given, c)), None)

@@ -7,7 +7,7 @@ from typing import Any
 from tfc.framework.graph import Tensor
 from tfc.layers.base import Layer
 from tfc.layers.input_spec import InputSpec
-from tfc.ops.array_ops import concat, split
+from tfc.ops.array_ops import concat, split, stop_gradient
 from tfc.ops.clip_ops import clip_by_value
 from tfc.ops.init_ops import Constant
 from tfc.ops.matmul_ops import matmul
@@ -44,7 +44,9 @@ class BlockLSTM(Layer):
             i, f = i + self._w_i_diag * c_prev, f + self._w_f_diag * c_prev
         c = tanh(j) * sigmoid(i) + c_prev * sigmoid(f)
         if self._cell_clip is not None and self._cell_clip > 0:
-            c = clip_by_value(c, -self._cell_clip, self._cell_clip)
+            # TensorFlow's kernel passes gradients on to what is clipped as if it were not.
+            bounded = clip_by_value(c, -self._cell_clip, self._cell_clip)
+            c = stop_gradient(bounded) + (c - stop_gradient(c))
         if self._use_peephole:
             o = o + self._w_o_diag * c
         return c, tanh(c) * sigmoid(o)
@@ -54,6 +56,7 @@ class LSTMBlockCell(BlockLSTM, LayerRNNCell):
     """The LSTM of LSTMCell, under its names, so that each reads what the other wrote.
 
     cell_clip: a bound of the memory's absolute values; none if it is None or not positive.
+    Gradients pass it as if it were not there.
     Source: tensorflow/contrib/rnn/python/ops/lstm_ops.py.
     """
 

@@ -155,12 +155,11 @@ def activation_of(given: Any) -> Callable[..., Any]:
     """A function, a function by the name that layers know it by, or tanh.
 
     Raises:
-      ValueError: neither function nor a known name.
+      ValueError: no activation has this name.
+      TypeError: neither function nor name.
     """
     if not given:
         return unary_api.tanh
-    if not (isinstance(given, str) or callable(given)):
-        raise ValueError(f"Could not interpret activation function identifier: {given!r}")
     found = identifiers.activation_of(given)
     assert found is not None
     return found

@@ -20,7 +20,7 @@ from tfc.ops.tensor_array import TensorArray
 from tfc.ops.while_functions import while_loop
 from tfc.rnn.cell import check_cell
 from tfc.rnn.shapes import batch_of, joined_static, state_dtype, swap_batch_and_time, zeros_of
-from tfc.rnn.static import NO_DTYPE, initial_state_of
+from tfc.rnn.static import initial_state_of
 from tfc.rnn.steps import copy_through
 
 
@@ -60,7 +60,7 @@ def dynamic_rnn(
         state = initial_state
         if state is None:
             if not dtype:
-                raise ValueError(NO_DTYPE)
+                raise ValueError("If there is no initial_state, you must give a dtype.")
             state = initial_state_of(cell, batch_size, dtype)
         if lengths is not None:
             with control_dependencies([_one_each(lengths, batch_size)]):
@@ -100,9 +100,13 @@ def _check_inputs(flat: Sequence[Tensor]) -> None:
                 "Input size (depth of inputs) must be accessible via shape inference, but saw "
                 "value None."
             )
-        for axis, what in ((0, "Time steps"), (1, "Batch_size")):
-            if known.as_list()[axis] != shapes[0].as_list()[axis]:
-                raise ValueError(f"{what} is not the same for all the elements in the input.")
+        extents, wanted = known.as_list(), shapes[0].as_list()
+        if extents[0] != wanted[0]:
+            raise ValueError(
+                "Time steps is not the same for all the elements in the input in a batch."
+            )
+        if extents[1] != wanted[1]:
+            raise ValueError("Batch_size is not the same for all the elements in the input.")
 
 
 def time_loop(

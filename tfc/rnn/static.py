@@ -16,8 +16,6 @@ from tfc.rnn.cell import check_cell
 from tfc.rnn.shapes import joined_static, state_dtype, zeros_of
 from tfc.rnn.steps import copy_through
 
-NO_DTYPE = "If there is no initial_state, you must give a dtype."
-
 
 def static_rnn(
     cell: Any,
@@ -48,7 +46,7 @@ def static_rnn(
         state = initial_state
         if state is None:
             if not dtype:
-                raise ValueError(NO_DTYPE)
+                raise ValueError("If no initial_state is provided, dtype must be specified")
             state = initial_state_of(cell, batch_size, dtype)
         zero_output: Any = None
         if sequence_length is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tfc.base import nest
 from tfc.framework.graph import Tensor, colocate_with
+from tfc.framework.nested import assert_same_structure
 from tfc.ops.compare_ops import where
 
 
@@ -23,4 +24,5 @@ def copy_through(finished: Tensor, old: Any, new: Any) -> Any:
         with colocate_with(after):
             return where(finished, before, after)
 
+    assert_same_structure(old, new)
     return nest.map_leaves(row, old, new)
