@@ -101,10 +101,14 @@ def test_against_a_search_in_numpy(session, beams, weight):
                 assert sums[row, beam, 0] == total
 
 
-def test_with_attention_and_coverage(session):
-    """The history of the attention is that of the beams in the end."""
+@pytest.mark.parametrize("known", [False, True])
+def test_with_attention_and_coverage(session, known):
+    """The history of the attention is that of the beams in the end, in a tensor. With shapes that
+    are known it stays a TensorArray, as in TensorFlow 1.15."""
     beams, batch = 2, 2
     memory = tf.constant(np.random.RandomState(0).randn(batch, 3, 4).astype(np.float32))
+    if not known:
+        memory = tf.placeholder_with_default(memory, [None, None, 4])
     mechanism = seq2seq.BahdanauAttention(
         4, seq2seq.tile_batch(memory, beams), seq2seq.tile_batch(tf.constant([3, 2]), beams)
     )
@@ -122,10 +126,13 @@ def test_with_attention_and_coverage(session):
             return seq2seq.dynamic_decode(decoder, maximum_iterations=4)
 
     plain, state, _ = decoded(0.0)
+    history = state.cell_state.alignment_history
+    assert isinstance(history, tf.TensorArray) == known
+    history = history.stack() if known else history
     covered, last, _ = decoded(0.3)
     session.run(tf.global_variables_initializer())
     history, paid, ended, scores, probs = session.run([
-        state.cell_state.alignment_history, last.accumulated_attention_probs, last.finished,
+        history, last.accumulated_attention_probs, last.finished,
         covered.beam_search_decoder_output.scores, last.log_probs,
     ])  # fmt: skip
     assert history.shape[1:] == (batch * beams, 3)

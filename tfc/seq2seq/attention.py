@@ -201,7 +201,7 @@ class LuongAttention(MemoryAttention):
     ):
         super().__init__(
             query_layer=None,
-            memory_layer=_dense(num_units, "memory_layer", dtype),
+            memory_layer=dense_layer(num_units, "memory_layer", dtype),
             memory=memory,
             probability_fn=_of_score(probability_fn),
             memory_sequence_length=memory_sequence_length,
@@ -213,23 +213,23 @@ class LuongAttention(MemoryAttention):
 
     def __call__(self, query: Any, state: Any) -> Any:
         with variable_scope(None, "luong_attention", [query]):
-            factor = None
-            if self._scale:
-                factor = get_variable(
-                    "attention_g", dtype=query.dtype, initializer=Ones(), shape=()
-                )
-            depth, units = query.get_shape()[-1], self._keys.get_shape()[-1]
-            if depth != units:
-                raise ValueError(
-                    "Incompatible or unknown inner dimensions between query and keys.  Query "
-                    f"({query}) has units: {depth}.  Keys ({self._keys}) have units: {units}.  "
-                    f"Perhaps you need to set num_units to the keys' dimension ({units})?"
-                )
-            score = squeeze(matmul(expand_dims(query, 1), self._keys, transpose_b=True), [1])
-            if factor is not None:
-                score = factor * score
+            score = self._score(query)
         alignments = self._probabilities(score, state)
         return alignments, alignments
+
+    def _score(self, query: Any) -> Tensor:
+        factor: Any = None
+        if self._scale:
+            factor = get_variable("attention_g", dtype=query.dtype, initializer=Ones(), shape=())
+        depth, units = query.get_shape()[-1], self._keys.get_shape()[-1]
+        if depth != units:
+            raise ValueError(
+                "Incompatible or unknown inner dimensions between query and keys.  Query "
+                f"({query}) has units: {depth}.  Keys ({self._keys}) have units: {units}.  "
+                f"Perhaps you need to set num_units to the keys' dimension ({units})?"
+            )
+        score = squeeze(matmul(expand_dims(query, 1), self._keys, transpose_b=True), [1])
+        return score if factor is None else factor * score
 
 
 class BahdanauAttention(MemoryAttention):
@@ -256,8 +256,8 @@ class BahdanauAttention(MemoryAttention):
         name: str = "BahdanauAttention",
     ):
         super().__init__(
-            query_layer=_dense(num_units, "query_layer", dtype),
-            memory_layer=_dense(num_units, "memory_layer", dtype),
+            query_layer=dense_layer(num_units, "query_layer", dtype),
+            memory_layer=dense_layer(num_units, "memory_layer", dtype),
             memory=memory,
             probability_fn=_of_score(probability_fn),
             memory_sequence_length=memory_sequence_length,
@@ -268,22 +268,26 @@ class BahdanauAttention(MemoryAttention):
         self._num_units, self._normalize = num_units, normalize
 
     def __call__(self, query: Any, state: Any) -> Any:
-        units, dtype = self._num_units, query.dtype.base_dtype
         with variable_scope(None, "bahdanau_attention", [query]):
-            processed = expand_dims(self.query_layer(query), 1)
-            v: Any = get_variable("attention_v", [units], dtype=dtype)
-            added = self._keys + processed
-            if self._normalize:
-                start = Constant(math.sqrt(1.0 / units))
-                g = get_variable("attention_g", dtype=dtype, initializer=start, shape=())
-                b = get_variable("attention_b", [units], dtype=dtype, initializer=Zeros())
-                v, added = g * v * rsqrt(reduce_sum(square(v))), added + b
-            score = reduce_sum(v * tanh(added), [2])
+            score = self._score(query)
         alignments = self._probabilities(score, state)
         return alignments, alignments
 
+    def _score(self, query: Any) -> Tensor:
+        units, dtype = self._num_units, query.dtype.base_dtype
+        processed = expand_dims(self.query_layer(query), 1)
+        v: Any = get_variable("attention_v", [units], dtype=dtype)
+        added = self._keys + processed
+        if self._normalize:
+            start = Constant(math.sqrt(1.0 / units))
+            g = get_variable("attention_g", dtype=dtype, initializer=start, shape=())
+            b = get_variable("attention_b", [units], dtype=dtype, initializer=Zeros())
+            v, added = g * v * rsqrt(reduce_sum(square(v))), added + b
+        return reduce_sum(v * tanh(added), [2])
 
-def _dense(units: int, name: str, dtype: Any) -> Dense:
+
+def dense_layer(units: int, name: str, dtype: Any) -> Dense:
+    """What makes keys or compared queries: a product, without a bias."""
     return Dense(units, name=name, use_bias=False, dtype=dtype or dtypes.float32)
 
 

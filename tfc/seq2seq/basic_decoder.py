@@ -12,6 +12,13 @@ from tfc.layers.base import Layer
 from tfc.rnn.cell import check_cell
 from tfc.seq2seq.decoder import Decoder, Steps
 from tfc.seq2seq.helpers import Helper, TrainingHelper
+from tfc.seq2seq.scheduled import (
+    ScheduledEmbeddingTrainingHelper,
+    ScheduledOutputTrainingHelper,
+)
+
+_COUNTED = (TrainingHelper, ScheduledEmbeddingTrainingHelper, ScheduledOutputTrainingHelper)
+"""Helpers whose sequences end where their lengths say; one derived from them may do else."""
 
 _Output = collections.namedtuple("_Output", ("rnn_output", "sample_id"))
 
@@ -68,8 +75,10 @@ class BasicDecoder(Decoder):
         )
 
     def _steps(self, bound: Any) -> Steps:
-        if type(self) is BasicDecoder and type(self._helper) is TrainingHelper:
-            return self._helper.steps(bound)
+        helper = self._helper
+        if type(self) is BasicDecoder and isinstance(helper, TrainingHelper):
+            if type(helper) in _COUNTED:
+                return helper.steps(bound)
         return super()._steps(bound)
 
     def initialize(self, name: str | None = None) -> Any:

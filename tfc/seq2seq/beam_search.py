@@ -163,7 +163,7 @@ class BeamSearchDecoder(Decoder):
         if self._reorders:
 
             def ordered(leaf: Any) -> Any:
-                if not isinstance(leaf, TensorArray) or not leaf.element_shape.ndims:
+                if not isinstance(leaf, TensorArray) or not self._sortable(leaf.element_shape):
                     return leaf
                 entries = leaf.stack()
                 beams = concat([shape(outputs.parent_ids), shape(entries)[2:]], 0)
@@ -173,6 +173,17 @@ class BeamSearchDecoder(Decoder):
             cell_state = nest.map_leaves(ordered, final_state.cell_state)
             final_state = final_state._replace(cell_state=cell_state)
         return FinalBeamSearchDecoderOutput(ids, outputs), final_state
+
+    def _sortable(self, known: TensorShape) -> bool:
+        """Whether elements of this shape are put in order. TensorFlow 1.15 does so where the first
+        extent is not known, or the second is not and the first is batch * beams, or the first two
+        are both batch and beams."""
+        if not known.ndims or self._known_batch is None or known.as_list()[0] is None:
+            return bool(known.ndims)
+        rows, *inner = known.as_list()
+        if rows != self._known_batch * self._beams:
+            return False
+        return not inner or inner[0] is None or (rows, inner[0]) == (self._known_batch, self._beams)
 
     def step(self, time: Any, inputs: Any, state: Any, name: str | None = None) -> Any:
         with name_scope(name, "BeamSearchDecoderStep", [time]):

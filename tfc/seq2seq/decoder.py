@@ -14,6 +14,7 @@ from tfc.ops.array_ops import constant, fill, shape, zeros_like
 from tfc.ops.cast_ops import cast
 from tfc.ops.compare_ops import logical_and, logical_not, logical_or, where
 from tfc.ops.reduction_ops import reduce_all
+from tfc.ops.sum_ops import maximum
 from tfc.ops.tensor_array import TensorArray
 from tfc.ops.while_functions import while_loop
 from tfc.rnn.shapes import joined_static, swap_batch_and_time, zeros_of
@@ -220,7 +221,7 @@ def _bound(given: Any) -> Tensor | None:
     bound = convert_to_tensor(given, dtype=dtypes.int32, name="maximum_iterations")
     if bound.get_shape().ndims != 0:
         raise ValueError("maximum_iterations must be a scalar")
-    return bound
+    return maximum(bound, 0)
 
 
 def _as_value(leaf: Any) -> Any:

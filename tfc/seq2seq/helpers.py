@@ -143,7 +143,7 @@ class TrainingHelper(_ScalarIds):
             by_time = self._inputs
             if not time_major:
                 by_time = nest.map_leaves(swap_batch_and_time, by_time)
-            self._arrays = nest.map_leaves(_unstacked, by_time)
+            self._arrays = nest.map_leaves(unstacked, by_time)
             self._by_time = nest.flatten(by_time)[0]
             self._sequence_length = convert_to_tensor(sequence_length, name="sequence_length")
             if self._sequence_length.get_shape().ndims != 1:
@@ -201,7 +201,8 @@ class TrainingHelper(_ScalarIds):
             return finished, self._read(next_time, finished), state
 
 
-def _unstacked(x: Tensor) -> TensorArray:
+def unstacked(x: Tensor) -> TensorArray:
+    """`x` step by step."""
     return TensorArray(dtype=x.dtype, size=shape(x)[0], element_shape=x.get_shape()[1:]).unstack(x)
 
 
