@@ -181,6 +181,35 @@ def test_embedding_attention(session, as_tensor):
     assert all(g is not None for g in tf.gradients(outputs, tf.trainable_variables()))
 
 
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_one_encoder_of_several_decoders(session, as_tensor):
+    feed = tf.constant(False) if as_tensor else False
+    decoders = {"a": constants(GIVEN), "b": constants(GIVEN[:2])}
+    outputs, states = legacy.one2many_rnn_seq2seq(
+        constants(SOURCE), decoders, cells.BasicRNNCell(4),
+        {name: cells.BasicRNNCell(4) for name in decoders}, 4, {"a": 5, "b": 6}, 2,
+        feed_previous=feed,
+    )  # fmt: skip
+    w = set_pattern(session)
+    scope = "one2many_rnn_seq2seq"
+    first, _ = encoded(w, scope, None)
+    for name, steps in decoders.items():
+        inner = f"{scope}/one2many_decoder_{name}/embedding_rnn_decoder"
+        projection = f"{inner}/rnn_decoder/output_projection_wrapper"
+        h, wanted = first, []
+        for ids in GIVEN[: len(steps)]:
+            x = w[f"{inner}/embedding"][ids]
+            h = basic_rnn(x, h, *scoped(w, f"{projection}/basic_rnn_cell"))
+            wanted.append(linear([h], w, projection))
+        close(session.run(outputs[name]), wanted)
+        close(session.run(states[name]), h)
+    assert wanted[0].shape == (3, 6)
+    with pytest.raises(ValueError, match="keys of dec_cells_dict"):
+        legacy.one2many_rnn_seq2seq([], decoders, cells.BasicRNNCell(4), {}, 4, {}, 2)
+    with pytest.raises(TypeError, match="enc_cell is not an RNNCell"):
+        legacy.one2many_rnn_seq2seq([], {}, 3, {}, 4, {}, 2)
+
+
 def test_buckets(session):
     def network(encoder_inputs, decoder_inputs):
         return legacy.embedding_rnn_seq2seq(

@@ -194,6 +194,11 @@ def test_ctc_decoders() -> None:
     np.testing.assert_allclose(log_p[0], expected, rtol=1e-9)
     with pytest.raises(tf.errors.InvalidArgumentError, match="more paths"):
         run(tf.nn.ctc_beam_search_decoder(logits, [4], 1, 2)[1])
+    for widths in ({"beam_width": 0}, {"top_paths": 0}):
+        with pytest.raises(
+            ValueError, match="'CTCBeamSearchDecoder' Op passed 0 less than minimum"
+        ):
+            tf.nn.ctc_beam_search_decoder(logits, [4], **widths)
     (path,), _ = tf.nn.ctc_beam_search_decoder_v2(logits, [4])
     assert run(path.values).tolist() == ranked[0]
 

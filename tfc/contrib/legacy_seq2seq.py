@@ -14,6 +14,7 @@ from tfc.seq2seq.legacy_models import (
     embedding_rnn_seq2seq,
     embedding_tied_rnn_seq2seq,
     model_with_buckets,
+    one2many_rnn_seq2seq,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "embedding_rnn_seq2seq",
     "embedding_tied_rnn_seq2seq",
     "model_with_buckets",
+    "one2many_rnn_seq2seq",
     "rnn_decoder",
     "sequence_loss",
     "sequence_loss_by_example",

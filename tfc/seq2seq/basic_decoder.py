@@ -76,10 +76,10 @@ class BasicDecoder(Decoder):
 
     def _steps(self, bound: Any) -> Steps:
         helper = self._helper
-        if type(self) is BasicDecoder and isinstance(helper, TrainingHelper):
-            if type(helper) in _COUNTED:
-                return helper.steps(bound)
-        return super()._steps(bound)
+        if type(self) is not BasicDecoder or type(helper) not in _COUNTED:
+            return super()._steps(bound)
+        assert isinstance(helper, TrainingHelper)
+        return helper.steps(bound)
 
     def initialize(self, name: str | None = None) -> Any:
         return (*self._helper.initialize(), self._initial_state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfc.base import nest
@@ -12,6 +12,7 @@ from tfc.framework.variable_scope import get_variable, get_variable_scope, varia
 from tfc.ops.array_ops import concat, reshape
 from tfc.ops.cond_functions import cond
 from tfc.ops.embedding_ops import embedding_lookup
+from tfc.rnn.cell import RNNCell
 from tfc.rnn.linear import EmbeddingWrapper, OutputProjectionWrapper
 from tfc.rnn.static import static_rnn
 from tfc.seq2seq.legacy import (
@@ -133,7 +134,6 @@ def embedding_attention_seq2seq(
     num_encoder_symbols: int,
     num_decoder_symbols: int,
     embedding_size: int,
-    encoder_cell: Any = None,
     num_heads: int = 1,
     output_projection: Any = None,
     feed_previous: Any = False,
@@ -141,15 +141,14 @@ def embedding_attention_seq2seq(
     scope: Any = None,
     initial_state_attention: bool = False,
 ) -> Any:
-    """`embedding_attention_decoder` that looks at the outputs of `encoder_cell` (a copy of `cell`)
-    over embedded encoder_inputs, from its last state on. The other arguments are those of
+    """`embedding_attention_decoder` that looks at the outputs of a copy of `cell` over embedded
+    encoder_inputs, from its last state on. The other arguments are those of
     `embedding_rnn_seq2seq` and `attention_decoder`.
 
     Returns (a list of the outputs, the last state).
     """
     with variable_scope(scope or "embedding_attention_seq2seq", dtype=dtype) as opened:
-        inner = copy.deepcopy(cell) if encoder_cell is None else encoder_cell
-        encoder = EmbeddingWrapper(inner, num_encoder_symbols, embedding_size)
+        encoder = EmbeddingWrapper(copy.deepcopy(cell), num_encoder_symbols, embedding_size)
         seen, state = static_rnn(encoder, encoder_inputs, dtype=opened.dtype)
         states = concat([reshape(x, [-1, 1, cell.output_size]) for x in seen], 1)
         output_size = None
@@ -174,6 +173,57 @@ def embedding_attention_seq2seq(
             )
 
         return _decided(feed_previous, decode)
+
+
+def one2many_rnn_seq2seq(
+    encoder_inputs: Sequence[Any],
+    decoder_inputs_dict: Mapping[str, Sequence[Any]],
+    enc_cell: Any,
+    dec_cells_dict: Mapping[str, Any],
+    num_encoder_symbols: int,
+    num_decoder_symbols_dict: Mapping[str, int],
+    embedding_size: int,
+    feed_previous: Any = False,
+    dtype: Any = None,
+    scope: Any = None,
+) -> Any:
+    """Several `embedding_rnn_decoder`, each from the last state of `enc_cell` over embedded
+    encoder_inputs (https://arxiv.org/abs/1511.06114).
+
+    decoder_inputs_dict, dec_cells_dict, num_decoder_symbols_dict: by the decoders' names, their
+    inputs, cells and numbers of symbols. feed_previous: as of `embedding_rnn_seq2seq`.
+
+    Returns (the lists of outputs by name, the last states by name). Variables of a decoder are in
+    `one2many_decoder_<name>`.
+
+    Raises:
+      TypeError: a cell is no RNNCell. ValueError: cells and inputs are of other decoders.
+
+    Source: tensorflow/contrib/legacy_seq2seq/python/ops/seq2seq.py.
+    """
+    for what, cell in (("enc_cell", enc_cell), *(("dec_cell", c) for c in dec_cells_dict.values())):
+        if not isinstance(cell, RNNCell):
+            raise TypeError(f"{what} is not an RNNCell: {type(cell)}")
+    if set(dec_cells_dict) != set(decoder_inputs_dict):
+        raise ValueError("keys of dec_cells_dict != keys of decoder_inputs_dict")
+    all_outputs, states = {}, {}
+    with variable_scope(scope or "one2many_rnn_seq2seq", dtype=dtype) as opened:
+        encoder = EmbeddingWrapper(enc_cell, num_encoder_symbols, embedding_size)
+        _, first = static_rnn(encoder, encoder_inputs, dtype=opened.dtype)
+        for name, inputs in decoder_inputs_dict.items():
+            symbols = num_decoder_symbols_dict[name]
+            with variable_scope(f"one2many_decoder_{name}"):
+                cell = OutputProjectionWrapper(dec_cells_dict[name], symbols)
+
+                def decode(
+                    previous: bool, _: bool, given: Any = inputs, cell: Any = cell, n: int = symbols
+                ) -> Any:
+                    return embedding_rnn_decoder(
+                        given, first, cell, n, embedding_size, feed_previous=previous
+                    )
+
+                all_outputs[name], states[name] = _decided(feed_previous, decode)
+    return all_outputs, states
 
 
 def model_with_buckets(

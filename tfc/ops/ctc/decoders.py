@@ -248,7 +248,13 @@ def ctc_beam_search_decoder(
     merge_repeated: bool = True,
 ) -> tuple[list[SparseTensor], Tensor]:
     """(the `top_paths` best sequences as SparseTensors, their log probabilities [batch, top_paths])
-    of logits [time, batch, classes]; repeated labels are merged if asked for."""
+    of logits [time, batch, classes]; repeated labels are merged if asked for.
+
+    Raises:
+      ValueError: beam_width or top_paths is below 1.
+    """
+    for name, value in (("beam_width", beam_width), ("top_paths", top_paths)):
+        shape_rules.check_attr("CTCBeamSearchDecoder", name, value, 1)
     indices, values, shapes, score = apply(
         "CTCBeamSearchDecoder", inputs, sequence_length, beam_width=beam_width,
         top_paths=top_paths, merge_repeated=merge_repeated,
