@@ -165,6 +165,48 @@ def test_layer_norm_cell_without_norm_and_with_dropout(session):
     close(got[got != 0], 2 * whole[got != 0])
 
 
+@pytest.mark.parametrize("coupled", [True, False])
+def test_highway_wrapper(session, coupled):
+    cell = rnn.HighwayWrapper(rnn.BasicRNNCell(2), coupled, carry_bias_init=0.5)
+    assert (cell.state_size, cell.output_size) == (2, 2)
+    assert cell.zero_state(3, tf.float32).shape == [3, 2]
+    outputs, state = tf.nn.dynamic_rnn(cell, tf.constant(SEQUENCE), dtype=tf.float32)
+    session.run(tf.global_variables_initializer())
+    starts = {v.op.name: session.run(v) for v in tf.global_variables()}
+    close(starts["rnn/carry_b"], [0.5, 0.5])
+    if not coupled:
+        close(starts["rnn/transform_b"], [-0.5, -0.5])
+    w = set_pattern(session)
+    names = ["basic_rnn_cell/kernel", "basic_rnn_cell/bias", "carry_w", "carry_b"]
+    names += [] if coupled else ["transform_w", "transform_b"]
+    assert list(w) == [f"rnn/{n}" for n in names]
+    h, wanted = np.zeros([5, 2]), []
+    for x in SEQUENCE.transpose(1, 0, 2):
+        h = basic_rnn(x, h, w["rnn/basic_rnn_cell/kernel"], w["rnn/basic_rnn_cell/bias"])
+        carry = sigmoid(x @ w["rnn/carry_w"] + w["rnn/carry_b"])
+        own = 1 - carry
+        if not coupled:
+            own = sigmoid(x @ w["rnn/transform_w"] + w["rnn/transform_b"])
+        wanted.append(x * carry + h * own)
+    close(session.run(outputs), np.stack(wanted, 1))
+    close(session.run(state), h)
+    with pytest.raises(ValueError, match=r"Shapes .* are incompatible"):
+        rnn.HighwayWrapper(rnn.BasicRNNCell(3))(tf.constant(X), tf.zeros([3, 3]))
+
+
+def test_helpers_of_time(session):
+    x = tf.placeholder_with_default(SEQUENCE, [None, 3, 2])
+    turned = rnn.transpose_batch_time(x)
+    assert turned.shape.as_list() == [3, None, 2]
+    np.testing.assert_array_equal(session.run(turned), SEQUENCE.transpose(1, 0, 2))
+    np.testing.assert_array_equal(session.run(rnn.transpose_batch_time([1, 2])), [1, 2])
+    assert rnn.best_effort_input_batch_size([x]) == 3
+    unknown = tf.placeholder_with_default(SEQUENCE, [None, None, 2])
+    assert session.run(rnn.best_effort_input_batch_size([unknown])) == 3
+    with pytest.raises(ValueError, match="to have rank at least 2"):
+        rnn.best_effort_input_batch_size([tf.constant([1])])
+
+
 @pytest.mark.parametrize("proj", [None, 3])
 def test_nas_cell(session, proj):
     cell = rnn.NASCell(4, num_proj=proj, use_bias=True)

@@ -1,18 +1,20 @@
-"""LayerNormBasicLSTMCell and NASCell."""
+"""LayerNormBasicLSTMCell, NASCell and HighwayWrapper."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from tfc.framework.graph import Tensor
+from tfc.base import nest
+from tfc.framework.graph import Tensor, name_scope
+from tfc.framework.nested import assert_same_structure
 from tfc.framework.variable_scope import get_variable, variable_scope
 from tfc.ops.array_ops import concat, split
 from tfc.ops.init_ops import Constant, Zeros
 from tfc.ops.matmul_ops import matmul
-from tfc.ops.nn_functions import batch_normalization, bias_add, dropout, moments, relu
+from tfc.ops.nn_functions import batch_normalization, bias_add, dropout, moments, relu, xw_plus_b
 from tfc.ops.unary_api import sigmoid, tanh
-from tfc.rnn.cell import LayerRNNCell, RNNCell, known_depth
+from tfc.rnn.cell import LayerRNNCell, RNNCell, check_cell, known_depth
 from tfc.rnn.lstm_cells import LSTMStateTuple
 
 
@@ -137,3 +139,57 @@ class NASCell(LayerRNNCell):
         if self._num_proj is not None:
             new_m = matmul(new_m, self.projection_weights)
         return new_m, LSTMStateTuple(new_c, new_m)
+
+
+class HighwayWrapper(RNNCell):
+    """`cell`, whose outputs `y` are mixed with its inputs `x` (https://arxiv.org/abs/1505.00387):
+    `x · carry + y · transform`, with `carry = sigmoid(x · carry_w + carry_b)` and
+    `transform = 1 - carry`.
+
+    couple_carry_transform_gates: whether that is transform, else it has variables of its own,
+    `transform_w` and `transform_b`. carry_bias_init: where carry_b starts; transform_b starts at
+    its negative.
+
+    Raises, when called:
+      TypeError, ValueError: inputs and outputs are of two structures or shapes.
+
+    Source: tensorflow/contrib/rnn/python/ops/rnn_cell.py.
+    """
+
+    def __init__(
+        self, cell: Any, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0
+    ):
+        super().__init__()
+        check_cell("cell", cell)
+        self._cell, self._coupled = cell, couple_carry_transform_gates
+        self._carry_bias_init = carry_bias_init
+
+    @property
+    def state_size(self) -> Any:
+        return self._cell.state_size
+
+    @property
+    def output_size(self) -> Any:
+        return self._cell.output_size
+
+    def zero_state(self, batch_size: Any, dtype: Any) -> Any:
+        with name_scope(type(self).__name__ + "ZeroState"):
+            return self._cell.zero_state(batch_size, dtype)
+
+    def __call__(self, inputs: Any, state: Any, scope: Any = None, **kwargs: Any) -> Any:
+        outputs, new_state = self._cell(inputs, state, scope=scope)
+        assert_same_structure(inputs, outputs)
+        return nest.map_leaves(self._mixed, inputs, outputs), new_state
+
+    def _mixed(self, x: Tensor, y: Tensor) -> Tensor:
+        x.get_shape().assert_is_compatible_with(y.get_shape())
+        carry = self._gate(x, "carry", self._carry_bias_init)
+        if self._coupled:
+            return x * carry + y * (1 - carry)
+        return x * carry + y * self._gate(x, "transform", -self._carry_bias_init)
+
+    def _gate(self, x: Tensor, name: str, start: float) -> Tensor:
+        width, dtype = x.get_shape().with_rank(2)[1], x.dtype.base_dtype
+        kernel = get_variable(f"{name}_w", [width, width], dtype=dtype)
+        bias = get_variable(f"{name}_b", [width], dtype=dtype, initializer=Constant(start))
+        return sigmoid(xw_plus_b(x, kernel, bias))

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfc.base import dtypes, nest
 from tfc.base.shapes import TensorShape
-from tfc.framework.graph import Tensor
+from tfc.framework.graph import Tensor, convert_to_tensor
 from tfc.framework.tensor_util import constant_value
 from tfc.ops.array_ops import concat, constant, expand_dims, rank, shape, transpose, zeros
 from tfc.ops.scan_ops import range_
@@ -68,7 +68,11 @@ def zeros_of(sizes: Any, batch_size: Any, dtype: Any) -> Any:
 
 
 def batch_of(flat_input: Sequence[Tensor]) -> Any:
-    """The batch size of inputs of shape [time, batch, …]: a number if one of them says so."""
+    """The batch size of inputs of shape [time, batch, …]: a number if one of them says so.
+
+    Raises:
+      ValueError: one of them has less than two axes.
+    """
     for value in flat_input:
         known = value.get_shape()
         if known.ndims is None:
@@ -99,8 +103,9 @@ def state_dtype(explicit: Any, state: Any) -> Any:
     return found[0]
 
 
-def swap_batch_and_time(x: Tensor) -> Tensor:
+def swap_batch_and_time(x: Any) -> Tensor:
     """`x` with its first two axes exchanged; one of less axes as it is."""
+    x = convert_to_tensor(x)
     known = x.get_shape()
     if known.ndims is not None and known.ndims < 2:
         return x
