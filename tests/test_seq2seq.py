@@ -160,6 +160,31 @@ def test_training_without_imputing_and_a_bound(session):
     assert outputs.rnn_output.shape.as_list() == [3, None, 4]
 
 
+@pytest.mark.parametrize("bounded", [False, True])
+def test_what_is_decoded_is_not_compiled_for(session, caplog, bounded):
+    """The number of steps decides shapes; neither outputs nor lengths do."""
+    x, lengths = tf.placeholder(tf.float32, [None, None, 2]), tf.placeholder(tf.int32, [None])
+    helper = seq2seq.TrainingHelper(x, lengths)
+    cell = cells.BasicRNNCell(4)
+    decoder = seq2seq.BasicDecoder(cell, helper, cell.zero_state(3, tf.float32))
+    bound = tf.placeholder_with_default(3, []) if bounded else None
+    outputs, _, _ = seq2seq.dynamic_decode(decoder, maximum_iterations=bound)
+    logits, steps = outputs.rnn_output, tf.shape(outputs.rnn_output)[1]
+    mask = tf.sequence_mask(lengths, steps, dtype=tf.float32)
+    loss = seq2seq.sequence_loss(logits, tf.ones([3, 6], tf.int32)[:, :steps], mask)
+    train = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+    session.run(tf.global_variables_initializer())
+    rng, losses = np.random.RandomState(0), []
+    for _ in range(20):
+        given = rng.randint(1, 5, 3)
+        given[0] = 4
+        feed = {x: rng.standard_normal([3, 6, 2]), lengths: given}
+        losses.append(session.run([loss, steps, train], feed)[:2])
+    assert {int(n) for _, n in losses} == {3 if bounded else 4}
+    assert len({float(value) for value, _ in losses}) == 20
+    assert not [r for r in caplog.records if "were each compiled for" in r.getMessage()]
+
+
 TABLE = pattern([5, 2], 3)
 
 

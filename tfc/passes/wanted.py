@@ -16,13 +16,19 @@ def inputs_behind(op: Any, values: Mapping[Any, Any], value: Value) -> list[Any]
     """The inputs of `op` whose values tell `value`, which its lowering asked for.
 
     Those that `value` is computed from, where they are all that it is computed from: the others
-    vary without it. Else (a rule looked through its operand) those that share with `value` what it
-    is computed from.
+    vary without it. Else (a rule looked through its operand) those that are computed from the
+    source of `value` alone; if there are none, those that share with it what it is computed from.
     """
     given = [(t, v) for t in op.inputs if isinstance(v := values.get(t), Value)]
     met = _first_met(value, {v for _, v in given})
     if met is not None:
         return [t for t, v in given if v in met]
+    source = value
+    while source.op is not None and source.op.defn.name in ("reshape", "slice", "convert"):
+        source = source.op.operands[0]
+    behind = [t for t, v in given if _first_met(v, {source}) is not None]
+    if behind:
+        return behind
     varying = {v for v in above(value) if constant_value(v) is None}
     found = [t for t, v in given if not varying.isdisjoint(above(v))]
     return found or [t for t, _ in given]
