@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import tfc as tf
@@ -148,3 +149,28 @@ def test_custom_gradient_frames_its_results() -> None:
     assert product.op.type == "IdentityN" and product.op is same.op
     ga, gb = tf.gradients([product, same], [a, b])
     assert ga.op.type == "Mul" and gb.op.type == "Mul"
+
+
+def test_what_a_loop_only_looks_at_has_no_gradient() -> None:
+    """As outside of loops: no slots are made for it, and none gives an error where all are such."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        v, w = (tf.get_variable(name, initializer=[1.0, 3.0, 2.0]) for name in "vw")
+        for looked_at in (tf.stop_gradient, tf.round, lambda x: tf.one_hot(tf.argmax(x), 3)):
+
+            def body(i, y, look=looked_at):
+                return i + 1, y * w + look(v)
+
+            def inner(i, y, step=body):
+                return i + 1, tf.while_loop(lambda k, _: k < 2, step, (0, y))[1]
+
+            for outer in (body, inner):
+                _, y = tf.while_loop(lambda i, _: i < 3, outer, (0, tf.ones([3])))
+                none, found = tf.gradients(y, [v, w])
+                assert none is None and found is not None
+        session.run(tf.global_variables_initializer())
+        assert np.isfinite(session.run(found)).all()
+        with pytest.raises(ValueError, match="No gradients provided for any variable"):
+            tf.train.AdamOptimizer().minimize(
+                tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.round(v)), (0, w))[1],
+                var_list=[v],
+            )

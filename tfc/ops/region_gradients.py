@@ -31,7 +31,7 @@ def while_gradient(
 
     The loop carries the gradients of the loop's variables, and the sums of those of the captures;
     only of those that go into an output whose gradient is given. Rows stay rows where
-    `region_rows` says so.
+    `region_rows` says so. A capture has none where no op of the body passes one on to it.
     """
     graph, count = op.graph, len(op.outputs) - 1
     body = op.regions[1]
