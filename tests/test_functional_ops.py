@@ -1,5 +1,6 @@
 """tf.map_fn, tf.scan, tf.foldl, tf.foldr: values, structures, shapes, names, errors, gradients."""
 
+import collections
 import logging
 
 import numpy as np
@@ -228,3 +229,24 @@ def test_a_hundred_thousand_steps(session):
     np.testing.assert_allclose(got[-1], 2.0)
     np.testing.assert_allclose(dx[[0, -2, -1]], [2.0, 1.5, 1.0])
     assert session.statistics.native_calls == 1
+
+
+def test_a_named_tuple_stays_one():
+    """In every loop over structures; TensorFlow 1.15 says so too."""
+    pair = collections.namedtuple("pair", "a b")
+    first = pair(tf.constant(0.0), tf.constant(1.0))
+    rows = tf.constant([1.0, 2.0])
+
+    def plain(acc, x):
+        return acc[0] + x, acc[1] * x
+
+    for loop in (tf.scan, tf.foldl, tf.foldr):
+        with pytest.raises(TypeError, match="don't have the same sequence type"):
+            loop(plain, rows, first)
+        with pytest.raises(TypeError, match="don't have the same sequence type"):
+            loop(plain, rows, list(first))
+    with pytest.raises(TypeError, match="don't have the same sequence type"):
+        tf.map_fn(lambda x: (x, x), rows, dtype=pair(tf.float32, tf.float32))
+    sums = tf.scan(lambda acc, x: pair(*plain(acc, x)), rows, first)
+    with tf.Session() as session:
+        np.testing.assert_array_equal(session.run(sums.b), [1, 2])

@@ -14,6 +14,7 @@ from tfc.base import dtypes, nest
 from tfc.base.shapes import Dimension, TensorShape
 from tfc.framework.convert import constant_tensor, convert_to_tensor
 from tfc.framework.graph import name_scope
+from tfc.framework.nested import assert_same_structure
 from tfc.framework.opdef import apply
 from tfc.framework.operation import Tensor
 from tfc.ops.tensor_array import TensorArray
@@ -59,7 +60,7 @@ def map_fn(
 
         def step(i: Tensor, arrays: list[TensorArray]) -> Any:
             results = fn(nest.pack(elems, [part.read(i) for part in parts]))
-            nest.check_same(returned, results)
+            assert_same_structure(returned, results)
             pairs = zip(arrays, nest.flatten(results), strict=True)
             return i + 1, [array.write(i, value) for array, value in pairs]
 
@@ -129,7 +130,7 @@ def scan(
         def step(i: Tensor, state: list[Tensor], arrays: list[TensorArray]) -> Any:
             slices = nest.pack(elems, [part.read(i) for part in parts])
             results = fn(nest.pack(form, state), slices)
-            nest.check_same(form, results)
+            assert_same_structure(form, results)
             new = nest.flatten(results)
             written = [array.write(i, value) for array, value in zip(arrays, new, strict=True)]
             return (i - 1 if reverse else i + 1), new, written
