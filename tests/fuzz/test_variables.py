@@ -41,21 +41,24 @@ def test_hundreds_of_variables_initialise_in_linear_time():
 def test_parts_of_a_variable_are_written_where_others_are_read():
     v = tf.Variable(np.arange(6, dtype=np.float32))
     old = v.read_value()
-    with tf.control_dependencies([old]):
+    copy = old + 0.0
+    with tf.control_dependencies([copy]):
         turned = tf.assign(v, tf.concat([old[3:], old[:3]], 0))
     with tf.control_dependencies([turned]):
         after = v.read_value() + 0.0
     summed = tf.assign(v, tf.cumsum(v) + tf.reverse(v, [0]))
     with tf.Session() as sess:
         sess.run(v.initializer)
-        a, b, c = sess.run([old, turned, after])
+        a, b, c, d = sess.run([copy, turned, after, old])
         assert a.tolist() == [0, 1, 2, 3, 4, 5]
-        assert b.tolist() == c.tolist() == [3, 4, 5, 0, 1, 2]
+        # what was read is the variable's memory, and fetched at the end: so it is in TensorFlow
+        assert b.tolist() == c.tolist() == d.tolist() == [3, 4, 5, 0, 1, 2]
         assert sess.run(summed).tolist() == [5, 8, 12, 17, 17, 18]
 
 
 def test_every_write_of_a_run_counts():
     v = tf.Variable(1.0)
+    start = v.read_value() * 1.0
     first, second = tf.assign_add(v, 1.0), tf.assign_add(v, 10.0)
     with tf.control_dependencies([first]):
         between = v.read_value() * 1.0
@@ -63,7 +66,7 @@ def test_every_write_of_a_run_counts():
         last = v.read_value() * 1.0
     with tf.Session() as sess:
         sess.run(v.initializer)
-        assert sess.run([v.read_value(), between, last]) == [1.0, 2.0, 12.0]
+        assert sess.run([start, between, last, v.read_value()]) == [1.0, 2.0, 12.0, 12.0]
         assert sess.run(v) == 12.0
 
 
@@ -105,7 +108,7 @@ def test_a_run_that_fails_changes_no_variable():
 def test_an_optimizer_step_with_the_variable_before_and_after():
     v = tf.Variable([1.0, 2.0])
     loss = tf.reduce_sum(v * v)
-    before = v.read_value()
+    before = v.read_value() * 1.0
     with tf.control_dependencies([before]):
         step = tf.train.GradientDescentOptimizer(0.25).minimize(loss)
     with tf.control_dependencies([step]):
