@@ -26,6 +26,7 @@ LIMIT_BYTES = 256 << 20
 BLOCK = 4096  # what a file takes on disk is a multiple of this
 LOOK_SECONDS = 3600
 FIRST = ".o0", ".run0", ".ll0"  # how keys of first versions end
+OFF = ("off", "0")  # as the option says it, and as the others are switched off
 VERSIONS = "*-llvm*"  # the folders in the cache's folder that are ours
 _DIGEST = 32
 _UNFINISHED = "."  # how names begin of files that are being written
@@ -172,7 +173,7 @@ def _remove(path: Path) -> bool:
 
 def base_folder() -> Path | None:
     """The cache's folder as the options name it; None if it is off, or the user has no home."""
-    if options.cache == "off":
+    if options.cache in OFF:
         return None
     if options.cache:
         return Path(options.cache)

@@ -28,7 +28,7 @@ OPTIONS: dict[str, Option] = {
     "fuel": Option("TFC_FUEL", None, int, "rewrites that may fire per function; bisects a bad one"),
     "shuffle": Option("TFC_SHUFFLE", None, int, "seed that permutes ops between passes"),
     "profile": Option("TFC_PROFILE", 0, int, "1 counts the ticks of a clock in each kernel"),
-    "cache": Option("TFC_CACHE", "", str, "folder of machine code kept between runs, or off"),
+    "cache": Option("TFC_CACHE", "", str, "folder of machine code kept between runs, or off (0)"),
     "tiers": Option(
         "TFC_TIERS",
         1,
