@@ -21,7 +21,8 @@ from tfc.base.shapes import TensorShape, shape_text
 from tfc.base.uninterrupted import Uninterrupted, is_waiting
 from tfc.client.functions import Functions
 from tfc.client.loop_plan import LoopFeeds, LoopPlan
-from tfc.client.plan import Plan, needed_ops
+from tfc.client.needed import needed_ops
+from tfc.client.plan import Plan
 from tfc.client.run_loop import LoopRun
 from tfc.client.runtime import Runtime
 from tfc.client.state import aligned_empty

@@ -18,7 +18,6 @@ import numpy as np
 from tfc import compiler
 from tfc.base import dtypes, errors
 from tfc.base.collector import no_collections
-from tfc.base.order import in_order
 from tfc.base.records import dataclass
 from tfc.client.driven import DrivenOp
 from tfc.client.feeds import as_bytes, check_references, not_fed
@@ -26,6 +25,7 @@ from tfc.client.functions import Functions
 from tfc.client.host import empty_arrays, object_array, run_host_op, value_of
 from tfc.client.interrupt import check_deadline
 from tfc.client.kept import KeptPanels
+from tfc.client.needed import needed_ops
 from tfc.client.outputs import Output, new_array
 from tfc.client.runtime import Runtime, WrongGuess, call_native
 from tfc.client.stage_cache import StageCache
@@ -37,8 +37,9 @@ from tfc.passes.arrays import Elements
 from tfc.passes.distinct import distinct_among
 from tfc.passes.feed_views import Views
 from tfc.passes.lessons import Lessons
-from tfc.passes.live import Needs, region_ops
+from tfc.passes.live import region_ops
 from tfc.passes.lower import Lowered, lower
+from tfc.passes.padded import MOST_EXACT, Padding
 from tfc.passes.residuals import NotTaken, residuals_among
 from tfc.passes.shown import shown_at_end
 from tfc.runtime.python_abi import address_of
@@ -155,7 +156,9 @@ class Branch:
         statics: Iterable[Tensor] = (),
         after: Lowered | None = None,
         constants: Mapping[Tensor, np.ndarray] | None = None,
+        padded: Set[Tensor] = frozenset(),
     ):
+        self.padded = padded
         self.plan, self.ops, self.tensors = plan, ops, list(tensors)
         self.statics = dict.fromkeys(statics)
         self.versions = after.versions if after else {}
@@ -231,6 +234,7 @@ class Branch:
                 self.arrays,
                 self.plan.distinct,
                 self.plan.shown,
+                self.padded,
             )
             more = [t for t in lowered.fed_statics if t not in self.statics]
             if not more:
@@ -287,7 +291,7 @@ class Branch:
             tensors = [t for t in exists if t in taken and t not in empty]
             constants = {**self.constants, **lowered.constants}
             known = {t: constants[t] for t in tensors if t in constants}
-            branch = Branch(self.plan, rest, tensors, statics, lowered, known)
+            branch = Branch(self.plan, rest, tensors, statics, lowered, known, self.padded)
         return Stage(
             executable, lowered.inputs, outputs, touches, host_ops, driven, lowered.arrays,
             lowered.views, branch,
@@ -323,6 +327,8 @@ class Plan:
         used = {t for op in self.ops for t in op.inputs}
         used.update(self.tensors)
         self.root = Branch(self, self.ops, [t for t in fed if t in used])
+        self.padding = Padding(self.ops, frozenset(self.tensors), self.fed) if ops is None else None
+        self.padded: Branch | None = None  # begins with fed rows added, which stand for nothing
         self.direct = not self.string_feeds  # native dispatch may know how to run it
 
     def of_region(
@@ -373,7 +379,7 @@ class Plan:
         fed = dict(values)
         for tensor in self.string_feeds:
             values[tensor] = as_bytes(values[tensor])
-        stage = self.root.run(runtime, values)
+        stage = self._root_for(runtime, values).run(runtime, values)
         if not stage.is_last:
             while stage.rest is not None:
                 stage = stage.rest.run(runtime, values)
@@ -382,6 +388,18 @@ class Plan:
             check_deadline(runtime.deadline)
         values.update(fed)
         return [self._fetched(e, values, runtime.store) for e in self.elements]
+
+    def _root_for(self, runtime: Runtime, values: Environment) -> Branch:
+        """Where the run begins. Sparse tensors get more rows in `values`, if it begins there where
+        they have some."""
+        root, padding = self.root, self.padding
+        if padding is None or not padding.pairs or len(root.stages) < MOST_EXACT:
+            return root
+        if root.stages.get(root._key(runtime, values)) is not None or not padding.pad(values):
+            return root
+        if self.padded is None:
+            self.padded = Branch(self, padding.ops, root.tensors, root.statics, padded=padding.fed)
+        return self.padded
 
     def _show(self, runtime: Runtime, values: Environment) -> None:
         """Put what later stages left of variables in the place of what was fetched of them."""
@@ -405,52 +423,6 @@ class Plan:
 def is_variable(op: Operation) -> bool:
     """Whether the op owns a variable's storage."""
     return not op.inputs and bool(op.outputs) and op.outputs[0].dtype.is_ref_dtype
-
-
-def needed_ops(elements: Sequence[Any], fed: Set[Tensor]) -> list[Operation]:
-    """The ops that must run, in an order in which they can.
-
-    That is the order in which they were made, which also orders writes to one variable; control
-    inputs added later may ask for another one.
-    """
-    needed: set[Operation] = set()
-    stack = [e.op if isinstance(e, Tensor) else e for e in elements if e not in fed]
-    while stack:
-        op = stack.pop()
-        if op in needed:
-            continue
-        needed.add(op)
-        stack.extend(t.op for t in op.inputs if t not in fed)
-        stack.extend(_controls(op, fed))
-    if any("_regions" in op._attrs for op in needed):
-        needs = Needs(lambda op: True, fed, texts=True)
-        needs.take(e for e in elements if e not in fed)
-        needed = needs.ops()
-    ordered = sorted(needed, key=_creation)
-    position = {op: i for i, op in enumerate(ordered)}
-    late = any(position.get(c, -1) >= i for i, op in enumerate(ordered) for c in op.control_inputs)
-    return _topological(ordered, fed) if late else ordered
-
-
-def _controls(op: Operation, fed: Set[Tensor]) -> list[Operation]:
-    """The control inputs that are to run. A placeholder that is fed has nothing to do."""
-    return [c for c in op.control_inputs if c.type != "Placeholder" or c.outputs[0] not in fed]
-
-
-def _creation(op: Operation) -> int:
-    return op._id
-
-
-def _topological(ops: Sequence[Operation], fed: Set[Tensor]) -> list[Operation]:
-    """The ops with every input before its users; among the ready ones, the oldest first."""
-    needs = {op: {t.op for t in op.inputs if t not in fed}.union(_controls(op, fed)) for op in ops}
-    ordered = in_order(ops, needs)
-    if len(ordered) != len(ops):
-        cycle = next(op for op in ops if op not in set(ordered))
-        raise errors.InvalidArgumentError(
-            None, cycle, f"The graph has a cycle of control edges through {cycle.name!r}."
-        )
-    return ordered
 
 
 def _runnable_host_ops(

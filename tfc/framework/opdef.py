@@ -65,6 +65,7 @@ class OpDef:
     takes_session: ClassVar[bool] = False  # `host` takes a Call first: the objects of a Session
     takes_arrays: ClassVar[bool] = False  # `lower` takes TensorArrays that are no one value
     constant_strings: ClassVar[bool] = False  # constant string inputs are no operands of `lower`
+    pads: ClassVar[tuple[int, int] | None] = None  # indices, values that may have rows for nothing
     takes_kept: ClassVar[bool] = False  # `lower` takes operands that iterations kept (`Kept`)
     _text: ClassVar[str] = ""
     _allowed: ClassVar[dict[str, tuple[str, ...]]] = {}

@@ -122,6 +122,7 @@ class Lowering(Builder):
         self.counts: dict[Any, int] = {}  # loops that always run that often
         self.lessons = Lessons()
         self.distinct: Mapping[Any, Sequence[str]] = {}  # Unique ops that serve updates of these
+        self.padded: Set[Any] = frozenset()  # fed tensors with rows that stand for nothing
         self.shown: Mapping[Any, str] = {}  # fetches that are a variable's memory
 
     def static(self, value: Value) -> np.ndarray:
@@ -227,6 +228,7 @@ def lower(
     arrays: Mapping[Any, Elements | NotTaken] | None = None,
     distinct: Mapping[Any, Sequence[str]] | None = None,
     shown: Mapping[Any, str] | None = None,
+    padded: Set[Any] = frozenset(),
 ) -> Lowered:
     """Lower the ops that can run now.
 
@@ -242,6 +244,7 @@ def lower(
     distinct: `Unique` ops that serve updates of rows alone, with the variables
         (`passes/distinct.py`).
     shown: fetches that are a variable's memory, with its key (`passes/shown.py`).
+    padded: fed tensors that were given more rows (`passes/padded.py`).
 
     Raises:
       FailedPreconditionError: an op reads a variable that has no content.
@@ -251,7 +254,7 @@ def lower(
     while True:
         build = Lowering(name, variables, written)
         build.versions, build.values = dict(versions or {}), dict(arrays or {})
-        build.ragged, build.lessons = ragged, lessons
+        build.ragged, build.lessons, build.padded = ragged, lessons, padded
         build.distinct, build.shown = distinct or {}, shown or {}
         try:
             return _lowered(build, ops, fetches, available, statics)

@@ -22,6 +22,7 @@ from tfc.ops import shape_rules
 from tfc.ops.loops import Calc, Term, while_loop
 from tfc.ops.lowering import invalid
 from tfc.ops.shape_ops import expand_dims, transpose
+from tfc.passes.padded import stand_for_something
 
 _ZERO = -float("inf")  # log 0
 
@@ -36,6 +37,8 @@ class CTCLoss(
 ):
     """The negative log probability of each row's labels under logits [time, batch, classes], of
     which the last is the blank; and its gradient."""
+
+    pads = (1, 2)
 
     def shape(
         inputs: TensorShape, indices: TensorShape, values: TensorShape, lengths: TensorShape
@@ -106,6 +109,9 @@ def _rows(build: Any, inputs: Value, indices: Value, values: Value, collapse: bo
     column = p.slice_(build, indices, start=(0, 0), limit=(size, 1), stride=(1, 1))
     row = p.reshape(build, column, shape=(size,))
     inside = (calc(row) >= 0) & (calc(row) < batch)
+    there = stand_for_something(build, indices, 1)
+    if there is not None:
+        inside = inside | ~calc(there)
     message = f"labels_indices[{{i}}] is in row {{0}}, and there are {batch}"
     build.assert_(inside.value, (row,), "InvalidArgumentError", message)
     value = calc(values)
@@ -118,6 +124,8 @@ def _rows(build: Any, inputs: Value, indices: Value, values: Value, collapse: bo
         same_row = calc(row).equals(calc(_shifted(build, row, 0, 1, -1)))
         fresh = ~(same_row & before.equals(value))
     kept = fresh & ~null
+    if there is not None:
+        kept = kept & calc(there)
     ended = _before_in_row(build, row, (fresh & null).to("i32").value, batch)
     message = "Saw a non-null label (index >= num_classes - 1) following a null label"
     build.assert_((~kept | (ended <= 0)).value, (), "InvalidArgumentError", message)

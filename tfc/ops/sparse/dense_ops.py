@@ -19,6 +19,7 @@ from tfc.ops.host_forms import by_lowering
 from tfc.ops.lowering import invalid
 from tfc.ops.places import check_rows
 from tfc.ops.sparse.common import check_parts, column, extents_of, keys, taken
+from tfc.passes.padded import stand_for_something
 from tfc.prims.effects import MAX_PAYLOAD
 
 
@@ -131,6 +132,8 @@ class SparseTensorDenseMatMul(
 ):
     """The product of a sparse and a dense matrix. Lowering needs the value of the shape."""
 
+    pads = (0, 1)
+
     def shape(
         indices: TensorShape,
         values: TensorShape,
@@ -178,6 +181,10 @@ class SparseTensorDenseMatMul(
         adjoint_a: bool,
         adjoint_b: bool,
     ) -> Value:
+        there = stand_for_something(build, indices, 0)
+        if there is not None:  # the others are rows of zeros at the first place, and not added
+            known = p.broadcast(build, there, dims=(0,), shape=indices.type.shape)
+            indices = p.select(build, known, indices, p.full_like(build, indices, 0))
         dims = extents_of(build, shape, indices)
         if len(dims) != 2:
             raise invalid(build, "Tensor 'a_shape' must have 2 elements")
@@ -197,6 +204,8 @@ class SparseTensorDenseMatMul(
         picked = taken(build, b, column(build, indices, inner))
         weights = p.broadcast(build, values, dims=(0,), shape=picked.type.shape)
         at = column(build, indices, rows)
+        if there is not None:
+            at = p.select(build, there, at, p.full_like(build, at, -1))
         at = p.reshape(build, at, shape=(*at.type.shape, 1))
         zero = p.constant(build, np.zeros((), dtypes.numpy_dtype(b.type.dtype)))
         start = p.broadcast(build, zero, dims=(), shape=(dims[rows], b.type.shape[1]))
