@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfc.base import nest
-from tfc.framework.graph import Tensor, name_scope
+from tfc.framework.graph import Tensor
 from tfc.framework.nested import assert_same_structure
 from tfc.framework.variable_scope import get_variable, variable_scope
 from tfc.ops.array_ops import concat, split
@@ -14,7 +14,8 @@ from tfc.ops.init_ops import Constant, Zeros
 from tfc.ops.matmul_ops import matmul
 from tfc.ops.nn_functions import batch_normalization, bias_add, dropout, moments, relu, xw_plus_b
 from tfc.ops.unary_api import sigmoid, tanh
-from tfc.rnn.cell import LayerRNNCell, RNNCell, check_cell, known_depth
+from tfc.rnn.cell import LayerRNNCell, RNNCell, known_depth
+from tfc.rnn.linear import CellAround
 from tfc.rnn.lstm_cells import LSTMStateTuple
 
 
@@ -141,7 +142,7 @@ class NASCell(LayerRNNCell):
         return new_m, LSTMStateTuple(new_c, new_m)
 
 
-class HighwayWrapper(RNNCell):
+class HighwayWrapper(CellAround):
     """`cell`, whose outputs `y` are mixed with its inputs `x` (https://arxiv.org/abs/1505.00387):
     `x · carry + y · transform`, with `carry = sigmoid(x · carry_w + carry_b)` and
     `transform = 1 - carry`.
@@ -159,22 +160,9 @@ class HighwayWrapper(RNNCell):
     def __init__(
         self, cell: Any, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0
     ):
-        super().__init__()
-        check_cell("cell", cell)
-        self._cell, self._coupled = cell, couple_carry_transform_gates
+        super().__init__(cell, None)
+        self._coupled = couple_carry_transform_gates
         self._carry_bias_init = carry_bias_init
-
-    @property
-    def state_size(self) -> Any:
-        return self._cell.state_size
-
-    @property
-    def output_size(self) -> Any:
-        return self._cell.output_size
-
-    def zero_state(self, batch_size: Any, dtype: Any) -> Any:
-        with name_scope(type(self).__name__ + "ZeroState"):
-            return self._cell.zero_state(batch_size, dtype)
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None, **kwargs: Any) -> Any:
         outputs, new_state = self._cell(inputs, state, scope=scope)

@@ -60,7 +60,7 @@ class Linear:
         return result if self._bias is None else bias_add(result, self._bias)
 
 
-class _Around(RNNCell):
+class CellAround(RNNCell):
     """A cell with variables of its own around `cell`."""
 
     def __init__(self, cell: Any, reuse: bool | None):
@@ -81,7 +81,7 @@ class _Around(RNNCell):
             return self._cell.zero_state(batch_size, dtype)
 
 
-class EmbeddingWrapper(_Around):
+class EmbeddingWrapper(CellAround):
     """`cell` on rows of a table, the variable `embedding`; the inputs are numbers of rows.
 
     embedding_classes: how many rows there are; embedding_size: how long they are.
@@ -117,7 +117,7 @@ class EmbeddingWrapper(_Around):
             return self._cell(embedding_lookup(table, reshape(inputs, [-1])), state)
 
 
-class InputProjectionWrapper(_Around):
+class InputProjectionWrapper(CellAround):
     """`cell` on `activation(inputs · kernel + bias)`, of width `num_proj`.
 
     input_size: not used.
@@ -144,7 +144,7 @@ class InputProjectionWrapper(_Around):
         return self._cell(projected, state)
 
 
-class OutputProjectionWrapper(_Around):
+class OutputProjectionWrapper(CellAround):
     """`activation(outputs of cell · kernel + bias)`, of width `output_size`.
 
     Raises:
