@@ -91,6 +91,26 @@ def test_what_else_takes_the_rows_gets_them_as_they_are() -> None:
             assert shape.tolist() == [count, 2] and mean == 2.0
 
 
+def test_what_is_waited_for_is_run() -> None:
+    """A lookup that fails is told, however many sizes there have been."""
+    sparse = tf.sparse_placeholder(tf.float64, [ROWS, COLUMNS])
+    at = tf.placeholder(tf.int32, [])
+    weights = tf.Variable(np.ones((COLUMNS, 2)))
+    with tf.control_dependencies([tf.gather(tf.range(3), at)]):
+        loss = tf.reduce_sum(tf.sparse_tensor_dense_matmul(sparse, weights))
+    step = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+    rows = tf.gather(tf.range(3), tf.unstack(sparse.indices, num=2, axis=1)[0])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for count in range(1, 9):
+            feed = {sparse: ([[4, k] for k in range(count)], np.ones(count), [ROWS, COLUMNS])}
+            sess.run(step, {**feed, at: 2})
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                sess.run(step, {**feed, at: 3})
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                sess.run([step, rows.op], {**feed, at: 2})
+
+
 def _ctc(random: np.random.RandomState, rows: int, classes: int):
     lengths = random.randint(1, 5, rows)
     places = np.array([(i, j) for i in range(rows) for j in range(lengths[i])])

@@ -21,23 +21,25 @@ MOST_EXACT = 4  # stages that a plan has before rows are added
 SMALLEST = 16
 
 Pair = tuple[Any, Any]  # indices and values
-_OF_GRADIENTS = frozenset({"Conj", "GatherV2", "Identity", "Mul", "Sum", "Unpack"})
 
 
 class Padding:
     """What of a run can be given more rows. pairs: the fed indices, with their values, that only
-    ops take that may be given more; fed: all of these. ops: those to run then. Left out are those
-    of gradients by the values that nobody takes: they are waited for, and that is all."""
+    ops take that may be given more; fed: all of these. ops: those to run then. Left out is what
+    these ops' gradients by their values are made by, where nobody takes those: it is waited for,
+    and that is all."""
 
     def __init__(self, ops: Sequence[Any], fetched: Set[Any], fed: Set[Any]):
         self.pairs: list[Pair] = []
         self.fed: frozenset[Any] = frozenset()
         self.ops = ops
-        if not any(op.defn.pads for op in ops):
+        scopes = [f"{op.name}_grad/" for op in ops if op.defn.pads]
+        if not scopes:
             return
         wanted, idle = set(fetched), set[Any]()
         for op in reversed(ops):
-            if op.type in _OF_GRADIENTS and wanted.isdisjoint(op.outputs):
+            of_gradient = bool(op.outputs) and any(scope in op.name for scope in scopes)
+            if of_gradient and wanted.isdisjoint(op.outputs):
                 idle.add(op)
             else:
                 wanted.update(op.inputs)
