@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -200,3 +202,50 @@ def test_libraries_that_are_gone_leave_nothing() -> None:
             before = used_memory()
         native.load(codes, ["f"], {})
     assert used_memory() - before < 2 * native.LIBRARIES * 8000  # of four times as many
+
+
+FAR = """
+import ctypes, mmap
+from tfc.codegen import native
+from tfc.codegen.target import host
+
+numbers = [0.25 + k / 1024 for k in range(200)]
+lines, want = [], 1.0
+for k in range(2000):  # some pages of code, but one of constants
+    number = numbers[k % 200]
+    lines.append(f"%h{k} = fmul double %f{k}, 0.5")
+    lines.append(f"%f{k + 1} = fadd double %h{k}, {number}")
+    want = want * 0.5 + number
+text = "define double @f(double %f0) {\\n" + "\\n".join(lines) + "\\nret double %f2000\\n}"
+code = native.compile_object(text, host(), {})
+other = native.compile_object("define void @g() {\\nret void\\n}", host(), {})
+other = native.load([other], ["g"], {})  # what LLVM needs the first time
+
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+NORESERVE, FIXED_NOREPLACE = 0x4000, 0x100000
+
+def reserve(address, size, flags=0):
+    flags |= mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE
+    return libc.mmap(address, size, 0, flags, -1, 0)
+
+start = reserve(None, 5 << 30)
+assert start != ctypes.c_void_p(-1).value, "no room for 5 GB"
+with open("/proc/self/maps") as file:
+    spans = [[int(end, 16) for end in line.split()[0].split("-")] for line in file]
+for (_, low), (high, _) in zip(spans, spans[1:]):
+    if low > start and 4096 < high - low < 1 << 40:
+        reserve(low, high - low - 4096, FIXED_NOREPLACE)
+
+library = native.load([code], ["f"], {})
+f = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(library.addresses["f"])
+print(f(1.0) == want)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell what is mapped")
+def test_code_reaches_its_constants_whatever_else_is_mapped() -> None:
+    """Free memory near is single pages, and the rest is 5 GB away."""
+    run = subprocess.run([sys.executable, "-c", FAR], capture_output=True, text=True)
+    assert run.stdout == "True\n", run.stderr[-2000:]

@@ -16,6 +16,7 @@ import pytest
 import tfc as tf
 from tests.dispatch.common import known, native_runs
 from tests.test_interrupt import SOON, run
+from tfc.codegen.dispatch.layout import Entry
 from tfc.runtime import python_abi
 
 LONG = 10**15
@@ -200,3 +201,18 @@ def test_a_finalizer_may_run_the_same_function() -> None:
     inner.clear()
     assert sys.getrefcount(other) == before
     assert native_runs(sess) >= 50
+
+
+def test_a_context_that_was_stopped_lives_as_long_as_an_entry_names_it() -> None:
+    n = tf.placeholder(tf.int64, [])
+    turns = turns_of(n)
+    with tf.Session() as sess:
+        known(sess, lambda: sess.run(turns, {n: np.int64(3)}))
+        known(sess, lambda: sess.run(turns, {n.name: np.int64(3)}))
+        (reference,) = sess._runtime.calls._lent
+        reference().stop.set()
+        known(sess, lambda: sess.run(turns, {n: np.int64(3)}))  # with another context
+        gc.collect()
+        named = [entry.record[Entry.CONTEXT] for entry in sess._fast._entries.values()]
+        assert len(set(named)) == 2 and reference().record.ctypes.data in named
+        assert sess.run(turns, {n.name: np.int64(4)}) == 4

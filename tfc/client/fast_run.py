@@ -341,8 +341,8 @@ class _Entry:
         table: np.ndarray,
     ):
         self._stage, self.rooms = bound.stage, call.rooms
-        self._kept: list[Any] = [call, runtime, runs, table]
         lent = bound.executable.lent(runtime.threads)
+        self._kept: list[Any] = [call, runtime, runs, table, lent]
         if bound.executable.has_loops:
             runtime.calls.watch(lent)
         feeds = [

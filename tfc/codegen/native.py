@@ -1,7 +1,10 @@
 """LLVM text -> machine code -> a loaded library.
 
 Kernels are written so that they need no optimising: the text goes straight to instruction
-selection. We emit the object ourselves and hand it to LLJIT, which only links and loads it.
+selection. We emit the object ourselves and hand it to LLJIT, which only links and loads it. It does
+so with JITLink: all sections of an object lie in one piece of memory, so that code reaches its
+constants. LLVM's older linker maps each section where the system has room, and ends the process if
+that is 2 GB away.
 
 llvmlite frees a string twice that Ctrl-C finds it freeing: its calls are made in blocks that Ctrl-C
 does not break, each as long as the calls take, which nothing could break either.
@@ -215,7 +218,7 @@ def _linked(
     number = next(_library_numbers)
     if _lljit is None or number % LIBRARIES == 0:
         initialize()
-        _lljit = llvm.create_lljit_compiler()
+        _lljit = llvm.create_lljit_compiler(use_jit_link=True)
     builder = llvm.JITLibraryBuilder().add_current_process()
     for code in object_codes:
         builder.add_object_img(code)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import os
 import signal
 import sys
 import sysconfig
@@ -144,20 +145,28 @@ def wakeup_fd_cell(fds: Sequence[int]) -> int:
     `fds` is set in turn. For the main thread; afterwards the last of them is set.
     """
     places: list[int] | None = None
-    for fd in fds:
-        signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
-        if places is None:
-            places = [
-                low + 4 * int(k)
-                for low, high in _variables_of_interpreter()
-                for k in np.flatnonzero(_ints(low, (high - low) // 4) == fd)
-            ]
-        places = [place for place in places if _ints(place, 1)[0] == fd]
+    try:
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            for fd in fds:
+                signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+                if places is None:
+                    places = [
+                        low + 4 * int(k)
+                        for low, high in _variables_of_interpreter()
+                        for k in np.flatnonzero(_ints(memory, low, high) == fd)
+                    ]
+                places = [place for place in places if fd in _ints(memory, place, place + 4)]
+    except OSError:
+        return 0
     return places[0] if places is not None and len(places) == 1 else 0
 
 
-def _ints(address: int, count: int) -> Any:
-    return np.ctypeslib.as_array((ctypes.c_int32 * count).from_address(address))
+def _ints(memory: Any, low: int, high: int) -> Any:
+    """What lies there, in so far as it is still mapped: other threads may free it meanwhile."""
+    try:
+        return np.frombuffer(os.pread(memory.fileno(), high - low, low), np.int32)
+    except OSError:
+        return np.empty(0, np.int32)
 
 
 def _variables_of_interpreter() -> list[tuple[int, int]]:
