@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,22 @@ def test_libraries_that_are_gone_leave_nothing() -> None:
             before = used_memory()
         native.load(codes, ["f"], {})
     assert used_memory() - before < 2 * native.LIBRARIES * 8000  # of four times as many
+
+
+def test_nobody_gets_a_library_that_is_being_unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other threads run meanwhile, and take kernels of the libraries that they find."""
+    known: weakref.WeakValueDictionary[str, native.Library] = weakref.WeakValueDictionary()
+    found, dispose = [], native.ffi.lib.LLVMPY_LLJIT_Dylib_Tracker_Dispose
+
+    def watched(*arguments: Any) -> Any:
+        found.append(known.get("f"))
+        return dispose(*arguments)
+
+    library = native.load([native.compile_object(text("f", 1), host(), {})], ["f"], {})
+    known["f"] = library
+    monkeypatch.setitem(native.ffi.lib._fntab, "LLVMPY_LLJIT_Dylib_Tracker_Dispose", watched)
+    del library
+    assert found == [None]
 
 
 FAR = """

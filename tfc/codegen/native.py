@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import sys
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,13 +43,14 @@ class Library:
     """Loaded code. It stays loaded as long as this object lives."""
 
     addresses: dict[str, int]
-    tracker: Any  # LLVM's. An object of llvmlite might be finalized before this one is.
 
-    def __del__(self, is_over: Callable[[], bool] = sys.is_finalizing) -> None:
-        if not is_over():
-            with Uninterrupted(None, raises=False), ffi.OutputString() as message:
-                if ffi.lib.LLVMPY_LLJIT_Dylib_Tracker_Dispose(self.tracker, message):
-                    raise RuntimeError(str(message))
+
+def _unload(tracker: Any) -> None:
+    """Free the code of a library that is gone. Not by its `__del__`: while that runs, a
+    WeakValueDictionary still gives the object to other threads, which would call what is freed."""
+    with Uninterrupted(None, raises=False), ffi.OutputString() as message:
+        if ffi.lib.LLVMPY_LLJIT_Dylib_Tracker_Dispose(tracker, message):
+            raise RuntimeError(str(message))
 
 
 def compile_object(
@@ -227,6 +228,8 @@ def _linked(
     for name, address in imports.items():
         builder.import_symbol(name, address)
     tracker = builder.link(_lljit, f"tfc{number}")
-    library = Library({name: tracker[name] for name in exports}, tracker._ptr)
+    library = Library({name: tracker[name] for name in exports})
+    # LLVM's pointer: an object of llvmlite might be finalized before this one is.
+    weakref.finalize(library, _unload, tracker._ptr).atexit = False
     tracker.detach()
     return library
