@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import sys
 from typing import Any, ClassVar
 
 import pytest
@@ -80,9 +81,10 @@ def classes(dataclass: Any) -> dict[str, Any]:
 
 
 MINE, THEIRS = classes(records.dataclass), classes(dataclasses.dataclass)
+NAN = float("nan")
 ARGUMENTS: list[tuple[tuple, dict]] = [
     ((), {}), ((1,), {}), ((1, 2), {}), ((), {"a": 1}), ((1,), {"b": [2]}), ((1, 2, [3], 4), {}),
-    ((1, 2, [3], 4, 5, 6), {}), ((1,), {"x": 2}), (([],), {}), ((float("nan"),), {}),
+    ((1, 2, [3], 4, 5, 6), {}), ((1,), {"x": 2}), (([],), {}), ((NAN,), {}),
     ((1,), {"c": 4}), ((1,), {"e": 4}),
 ]  # fmt: skip
 
@@ -124,6 +126,8 @@ def test_as_the_standard_library(name: str) -> None:
     names = [[f.name for f in dataclasses.fields(made)] for made in (mine, theirs)]
     assert names[0] == names[1]
     for args, named in ARGUMENTS:
+        if NAN in args and sys.version_info >= (3, 13):
+            continue  # theirs no longer takes a value for equal to itself there, ours does
         found, expected = row(mine, args, named), row(theirs, args, named)
         if name == "Slots" and len(found) > 1:  # before Python 3.12 theirs fails with a TypeError
             assert found.pop(7)[0] is dataclasses.FrozenInstanceError, (args, named)
