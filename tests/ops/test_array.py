@@ -244,3 +244,21 @@ def test_py_func():
         pytest.raises(tf.errors.InvalidArgumentError, match="is double, but expects float"),
     ):
         sess.run(wrong, {x: [1, 2]})
+
+
+@pytest.mark.parametrize("begin", [[0, 0], [0, 2], [None, 1]])
+def test_shape_of_a_slice_whose_sizes_are_known_in_part(begin):
+    """Where it begins does not matter; a size that is not known may stand for the rest."""
+    x, n = tf.placeholder(tf.float32, [None, 4]), tf.placeholder(tf.int32, [])
+    begin = [n if b is None else b for b in begin]
+    assert tf.slice(x, begin, [n, 2]).shape.as_list() == [None, 2]
+    assert tf.slice(x, begin, [tf.shape(x)[0], 2]).shape.as_list() == [None, 2]
+    assert tf.slice(x, begin, [3, n]).shape.as_list() == [3, None]
+    assert tf.slice(x, begin, [n, -1]).shape.as_list() == [None, None]
+    free = tf.placeholder(tf.float32)
+    assert tf.slice(free, begin, [n, 2]).shape.as_list() == [None, 2]
+    sizes = tf.placeholder(tf.int32, [2])
+    assert tf.slice(x, begin, sizes).shape.as_list() == [None, None]
+    with tf.Session() as session:
+        got = session.run(tf.slice(x, [1, 1], [n, 2]), {x: np.arange(12.0).reshape(3, 4), n: 2})
+    np.testing.assert_array_equal(got, [[5, 6], [9, 10]])

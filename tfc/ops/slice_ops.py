@@ -50,8 +50,7 @@ class Slice(
         if sizes is None:
             partial = s.static_dims(op, 2)
             count = entries if dims is None else len(dims)
-            exact = partial if starts is not None and all(b == 0 for b in starts) else None
-            return [s.unknown(count) if exact is None else s.shape_of(exact)]
+            return [s.unknown(count) if partial is None else s.shape_of(partial)]
         out: list[int | None] = []
         for i, n in enumerate(sizes):
             dim = None if dims is None else dims[i]
