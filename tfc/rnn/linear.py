@@ -9,7 +9,7 @@ from typing import Any
 
 from tfc.base import nest
 from tfc.framework.graph import Tensor, device, name_scope
-from tfc.framework.variable_scope import get_variable, get_variable_scope
+from tfc.framework.variable_scope import get_variable, get_variable_scope, variable_scope
 from tfc.ops.array_ops import concat, reshape
 from tfc.ops.embedding_ops import embedding_lookup
 from tfc.ops.init_ops import Constant, RandomUniform
@@ -43,7 +43,9 @@ class Linear:
             if shape.ndims != 2:
                 raise ValueError(f"linear is expecting 2D arguments: {shapes}")
             if shape.as_list()[1] is None:
-                raise ValueError(f"linear expects shape[1] to be provided for shape {shape}")
+                raise ValueError(
+                    f"linear expects shape[1] to be provided for shape {shape}, but saw {shape[1]}"
+                )
         width = sum(shape.as_list()[1] for shape in shapes)
         dtype = parts[0].dtype.base_dtype
         self._kernel = get_variable(
@@ -52,7 +54,9 @@ class Linear:
         self._bias = None
         if build_bias:
             start = bias_initializer or Constant(0.0, dtype=dtype)
-            self._bias = get_variable("bias", [output_size], dtype=dtype, initializer=start)
+            with variable_scope(get_variable_scope(), auxiliary_name_scope=False) as scope:
+                scope.set_partitioner(None)
+                self._bias = get_variable("bias", [output_size], dtype=dtype, initializer=start)
 
     def __call__(self, args: Any) -> Tensor:
         parts = list(args) if nest.is_sequence(args) else [args]

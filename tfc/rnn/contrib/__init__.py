@@ -1,0 +1,1 @@
+"""Cells of tf.contrib that few programs use, a file for each family."""
