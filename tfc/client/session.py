@@ -188,8 +188,8 @@ class BaseSession:
                 flat = [flat_call(fetched, keys)]
                 entries.offer(lambda: flat, plan, values, mutations, eager=True)
                 known = self._attempt(fetched.elements, values)
-                if new and known is not NotImplemented:
-                    runtime.statistics.hits -= 1  # this run has found nothing
+                if new:  # which counts as a miss: what it finds now is none
+                    runtime.statistics.hits -= 1
             if known is NotImplemented:
                 found = zip(fetched.elements, plan.run(runtime, values), strict=True)
                 known = [a if e in keys else _as_user_value(a) for e, a in found]
