@@ -7,7 +7,7 @@ import numpy as np
 import tfc as tf
 from tests.rnn_recorded import RECORDED
 
-rnn, cudnn = tf.contrib.rnn, tf.contrib.cudnn_rnn
+rnn, cudnn, grid = tf.contrib.rnn, tf.contrib.cudnn_rnn, tf.contrib.grid_rnn
 GRID = {"feature_size": 2, "frequency_skip": 1, "num_frequency_blocks": [3]}
 BLOCKS = {
     "feature_size": 2, "frequency_skip": 1, "num_frequency_blocks": [2, 1],
@@ -116,6 +116,29 @@ CASES = {
         ),
         WIDE,
     ),
+    "g1rnn": (lambda: grid.Grid1BasicRNNCell(2), FLAT),
+    "g2rnn": (lambda: grid.Grid2BasicRNNCell(2), FLAT),
+    "g2rnn_tied": (lambda: grid.Grid2BasicRNNCell(2, tied=True), FLAT),
+    "g2rnn_relu": (lambda: grid.Grid2BasicRNNCell(2, non_recurrent_fn=tf.nn.relu), FLAT),
+    "g1blstm": (lambda: grid.Grid1BasicLSTMCell(2, forget_bias=0.5), FLAT),
+    "g2blstm": (
+        lambda: grid.Grid2BasicLSTMCell(2, True, state_is_tuple=False, output_is_tuple=False),
+        FLAT,
+    ),
+    "g2blstm_relu": (lambda: grid.Grid2BasicLSTMCell(2, non_recurrent_fn=tf.nn.relu), FLAT),
+    "g1lstm": (lambda: grid.Grid1LSTMCell(2, use_peepholes=True, forget_bias=0.3), FLAT),
+    "g2lstm": (lambda: grid.Grid2LSTMCell(2, use_peepholes=True), FLAT),
+    "g2lstm_flat": (lambda: grid.Grid2LSTMCell(2, state_is_tuple=False), FLAT),
+    "g3lstm": (lambda: grid.Grid3LSTMCell(2, forget_bias=0.3), FLAT),
+    "g3lstm_tied": (lambda: grid.Grid3LSTMCell(2, tied=True, output_is_tuple=False), FLAT),
+    "g3lstm_relu": (lambda: grid.Grid3LSTMCell(2, non_recurrent_fn=tf.nn.relu), FLAT),
+    "g2gru": (lambda: grid.Grid2GRUCell(2), FLAT),
+    "g": (lambda: grid.GridRNNCell(2, 3, [0, 2], [1, 0], 1), FLAT),
+    "g_noin": (
+        lambda: grid.GridRNNCell(2, 2, output_dims=[0, 1], cell_fn=tf.nn.rnn_cell.GRUCell),
+        FLAT,
+    ),
+    "g_nr1": (lambda: grid.GridRNNCell(2, 1, [0], [0], non_recurrent_dims=[0]), FLAT),
 }  # fmt: skip
 
 
@@ -183,7 +206,7 @@ class Built:
             tf.constant(pattern([batch, *tf.TensorShape(s).as_list()], 1.5 - i % 2, self.dtype))
             for i, s in enumerate(flat(size))
         ]
-        return tf.nest.pack_sequence_as(size, leaves) if len(leaves) > 1 else leaves[0]
+        return tf.nest.pack_sequence_as(size, leaves)
 
     def load(self):
         """Give the variables their patterns."""
