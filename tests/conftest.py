@@ -13,6 +13,12 @@ from hypothesis import settings
 settings.register_profile("tfc", derandomize=True, deadline=None)
 settings.load_profile("tfc")
 
+# All that native code is given lies between pages that nobody may touch (tests/guarded.py).
+if os.environ.get("TFC_GUARD"):
+    from tests import guarded
+
+    guarded.install(os.environ["TFC_GUARD"])
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import tfc.prims as p
-from tests.codegen.run import native_call, with_attrs
+from tests.codegen.run import Room, native_call, with_attrs
 from tfc.base.dtypes import numpy_dtype, short_of
 from tfc.base.target import Target
 from tfc.codegen import module, native_rt
@@ -60,7 +60,7 @@ class HeroKernel:
         self.fn = Function("f", tuple(arguments), (op,), op.results, attributes)
         self.code = module.compile_function(self.fn, target or host())
         self.in_place = None if in_place is None else len(operands) + in_place
-        self._arena = np.zeros(self.scratch + 64, np.uint8)
+        self._arena = Room.memory(self.scratch)
 
     def bind(self, arrays: Sequence[np.ndarray], threads: int = 1) -> Callable[[], np.ndarray]:
         """A function that runs the kernel on `arrays` (kept, dense) and gives its result array."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base import dtypes
-from tfc.base.target import Target
+from tfc.base.target import Target, aligned
 from tfc.codegen import module
 from tfc.codegen.target import host
 from tfc.ir.builder import Builder, make_op
@@ -22,11 +22,29 @@ from tfc.passes.kernels import is_hero
 from tfc.prims.kernel_info import kernel_scratch
 
 
+class Room:
+    """Places in an arena, one behind the other. `size`: of it all."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def add(self, size: int) -> int:
+        """Where there is room for `size` bytes more."""
+        offset = self.size
+        self.size += aligned(size)
+        return offset
+
+    @staticmethod
+    def memory(size: int) -> np.ndarray:
+        """An arena of a size that there is a Room of, and 64 bytes more, full of 0xAA."""
+        return np.full(size + 64, 0xAA, np.uint8)
+
+
 def place(fn: Function, chunks: int = 1) -> Function:
     """`fn` with every op in a fusion (those that are none yet) and every result in a place."""
     new: dict[Value, Value] = {v: v for v in fn.params}
     ops: list[Op] = []
-    offset = 0
+    room = Room()
     for op in fn.ops:
         operands = tuple(new[v] for v in op.operands)
         if op.defn.name in ("const", "reshape"):
@@ -37,17 +55,15 @@ def place(fn: Function, chunks: int = 1) -> Function:
             scratch = kernel_scratch(with_attrs(fusion, operands, attrs))
             outs = []
             for result in op.results:
-                outs.append(("arena", offset))
-                offset += -(-result.type.nbytes // 64) * 64
+                outs.append(("arena", room.add(result.type.nbytes)))
             attrs["out"] = tuple(outs)
             if scratch:
-                attrs["scratch"] = ("arena", offset, scratch)
-                offset += -(-scratch // 64) * 64
+                attrs["scratch"] = ("arena", room.add(scratch), scratch)
             made = with_attrs(fusion, operands, attrs)
         new.update(zip(op.results, made.results, strict=True))
         ops.append(made)
     results = tuple(new[v] for v in fn.results)
-    return Function(fn.name, fn.params, tuple(ops), results, (("arena", offset),))
+    return Function(fn.name, fn.params, tuple(ops), results, (("arena", room.size),))
 
 
 def with_attrs(op: Op, operands: Sequence[Value], attrs: dict) -> Op:
@@ -94,7 +110,7 @@ class Running:
             .reshape(v.type.shape)
             for v in self.fn.results
         ]
-        arena = np.full(self.code.arena + 64, 0xAA, np.uint8)
+        arena = Room.memory(self.code.arena)
         fork = ctypes.cast(_fork, ctypes.c_void_p).value
         call = native_call(self.code, [*inputs, *outputs], arena, self.record, fork)
         status = call()

@@ -19,6 +19,7 @@ class Indices(PacketOps):
     def __init__(self, text: Text, lanes: int):
         super().__init__(text, lanes)
         self.memory = Memory(text, self.arithmetic, self.scalar, self.vector)
+        self.tests = False  # whether the kernel itself tests what decides if parts of it run
 
     def linearize(self, index: Sequence[Index | int], shape: Sequence[int]) -> Index:
         return row_major(index, shape)
@@ -162,11 +163,13 @@ class Indices(PacketOps):
         return self._atom(scope, (lo, hi), value, index)
 
     def known_within(self, index: Index | int, lo: int, hi: int) -> Index:
-        """The index, which is known to be one of lo..hi (both included)."""
+        """The index, which is known to be one of lo..hi (both included) wherever this is run. What
+        is known in front of a test need not be so there, but is read there: that is clamped."""
         index = as_index(index)
-        if (lo <= index.lo and index.hi <= hi) or not index.uniform:
-            return self.clamp(index, lo, hi)
         scope, key = index.scope(self.text.root), ("known", index, lo, hi)
+        tested = self.tests and scope is not self.text.scope
+        if (lo <= index.lo and index.hi <= hi) or not index.uniform or tested:
+            return self.clamp(index, lo, hi)
         if key not in scope.memo:
             scope.memo[key] = Index.of(Atom(scope, (lo, hi), self.scalar(index), source=index))
         known: Index = scope.memo[key]

@@ -7,7 +7,7 @@ lanes of the mask; lanes outside read as zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tfc.base import dtypes
 from tfc.codegen.index import Index
@@ -90,7 +90,7 @@ class Memory:
         if not index.varies_freely and index.lane_coef == -1:
             backward = list(range(lanes - 1, -1, -1))
             at = t.gep(ptr, self.scalar(index - (lanes - 1)), element)
-            turned = None if mask is None else t.shuffle(mask, None, backward)
+            turned = None if mask is None else self._rearranged(mask, backward)
             return t.shuffle(self._masked_load(type, at, size, turned), None, backward)
         if lanes == 1:
             return t.load(element, t.gep(ptr, self.vector(index, 1), element), size)
@@ -176,14 +176,29 @@ class Memory:
         self._masked_store(both, at, _SIZE[element], twice)
 
     def _doubled(self, mask: V, lanes: int) -> V:
-        return self.text.shuffle(mask, None, [lane // 2 for lane in range(2 * lanes)])
+        """Each lane of a mask twice."""
+        return self._rearranged(mask, [lane // 2 for lane in range(2 * lanes)])
+
+    def _rearranged(self, mask: V, lanes: Sequence[int]) -> V:
+        """Lanes of a mask by position. Those of a constant are a constant: where a shuffle makes
+        it, LLVM takes lanes that nobody needs as set, and reads them."""
+        known = constant_lanes(mask)
+        if known is not None:
+            return vector_const("i1", [known[lane] for lane in lanes])
+        return self.text.shuffle(mask, None, lanes)
+
+
+def constant_lanes(mask: V) -> list[bool] | None:
+    """The lanes of a constant mask that are set."""
+    if mask.ref[0] != "<":
+        return None
+    return [bit == "i1 true" for bit in mask.ref.strip("<>").split(", ")]
 
 
 def _only_lane(mask: V) -> int | None:
     """The lane of a constant mask that has one."""
-    lanes = mask.ref.strip("<>").split(", ")
-    found = [lane for lane, bit in enumerate(lanes) if bit == "i1 true"]
-    return found[0] if len(found) == 1 and mask.ref[0] == "<" else None
+    lanes = constant_lanes(mask)
+    return lanes.index(True) if lanes is not None and sum(lanes) == 1 else None
 
 
 def lane_numbers(lanes: int, element: str = "i64") -> V:

@@ -39,6 +39,7 @@ def write(k: Kernel) -> None:
     filled = {j: named[j] for j in k.op.kwargs.get("filled", ())}
     for j, buffer in filled.items():
         copy_operand(k, op.operands[j], buffer)
+    k.e.tests = True
     with k.e.with_lanes(1):
         writer = _Writer(k)
         if op.defn.name == "while":
@@ -94,10 +95,12 @@ class _Writer:
                 e.put(param, at, e.value(operand, at))
 
     def pin(self, fn: Function) -> None:
-        """Whatever depends on values of this turn is computed in this turn."""
+        """Whatever depends on values of this turn is computed in this turn, and so are slices that
+        are known to lie inside their arrays if there is a turn."""
         pinned = self.e.pinned
         for op in fn.ops:
-            if op.defn.name in CONTROL or any(v in pinned for v in op.operands):
+            known = op.defn.name in CONTROL or is_inside(op)
+            if known or any(v in pinned for v in op.operands):
                 pinned.update(op.results)
 
     # -- control --------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from tfc.base import dtypes
 from tfc.codegen.heroes.loop import nest
-from tfc.codegen.index import Index
+from tfc.codegen.index import Atom, Index
 from tfc.codegen.kernels import Kernel
 from tfc.codegen.packets import Packet
 from tfc.codegen.text import Text
@@ -118,7 +118,7 @@ class Windows:
         """One window, or a packet of neighbouring ones. Those that lie inside x need no tests of
         their places."""
         t, strides, padding = self.t, self.op.attr("strides"), self.op.attr("padding")
-        inside = None
+        inside, ranges = None, dict[int, tuple[int, int]]()
         for d, i in enumerate(at):
             if self.single(d):
                 continue
@@ -131,13 +131,21 @@ class Windows:
                 return
             test = t.extract(self.e.in_range(i, low, high).value, 0)
             inside = test if inside is None else t.op("and", inside, test)
+            ranges[d] = max(low, i.lo), min(high - 1, i.hi)
         if inside is None:
             self._visit(at, True)
             return
         with t.when(inside):
-            self._visit(at, True)
+            self._visit(tuple(self._known_here(i, ranges.get(d)) for d, i in enumerate(at)), True)
         with t.when(t.op("xor", inside, V("true", "i1"))):
             self._visit(at, False)
+
+    def _known_here(self, i: Index, bounds: tuple[int, int] | None) -> Index:
+        """`i`, which has these bounds as far as this scope goes: what is read at places made of it
+        is not read in front of it."""
+        if bounds is None:
+            return i
+        return Index.of(Atom(self.t.scope, bounds, self.e.scalar(i)))
 
     def _visit(self, at: tuple[Index, ...], whole: bool) -> None:
         self.whole = whole
