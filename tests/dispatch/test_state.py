@@ -384,3 +384,29 @@ def test_an_assignment_writes_where_the_variable_lies():
         with pytest.raises(tf.errors.InvalidArgumentError):
             sess.run(guarded, {x: np.float32(6.0)})
         assert sess.run(v) == 4.0
+
+
+def test_an_entry_that_is_thrown_away_while_it_converts_is_not_run():
+    """A warning of numpy's runs Python code, which gives the variable another type, and has new
+    entries made: what all entries rely on is then as it should be, but for the one in flight."""
+    v = tf.Variable(np.zeros(300, np.float32), validate_shape=False)
+    p = tf.placeholder(tf.float32, [None])
+    change = tf.assign(v, p, validate_shape=False).op
+    large, called = np.full(300, 1e300), []
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        known(sess, lambda: sess.run(change, {p: np.ones(300)}))
+
+        def meanwhile(*_):
+            if not called:
+                called.append(True)
+                sess.run(change, {p: np.ones(2)})
+                known(sess, lambda: sess.run(change, {p: np.ones(2)}))
+
+        before = np.seterrcall(meanwhile)
+        try:
+            with np.errstate(over="call"):
+                sess.run(change, {p: large})
+        finally:
+            np.seterrcall(before)
+        assert called and sess.run(v).tolist() == [np.inf] * 300

@@ -9,6 +9,7 @@ import pytest
 
 import tfc as tf
 from tfc.client import stage_cache
+from tfc.runtime import memory
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,38 @@ def test_threads_that_change_and_read_the_type_of_a_variable():
     assert not wrong
 
 
+def test_a_change_of_type_is_seen_by_who_looks_without_the_lock():
+    """Native dispatch asks for stages outside of the Session's lock: whatever it meets of a change,
+    it does not take the new generation for the old type, nor make others do so."""
+    v = tf.Variable(np.zeros(1, np.float32), validate_shape=False)
+    change = tf.assign(v, np.ones(3, np.float32), validate_shape=False)
+    total = tf.reduce_sum(v)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        sess.run(total)
+        runtime, store = sess._runtime, sess._runtime.store
+        branch = next(p for p in sess._plans.values() if total in p.elements).root
+        before, types, seen = branch._key(runtime, {}), store.types, []
+
+        class Cells(dict):
+            def setdefault(self, *args):  # while the content is being changed
+                seen.append(store.generation)
+                return super().setdefault(*args)
+
+        def in_the_middle(keys):  # while types are being read, another thread asks too
+            store.types = types
+            seen.append(branch._key(runtime, {}))
+            return types(keys)
+
+        store._cells = Cells(store._cells)
+        sess.run(change.op)
+        assert seen and store.generation not in seen
+        seen.clear()
+        store.types = in_the_middle
+        after = branch._key(runtime, {})
+        assert seen == [after] != [before]
+
+
 def test_stages_of_ever_new_shapes_are_bounded_and_reported_once(monkeypatch, caplog):
     monkeypatch.setattr(stage_cache, "MOST_STAGES", 20)
     x = tf.placeholder(tf.float32, [None], name="batch")
@@ -133,6 +166,17 @@ def test_more_memory_than_there_is():
         v = tf.Variable(tf.zeros([1 << 40]))
         with pytest.raises(tf.errors.ResourceExhaustedError):
             sess.run(v.initializer)
+
+
+def test_a_result_that_memory_does_not_hold(monkeypatch):
+    """The system promises more than it has, and ends who takes it at its word."""
+    n = tf.placeholder(tf.int32, [])
+    filled = tf.fill([n], 1.0, name="large")
+    monkeypatch.setattr(memory, "available", lambda: 1 << 20)
+    with tf.Session() as sess:
+        with pytest.raises(tf.errors.ResourceExhaustedError, match="large"):
+            sess.run(filled, {n: 1 << 26})
+        assert sess.run(filled, {n: 1}).tolist() == [1.0]
 
 
 def test_memory_for_what_is_computed_on_the_way():

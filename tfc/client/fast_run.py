@@ -197,6 +197,8 @@ class FastRuns:
 
     def _clear(self) -> None:
         self.table[Table.FIRST] = 0
+        for entry in self._entries.values():
+            entry.record[Entry.FAILED] = 1  # a call that is under way may look at it again
         self._entries.clear()
 
     def offer(
@@ -269,6 +271,7 @@ class FastRuns:
     def _remove(self, key: Any) -> None:
         """Take an entry out of the chain: whoever pointed to it points to the one behind it."""
         gone = self._entries.pop(key)
+        gone.record[Entry.FAILED] = 1
         holder, field = self.table, int(Table.FIRST)
         for entry in reversed(self._entries.values()):
             if holder[field] == gone.address:

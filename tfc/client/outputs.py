@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfc.base.records import dataclass
 from tfc.base.shapes import shape_text
 from tfc.client.state import aligned_empty, fetched_empty
 from tfc.framework.graph import Graph
+from tfc.runtime import memory
 
 
 @dataclass
@@ -28,6 +30,7 @@ def new_array(graph: Graph, output: Output) -> np.ndarray:
     """Memory for a result. Raises ResourceExhaustedError if there is not enough."""
     make = aligned_empty if output.is_variable else fetched_empty
     try:
+        memory.check(math.prod(output.shape) * output.dtype.itemsize)
         return make(output.shape, output.dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more than a size can say
         op = graph.get_operation_by_name(output.what) if output.is_variable else output.what.op

@@ -167,8 +167,7 @@ class Branch:
         self.arrays = empty_arrays(after.arrays) if after else {}
         self.variables = list(plan.variables)
         self.stages = StageCache()
-        self._types: tuple[Any, ...] = ()
-        self._generation = -1
+        self._types: tuple[int, tuple[Any, ...]] = (-1, ())  # of variables, in a generation
 
     def run(self, runtime: Runtime, values: Environment) -> Stage:
         """Run the stage for these values.
@@ -204,14 +203,17 @@ class Branch:
             return self._compile(runtime, values)
 
     def _key(self, runtime: Runtime, values: Mapping[Tensor, np.ndarray]) -> Any:
-        if self._generation != runtime.store.generation:
-            self._generation = runtime.store.generation
-            self._types = tuple(runtime.store.types(self.variables).values())
+        # Who only looks for a stage does so without the lock: both are read, and set, as one.
+        generation, of_variables = self._types
+        if generation != runtime.store.generation:
+            generation = runtime.store.generation
+            of_variables = tuple(runtime.store.types(self.variables).values())
+            self._types = generation, of_variables
         arrays = [values[t] for t in self.tensors]
         types = tuple([(a.dtype, a.shape) for a in arrays])
         if not self.statics:
-            return types, self._types
-        return types, self._types, tuple(_contents(values[t]) for t in self.statics)
+            return types, of_variables
+        return types, of_variables, tuple(_contents(values[t]) for t in self.statics)
 
     def _compile(self, runtime: Runtime, values: Environment) -> Stage:
         available = {

@@ -137,6 +137,8 @@ class VariableStore:
         self._cells.setdefault(key, Cell()).value = address
         self._buffers[key] = Buffer(array, address, type)
         self.version(key).value += 1
+        if old is None or old.type != type:
+            self._next_generation()  # what somebody found meanwhile may be either type
 
     def put_missing(self, initial: Mapping[str, np.ndarray]) -> None:
         """Give contents to hidden variables that have none yet."""

@@ -188,7 +188,7 @@ def suits(c: Code, feed: V, value: V) -> V:
 def run_converting(c: Code, entry: V, takes: V, fed: V) -> V:
     """Bind the feeds of an entry that suits, and run it. Null: it could not, and nothing has
     changed. While Python code may run, nobody else gets at the records, and what they name is
-    held; afterwards what all entries rely on is looked at again."""
+    held; afterwards it is looked at again whether the entry is good."""
     context, owner = c.get(entry, Entry.CONTEXT, "ptr"), c.get(entry, Entry.OWNER, "ptr")
     feeds, count = c.get(entry, Entry.FEEDS, "ptr"), c.get(entry, Entry.FEEDS_COUNT)
     c.put(i64(1), context, Context.BUSY)
@@ -196,7 +196,7 @@ def run_converting(c: Code, entry: V, takes: V, fed: V) -> V:
     with c.each(feeds, count, len(Feed)) as feed:
         c.put(NULL, feed, Feed.VALUE)
     bound = c.ins(f"call i1 {takes.ref}(ptr {entry.ref}, ptr {fed.ref})", "i1")
-    current = c.call("i1", "is_current", c.get(entry, Entry.TABLE, "ptr"))
+    current = c.call("i1", "is_good", entry)
     result = c.pick(c.both(bound, current), lambda: c.call("ptr", "run_entry", entry), lambda: NULL)
     c.put(i64(1), context, Context.BUSY)
     with c.each(feeds, count, len(Feed)) as feed:

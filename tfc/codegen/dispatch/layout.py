@@ -58,7 +58,7 @@ class Entry(_Fields):
     LOCK = auto()  # bound `acquire` of the Session's lock, or 0: no variable is touched
     UNLOCK = auto()  # bound `release`
     LONG = auto()  # 1: the GIL is released around the call
-    FAILED = auto()  # 1: it ended in an error, and is not to be used any more
+    FAILED = auto()  # 1: not to be used any more: it ended in an error, or was thrown away
     USED = auto()  # 1: since Python last looked
     RUNS = auto()  # address of a count of the runs that succeeded
     ROOT = auto()  # of what is nested: NODE

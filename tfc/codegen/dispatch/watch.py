@@ -61,7 +61,7 @@ def run_in_main_thread(c: Code, entry: V, context: V, watch: V) -> V:
 @function("ptr", "ptr")
 def run_if_current(c: Code, entry: V) -> V:
     """As `run_bound`, where Python code may have changed what the entry relies on."""
-    current = c.call("i1", "is_current", c.get(entry, Entry.TABLE, "ptr"))
+    current = c.call("i1", "is_good", entry)
     return c.pick(current, lambda: c.call("ptr", "run_bound", entry), lambda: NULL)
 
 
@@ -96,3 +96,11 @@ def is_current(c: Code, table: V) -> V:
         current = c.load("i64", c.get(table, now, "ptr"), 8)
         same = c.both(same, c.same(current, c.get(table, then)))
     return same
+
+
+@function("i1", "ptr")
+def is_good(c: Code, entry: V) -> V:
+    """Whether an entry may still be used, where others may have thrown it away meanwhile: what its
+    table relies on now need not be what it was made for."""
+    current = c.call("i1", "is_current", c.get(entry, Entry.TABLE, "ptr"))
+    return c.both(current, c.same(c.get(entry, Entry.FAILED), 0))
