@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +45,7 @@ class Guard:
         self.bits = next((int(w[5:]) for w in given if w.startswith("bits=")), 0)
         self.arenas: dict[int, Storages] = {}
         self.calls = self.doubled = 0
+        self.lock = threading.RLock()
 
     # -- numpy's arrays -------------------------------------------------------------------------
     def load_allocator(self) -> None:
@@ -169,10 +172,12 @@ def _place_buffers() -> None:
 
 def _guard_calls(guard: Guard) -> None:
     from tfc import compiler
+    from tfc.runtime import memory
 
     class Context(compiler._Context):
         def __init__(self, buffers: int, arena: int, constants: Sequence[np.ndarray]):
             super().__init__(buffers, 0, constants)
+            memory.check(arena)
             self.arena = guard.new_arena(arena)
             self.slots[0] = self.arena.address
             first = buffers - len(constants)
@@ -183,17 +188,17 @@ def _guard_calls(guard: Guard) -> None:
     plain = compiler.Executable.__call__
 
     def call(self: Any, addresses: Sequence[int], threads: int, stop: Any = None) -> None:
-        guard.calls += 1
         addresses, held = _moved(self, addresses)
-        context = self._context()
-        self._free.append(context)
-        if not guard.twice:
-            plain(self, addresses, threads, stop)
-        else:
-            _call_twice(
-                guard, self, addresses, context, lambda: plain(self, addresses, threads, stop)
-            )
-        context.arena.check(self.signature)
+        with guard.lock:  # the context is the one that the call takes
+            guard.calls += 1
+            context = self._context()
+            self._free.append(context)
+            if not guard.twice:
+                plain(self, addresses, threads, stop)
+            else:
+                run = functools.partial(plain, self, addresses, threads, stop)
+                _call_twice(guard, self, addresses, context, run)
+            context.arena.check(self.signature)
         assert held is not None
 
     compiler._Context = Context
@@ -246,7 +251,11 @@ def _guard_functions(guard: Guard) -> None:
     from tfc.codegen.emitter import Buffer, Emitter
     from tfc.codegen.values import V
 
+    stack = text.Text.alloca
+
     def alloca(self: Any, type: str, align: int = 64) -> V:
+        if self.__class__ is not text.Text:  # native dispatch waits in Python, for long
+            return stack(self, type, align)
         name, size = self.fresh(), f"ptrtoint (ptr getelementptr ({type}, ptr null, i64 1) to i64)"
         self.declares["guarded_room"] = "declare ptr @guarded_room(i64)"
         self.root.regions[0].lines.insert(0, f"{name} = call ptr @guarded_room(i64 {size})")

@@ -32,7 +32,7 @@ entry:
   %huge = icmp ugt i64 %size, 70368744177664
   br i1 %huge, label %fail, label %map
 map:
-  %start = call ptr @mmap(ptr null, i64 %all, i32 3, i32 16418, i32 -1, i64 0)
+  %start = call ptr @mmap(ptr null, i64 %all, i32 3, i32 34, i32 -1, i64 0)
   %bad = icmp eq ptr %start, inttoptr (i64 -1 to ptr)
   br i1 %bad, label %fail, label %made
 made:

@@ -18,8 +18,10 @@ import pytest
 import tfc as tf
 from tests import guarded
 from tests.codegen.run import Running, place
+from tests.codegen.run import build as builder
 from tests.codegen.test_samples import COMPILED, NARROW
 from tests.samples import function
+from tfc import prims as p
 from tfc.codegen.target import host
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +43,11 @@ def borders() -> None:
         if sample.name in wide and host().triple.startswith("x86_64"):
             for target in NARROW:
                 Running(place(function(sample)), target)(*sample.arrays)
+    build, (x, y) = builder("c128", "c128", shape=(3, 5))
+    beside = build.finish([p.concat(build, x, y, x, dim=1)])
+    array = np.ones((3, 5), np.complex128)
+    for target in NARROW if host().triple.startswith("x86_64") else ():
+        assert (Running(place(beside), target)(array, array)[0] == 1).all()
 
 
 def entries_of_turns_that_are_none() -> None:

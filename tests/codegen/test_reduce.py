@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from tests.codegen.run import Running, fused
+from tests.codegen.run import build as builder
+from tests.codegen.test_samples import NARROW
 from tests.compare import assert_close
 from tfc import prims as p
 from tfc.base.dtypes import numpy_dtype
+from tfc.base.target import Target
+from tfc.codegen.target import host
 from tfc.ir.builder import Builder
 from tfc.ir.core import Function, Type
 from tfc.ir.interp import run
@@ -101,3 +105,15 @@ def test_chunks_are_bit_equal_in_any_order_of_calls() -> None:
     first, second = running(x), running(x)
     for a, b in itertools.zip_longest(first, second):
         assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="older x86 processors")
+@pytest.mark.parametrize("target", NARROW, ids=lambda t: str(t.vector_bits))
+@pytest.mark.parametrize(("dtype", "count"), [("f32", 6), ("f32", 9), ("f64", 5), ("c64", 5)])
+def test_lanes_that_no_element_has_are_left_out(dtype: str, count: int, target: Target) -> None:
+    """Their quotients are NaN."""
+    build, (x, y) = builder(dtype, dtype, shape=(count,))
+    fn = build.finish([p.reduce(build, p.div(build, x, y), dims=(0,), kind="add")])
+    array = np.arange(1, count + 1).astype(numpy_dtype(dtype))
+    (found,) = Running(fused(fn, "reduce"), target)(2 * array, array)
+    np.testing.assert_allclose(found, 2 * count, rtol=1e-6)

@@ -41,6 +41,12 @@ class Target:
         """Whether an instruction multiplies a packet by powers of two."""
         return self.vector_bits == 512 and self.triple.startswith("x86_64")
 
+    @property
+    def widens(self) -> bool:
+        """Whether LLVM may read all of a packet for the lanes of a mask that it knows: x86 before
+        AVX-512."""
+        return self.vector_bits < 512 and self.triple.startswith("x86_64")
+
     def lanes(self, bits: int) -> int:
         """How many elements of `bits` bits one vector register holds."""
         return max(1, self.vector_bits // bits)

@@ -73,7 +73,7 @@ class Kernel:
     def __init__(self, op: Op, target: Target, chunks: int):
         self.op, self.target, self.chunks = op, target, chunks
         self.region: Function = op.regions[0]
-        self.t = Text(target.half, target.scales)
+        self.t = Text(target.half, target.scales, target.widens)
         self.e = Emitter(self.t, natural_lanes(op, target))
         self.status: V = V("0", "i32")
         self.lo, self.hi, self.room = (V(f"%{name}", "i64") for name in ("lo", "hi", "room"))

@@ -180,12 +180,17 @@ class Memory:
         return self._rearranged(mask, [lane // 2 for lane in range(2 * lanes)])
 
     def _rearranged(self, mask: V, lanes: Sequence[int]) -> V:
-        """Lanes of a mask by position. Those of a constant are a constant: where a shuffle makes
-        it, LLVM takes lanes that nobody needs as set, and reads them."""
-        known = constant_lanes(mask)
+        """Lanes of a mask by position. Those of a constant are a constant, and of what LLVM could
+        find to be one it knows nothing: of one that a shuffle makes it takes lanes that nobody
+        needs as set, and reads them."""
+        known, t = constant_lanes(mask), self.text
         if known is not None:
             return vector_const("i1", [known[lane] for lane in lanes])
-        return self.text.shuffle(mask, None, lanes)
+        if t.widens:
+            count = lanes_of(mask.type)
+            wide = t.opaque(t.cast("sext", mask, f"i{max(128 // count, 8)}"))
+            mask = t.cmp("slt", wide, V("zeroinitializer", wide.type))
+        return t.shuffle(mask, None, lanes)
 
 
 def constant_lanes(mask: V) -> list[bool] | None:

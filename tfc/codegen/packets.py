@@ -225,8 +225,14 @@ class Arithmetic:
 
     def _float_binary(self, name: str, a: V, b: V) -> V:
         t = self.text
-        if name in ("add", "sub", "mul", "div", "rem"):
-            return t.op("f" + name, a, b) if name != "rem" else self._float_rem(a, b)
+        if name == "rem":
+            return self._float_rem(a, b)
+        if name == "div" and not t.half and b.type in ("<4 x float>", "<2 x double>"):
+            # Lanes of both operands that no element has are zeros, and before AVX LLVM knows it;
+            # it takes their quotients as zeros too, and leaves out what keeps NaN from being added.
+            b = t.opaque(b)
+        if name in ("add", "sub", "mul", "div"):
+            return t.op("f" + name, a, b)
         if name in ("max", "min"):
             # NaN in either operand wins; of equal operands (0.0, -0.0) the first stays.
             better = t.cmp("uge" if name == "max" else "ule", a, b)

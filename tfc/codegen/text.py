@@ -101,11 +101,11 @@ class Text:
     """The text of one function: instructions go to the innermost open scope.
 
     half: the target converts between float16 and float32 itself; else we write it out. scales: it
-    multiplies packets by powers of two (AVX-512).
+    multiplies packets by powers of two (AVX-512). widens: LLVM had better not know what masks are.
     """
 
-    def __init__(self, half: bool = True, scales: bool = False) -> None:
-        self.half, self.scales = half, scales
+    def __init__(self, half: bool = True, scales: bool = False, widens: bool = False) -> None:
+        self.half, self.scales, self.widens = half, scales, widens
         self.root = Scope(None, "entry")
         self.scope = self.root
         self.declares: dict[str, str] = {}
@@ -225,8 +225,10 @@ class Text:
 
     def opaque(self, a: V) -> V:
         """`a`, of which LLVM knows nothing: no instruction. Addresses that a large body makes of it
-        stay base and offset; LLVM's loop strength reduction would look for better ones by trial."""
-        return self.ins(f'call {a.type} asm "", "=r,0"({a.type} {a.ref})', a.type)
+        stay base and offset; LLVM's loop strength reduction would look for better ones by trial.
+        Of packets on x86."""
+        kind = "x" if a.type[0] == "<" else "r"
+        return self.ins(f'call {a.type} asm "", "={kind},0"({a.type} {a.ref})', a.type)
 
     def alloca(self, type: str, align: int = 64) -> V:
         """Stack memory of the whole function (placed in its first block)."""
