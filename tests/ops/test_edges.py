@@ -241,3 +241,13 @@ def test_what_is_fed_and_fetched_is_an_array() -> None:
 
 def test_imaginary_parts_of_real_things() -> None:
     assert run(tf.imag(tf.constant([True]))).tolist() == [False]
+
+
+def test_extents_that_32_bits_do_not_hold() -> None:
+    x = tf.placeholder(tf.float32, [None, None])
+    feed = {x: np.empty((0, 2**31), np.float32)}
+    assert run(tf.shape(x, out_type=tf.int64), feed).tolist() == [0, 2**31]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="32-bit  but dim 1 is 2147483648"):
+        run(tf.shape(x), feed)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shape 0 dim 1 is 2147483648"):
+        run(tf.shape_n([x, x]), feed)

@@ -22,6 +22,17 @@ from tfc.ops.host_forms import by_lowering
 from tfc.ops.lowering import constant_ints, invalid, is_complex
 
 
+def _extents(build: Any, x: Value, out_type: DType, number: int | None = None) -> Value:
+    """The shape of `x` as a constant; number: of those that a ShapeN is asked for."""
+    for dim, extent in enumerate(x.type.shape):
+        if extent > int(out_type.max):
+            which = "Shape output type is 32-bit  but"
+            if number is not None:
+                which = f"ShapeN output type is 32-bit but shape {number}"
+            raise invalid(build, f"{which} dim {dim} is {extent}")
+    return constant_ints(build, x.type.shape, out_type)
+
+
 class Shape(OpDef, sig="Shape(input: T, out_type: type = int32) -> output: out_type", T=ANY):
     """The shape of `input` as a vector."""
 
@@ -32,7 +43,7 @@ class Shape(OpDef, sig="Shape(input: T, out_type: type = int32) -> output: out_t
         return [None]
 
     def lower(build: Any, input: Value, *, out_type: DType) -> Value:
-        return constant_ints(build, input.type.shape, out_type)
+        return _extents(build, input, out_type)
 
     def host(input: np.ndarray, *, out_type: DType) -> np.ndarray:
         return np.asarray(input.shape, out_type.as_numpy_dtype)
@@ -50,7 +61,7 @@ class ShapeN(
         return [None for _ in op.inputs]
 
     def lower(build: Any, *input: Value, out_type: DType) -> tuple[Value, ...]:
-        return tuple(constant_ints(build, x.type.shape, out_type) for x in input)
+        return tuple(_extents(build, x, out_type, k) for k, x in enumerate(input))
 
     host = by_lowering(lower)
 
