@@ -31,6 +31,7 @@ import numpy as np
 
 from tfc import compiler
 from tfc.base.cells import Cell
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.client.fetches import Fetches, Part, flat_form, name_or_id
 from tfc.client.plan import Plan, Stage
 from tfc.client.runtime import Runtime
@@ -189,11 +190,16 @@ class FastRuns:
 
     def clear(self) -> None:
         """Forget all entries, unless somebody is adding one, which will be out of date."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._clear()
-            finally:
-                self._lock.release()
+        self._alone(self._clear)
+
+    def _alone(self, change: Callable[[], object]) -> None:
+        """Make a change, unless somebody is in the middle of one."""
+        with Uninterrupted():
+            if self._lock.acquire(blocking=False):
+                try:
+                    change()
+                finally:
+                    self._lock.release()
 
     def _clear(self) -> None:
         self.table[Table.FIRST] = 0
@@ -228,12 +234,13 @@ class FastRuns:
         if bound is None:
             plan.direct = False
             return
-        if self._lock.acquire(blocking=False):
-            try:
-                self._forget_old(now)
-                any(self._add(call, bound, fed) for call in wanted)
-            finally:
-                self._lock.release()
+        some = bound
+
+        def add() -> None:
+            self._forget_old(now)
+            any(self._add(call, some, fed) for call in wanted)
+
+        self._alone(add)
 
     def _forget_old(self, now: tuple[int, int]) -> None:
         """Entries are for the graph and the variables as they are `now`."""
@@ -255,8 +262,8 @@ class FastRuns:
             self._evict()
         entry = _Entry(call, bound, fed, self._runtime, self.runs, self.table)
         entry.record[Entry.NEXT] = self.table[Table.FIRST]
+        self._entries[key] = entry  # held before native code may find it
         self.table[Table.FIRST] = entry.address
-        self._entries[key] = entry
         return True
 
     def _evict(self) -> None:
@@ -269,15 +276,16 @@ class FastRuns:
         self._remove(unused[0])
 
     def _remove(self, key: Any) -> None:
-        """Take an entry out of the chain: whoever pointed to it points to the one behind it."""
-        gone = self._entries.pop(key)
+        """Take an entry out of the chain, and then let it go: whoever pointed to it points to the
+        one behind it."""
+        gone, known = self._entries[key], {e.address: e.record for e in self._entries.values()}
         gone.record[Entry.FAILED] = 1
         holder, field = self.table, int(Table.FIRST)
-        for entry in reversed(self._entries.values()):
-            if holder[field] == gone.address:
-                break
-            holder, field = entry.record, int(Entry.NEXT)
-        holder[field] = gone.record[Entry.NEXT]
+        while (address := int(holder[field])) not in (gone.address, 0):
+            holder, field = known[address], int(Entry.NEXT)
+        if address:
+            holder[field] = gone.record[Entry.NEXT]
+        del self._entries[key]
 
 
 class FastCallable:

@@ -99,11 +99,12 @@ class LoopFeeds:
 
 @dataclass
 class CompiledLoop:
-    """A loop compiled for one signature. `rows`: places for each collected tensor; `types`: what
-    one of its rows is."""
+    """A loop compiled for one signature. `variables`: those among its inputs. `rows`: places for
+    each collected tensor; `types`: what one of its rows is."""
 
     executable: compiler.Executable
     repeated: Repeated
+    variables: dict[str, Type]
     rows: int
     types: dict[Tensor, Type]
 
@@ -233,7 +234,10 @@ class LoopPlan:
         )
         runtime.statistics.misses += 1
         runtime.statistics.compile_seconds += time.perf_counter() - start
-        return CompiledLoop(executable, repeated, rows, {t: types[t] for t in self.collected})
+        named = zip(repeated.inputs, repeated.function.params, strict=True)
+        variables = {what: param.type for (kind, what), param in named if kind == "variable"}
+        collected = {t: types[t] for t in self.collected}
+        return CompiledLoop(executable, repeated, variables, rows, collected)
 
 
 def table_rows(size: int) -> int:

@@ -29,7 +29,7 @@ from tfc.client.needed import needed_ops
 from tfc.client.outputs import Output, new_array
 from tfc.client.runtime import Runtime, WrongGuess, call_native
 from tfc.client.stage_cache import StageCache
-from tfc.client.state import VariableStore
+from tfc.client.state import Changed, VariableStore
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.regions import Region
 from tfc.ir.core import Type
@@ -53,6 +53,7 @@ class Stage:
 
     executable: compiler.Executable | None  # None: nothing to compute
     inputs: list[tuple[str, Any]]
+    variables: dict[str, Type]  # those among them
     outputs: list[Output]
     touches_variables: bool
     host_ops: list[Operation]  # run in this order after the function
@@ -117,8 +118,9 @@ class Stage:
 
     def _call(self, runtime: Runtime, values: Environment) -> None:
         store = runtime.store
+        held = store.held(self.variables)
         addresses = [
-            address_of(values[what]) if kind == "tensor" else store[what].address
+            address_of(values[what]) if kind == "tensor" else held[what].address
             for kind, what in self.inputs
         ]
         fresh = []
@@ -133,7 +135,7 @@ class Stage:
         kept = self.kept(store)  # lives until the call has ended
         addresses += [panels.address for panels in kept]
         with store.writing(self.written) if self.written else nullcontext():
-            call_native(runtime, self.executable, addresses)
+            call_native(runtime, self.executable, addresses, held)
         for output, array in fresh:
             if output.is_variable:
                 store.put(output.what, array)
@@ -167,7 +169,7 @@ class Branch:
         self.arrays = empty_arrays(after.arrays) if after else {}
         self.variables = list(plan.variables)
         self.stages = StageCache()
-        self._types: tuple[int, tuple[Any, ...]] = (-1, ())  # of variables, in a generation
+        self._types: tuple[int, tuple[Any, ...]] = (-1, ())  # as of that generation
 
     def run(self, runtime: Runtime, values: Environment) -> Stage:
         """Run the stage for these values.
@@ -187,6 +189,8 @@ class Branch:
                     stage = self._stage(runtime, values)
                     stage.call(runtime, values)
                 break
+            except Changed:
+                continue
             except WrongGuess as wrong:
                 self.plan.lessons.learn(*wrong.lesson)
                 self.stages.drop(self._key(runtime, values))
@@ -203,17 +207,15 @@ class Branch:
             return self._compile(runtime, values)
 
     def _key(self, runtime: Runtime, values: Mapping[Tensor, np.ndarray]) -> Any:
-        # Who only looks for a stage does so without the lock: both are read, and set, as one.
-        generation, of_variables = self._types
-        if generation != runtime.store.generation:
-            generation = runtime.store.generation
-            of_variables = tuple(runtime.store.types(self.variables).values())
-            self._types = generation, of_variables
+        known, generation = self._types, runtime.store.generation
+        if known[0] != generation:  # asked for first: what changes meanwhile makes a new one
+            known = generation, tuple(runtime.store.types(self.variables).values())
+            self._types = known
         arrays = [values[t] for t in self.tensors]
         types = tuple([(a.dtype, a.shape) for a in arrays])
         if not self.statics:
-            return types, of_variables
-        return types, of_variables, tuple(_contents(values[t]) for t in self.statics)
+            return types, known[1]
+        return types, known[1], tuple(_contents(values[t]) for t in self.statics)
 
     def _compile(self, runtime: Runtime, values: Environment) -> Stage:
         available = {
@@ -270,6 +272,8 @@ class Branch:
             )
         ]
         touches = any(kind == "variable" for kind, _ in [*lowered.inputs, *lowered.outputs])
+        named = zip(lowered.inputs, lowered.function.params, strict=True)
+        variables = {what: param.type for (kind, what), param in named if kind == "variable"}
         exists = dict.fromkeys(self.tensors)
         exists.update(dict.fromkeys(o.what for o in outputs if not o.is_variable))
         exists.update(dict.fromkeys((*lowered.arrays, *lowered.views)))
@@ -295,8 +299,8 @@ class Branch:
             known = {t: constants[t] for t in tensors if t in constants}
             branch = Branch(self.plan, rest, tensors, statics, lowered, known, self.padded)
         return Stage(
-            executable, lowered.inputs, outputs, touches, host_ops, driven, lowered.arrays,
-            lowered.views, branch,
+            executable, lowered.inputs, variables, outputs, touches, host_ops, driven,
+            lowered.arrays, lowered.views, branch,
         )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from tfc.client.fetches import Fetches
 from tfc.client.interrupt import time_is_over
 from tfc.client.loop_plan import CompiledLoop, LoopFeeds, LoopPlan, table_rows
 from tfc.client.runtime import Runtime, WrongGuess, as_op_error, out_of_memory
-from tfc.client.state import aligned_empty
+from tfc.client.state import Changed, aligned_empty
 from tfc.framework.operation import Tensor
 from tfc.passes.repeat import COUNTED, GIVEN
 from tfc.runtime import memory
@@ -109,6 +109,8 @@ class LoopRun:
             start = time.perf_counter()
             try:
                 self._call(loop, count)
+            except Changed:
+                return
             except compiler.AssertFailed as failure:
                 error = as_op_error(self.runtime, failure)
                 if isinstance(error, WrongGuess):
@@ -201,9 +203,13 @@ class LoopRun:
         given = {"limit": count, "every": every, "phase": self.done % self.every}
         given["offset"] = offset
         self._control[:] = [given.get(name, 0) for name in _CONTROLS]
-        addresses = [self._address(kind, what) for kind, what in loop.repeated.inputs]
-        addresses += addresses[len(addresses) - loop.repeated.donated :]
         runtime = self.runtime
+        held = runtime.store.held(loop.variables)
+        addresses = [
+            held[what].address if kind == "variable" else self._address(kind, what)
+            for kind, what in loop.repeated.inputs
+        ]
+        addresses += addresses[len(addresses) - loop.repeated.donated :]
         runtime.statistics.native_calls += 1
         deadline = time.monotonic() + self.timeout if self.timeout else None
         written = loop.repeated.inputs[len(loop.repeated.inputs) - loop.repeated.donated :]
@@ -228,8 +234,6 @@ class LoopRun:
                 return address_of(self.feeds.arrays[what])
             case "table":
                 return address_of(self._table)
-            case "variable":
-                return self.runtime.store[what].address
             case "rows":
                 return address_of(self._rows[what])
         return address_of(self._control[_CONTROLS.index(what) :])

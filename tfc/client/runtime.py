@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 
@@ -13,7 +13,7 @@ from tfc.base import errors
 from tfc.base.options import options as process_options
 from tfc.base.records import dataclass
 from tfc.client.interrupt import CallsInFlight, session_is_closed, time_is_over
-from tfc.client.state import VariableStore
+from tfc.client.state import Buffer, VariableStore
 from tfc.framework.graph import Graph
 from tfc.framework.operation import Operation
 from tfc.passes.lessons import GUESSES
@@ -86,12 +86,17 @@ class WrongGuess(Exception):
 
 
 def call_native(
-    runtime: Runtime, executable: compiler.Executable, addresses: Sequence[int]
+    runtime: Runtime,
+    executable: compiler.Executable,
+    addresses: Sequence[int],
+    held: Mapping[str, Buffer],
 ) -> None:
-    """Call `executable`; one with loops again as often as a signal ends it.
+    """Call `executable`; one with loops again as often as a signal ends it. held: the contents of
+    variables among the `addresses`.
 
     Raises:
       tf.errors.OpError, WrongGuess: what the function finds wrong.
+      Changed: they are no longer the contents.
     """
     try:
         if not executable.has_loops:
@@ -100,6 +105,7 @@ def call_native(
         calls, deadline = runtime.calls, runtime.deadline
         ended = calls.run(executable, addresses, runtime.threads, deadline)
         while not ended:  # signals that keep coming must not keep it from ending
+            runtime.store.check_held(held)
             ended = calls.run(executable, addresses, runtime.threads, deadline, only_sigint=True)
     except compiler.AssertFailed as failure:
         raise as_op_error(runtime, failure) from None

@@ -6,6 +6,7 @@ Hidden state of ops (the counters of random number generators) lives here too, u
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,9 +61,14 @@ class Buffer:
     type: Type
 
 
+class Changed(Exception):
+    """Something that ran in this thread since a run was prepared, the handler of a signal or a
+    finalizer, has given a variable other memory, or closed the Session. Nothing is computed yet."""
+
+
 class VariableStore:
-    """Contents by key. `generation` changes whenever a variable appears or changes its type, and
-    when the store is closed; native code reads it in `generation_cell`."""
+    """Contents by key. `generation` changes whenever a variable appears or changes its type, before
+    and after, and when the store is closed; native code reads it in `generation_cell`."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, Buffer] = {}
@@ -70,6 +76,7 @@ class VariableStore:
         self._versions: dict[str, Cell] = {}
         self._kept: dict[Any, KeptPanels] = {}
         self.generation = 0
+        self._generations = itertools.count(1)
         self.generation_cell = Cell()
         self.closed = False
         self.objects = SessionObjects()
@@ -123,11 +130,28 @@ class VariableStore:
         found = {key: self.get(key) for key in keys}
         return {key: b.type if b is not None else None for key, b in found.items()}
 
+    def held(self, types: Mapping[str, Type]) -> dict[str, Buffer]:
+        """The contents of variables that have these types. Their memory stays as long as the
+        caller has them. Raises Changed: one has another type, or no content."""
+        found = {}
+        for key, type in types.items():
+            buffer = self._buffers.get(key)
+            if buffer is None or (buffer.type is not type and buffer.type != type):
+                raise Changed
+            found[key] = buffer
+        return found
+
+    def check_held(self, held: Mapping[str, Buffer]) -> None:
+        """Raises Changed: what is `held` is no longer the content of a variable."""
+        if any(self._buffers.get(key) is not buffer for key, buffer in held.items()):
+            raise Changed
+
     def put(self, key: str, array: np.ndarray) -> None:
         """Make `array` (C-contiguous, not used by the caller any more) the content of `key`."""
         type = Type(dtypes.short_of(array.dtype), array.shape)
         old = self._buffers.get(key)
-        if old is None or old.type != type:
+        is_new = old is None or old.type != type
+        if is_new:
             self._next_generation()
             for known in list(self._kept):  # runs of constants come without a lock
                 if known[0] == key:
@@ -136,6 +160,8 @@ class VariableStore:
         # before the old content may go: native code may look at any time
         self._cells.setdefault(key, Cell()).value = address
         self._buffers[key] = Buffer(array, address, type)
+        if is_new:  # who has looked since the first time may have seen the old type
+            self._next_generation()
         self.version(key).value += 1
         if old is None or old.type != type:
             self._next_generation()  # what somebody found meanwhile may be either type
@@ -158,5 +184,5 @@ class VariableStore:
         self.objects.items.clear()
 
     def _next_generation(self) -> None:
-        self.generation += 1
+        self.generation = next(self._generations)  # strings are put without the lock
         self.generation_cell.value = self.generation

@@ -55,6 +55,17 @@ FAST_TEXT = 2  # how much more text LLVM takes at level FAST in the same time
 CODE, FIRST_CODE = ".o", ".o0"  # how keys of machine code end; the latter's is a first version
 
 
+def _living(
+    libraries: weakref.WeakValueDictionary[str, native.Library],
+) -> dict[str, native.Library]:
+    """What a table holds now. Other threads write to it, and so may finalizers in between."""
+    while True:
+        try:
+            return dict(libraries.items())
+        except RuntimeError:  # it has changed its size
+            continue
+
+
 class ObjectStore(Protocol):
     """Where machine code is kept between processes."""
 
@@ -156,7 +167,7 @@ def compile_function(
     entry = Entry(fn, target, bool(options.profile))
     entry.write()
     # held until the end: the tables are weak, and a session that dies meanwhile frees its kernels
-    known, quick = dict(_libraries.items()), dict(_first_libraries.items())
+    known, quick = _living(_libraries), _living(_first_libraries)
     new = [name for name in entry.stages if name not in known]
     fast = fast_kernels(entry, new, ns) if ns is not None else set()
     borrowed = [name for name in new if name in fast and name in quick]
@@ -294,9 +305,9 @@ def reload(
     """What `compile_function` made of a function in another process; a first version, if `texts`
     gives what is to be optimised. None: its machine code, or a kernel of another module that it
     takes, is not there."""
-    known = dict(_libraries.items())
+    known = _living(_libraries)
     if texts is not None:
-        known = {**dict(_first_libraries.items()), **known}
+        known = {**_living(_first_libraries), **known}
     if not known.keys() >= set(layout.order) - set(layout.defines):
         return None
     codes = {key: objects.get(key) for key in layout.keys}
@@ -317,7 +328,7 @@ def optimise(
     compiled within a `compiling()`, which may raise to end it. None: the texts are lost."""
     pending = code.pending
     assert pending is not None
-    texts, known, times = pending.texts(), dict(_libraries.items()), dict[str, float]()
+    texts, known, times = pending.texts(), _living(_libraries), dict[str, float]()
     if texts is None:
         return None
     kernels = {name: text for name, text in texts.kernels.items() if name not in known}
