@@ -3,24 +3,33 @@ signals, finalizers, other threads, Ctrl-C between any two steps."""
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import gc
+import os
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tfc as tf
-from tests.dispatch.common import known, native_runs
+from tests.dispatch.common import known, native_runs, outcome
 from tests.test_uninterrupted import interrupted_at
-from tfc.client import fast_run, plan, run_loop, state
-from tfc.codegen import module, native
-from tfc.codegen.dispatch.layout import Entry, Table
+from tfc.client import fast_run, interrupt, plan, run_loop, state
+from tfc.codegen import module, native, native_rt
+from tfc.codegen.dispatch.layout import Entry, Table, Watch
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
+ROOT = Path(__file__).resolve().parent.parent
 SIZE = 1_000_000  # numbers of a variable whose memory goes back to the system
 
 
@@ -195,3 +204,207 @@ def test_threads_compile_while_others_look_for_kernels(monkeypatch: pytest.Monke
         thread.join()
         for name in [*made, *(k for k in list(module._libraries) if k.startswith("more"))]:
             module._libraries.pop(name, None)
+
+
+# --- finalizers in native dispatch ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["closes", "assigns", "takes the feed"])
+def test_a_finalizer_while_native_dispatch_makes_a_large_result(what: str) -> None:
+    """numpy's memory handler is the value of a context variable: setting it makes objects, which
+    may start a collection of garbage."""
+    n = 3_000_000
+    v, x = tf.Variable(tf.ones([n])), tf.placeholder(tf.float32, [n])
+    y = v * 2.0 + x
+    shorter = tf.assign(v, tf.ones([3]), validate_shape=False)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        sess.run(shorter.op)
+        sess.run(v.initializer)
+        feed = {x: np.full(n, 5.0, np.float32)}
+        known(sess, lambda: sess.run(y, feed))
+        held = []
+
+        class Finalized:
+            def __init__(self) -> None:
+                self.me = self
+
+            def __del__(self) -> None:
+                held.append(1)
+                if what == "closes":
+                    sess.close()
+                elif what == "assigns":
+                    sess.run(shorter.op)
+                else:
+                    feed[x] = 0
+
+        thresholds, work = gc.get_threshold(), functools.partial(sess.run, y, feed)
+        gc.collect()
+        gc.disable()
+        try:
+            Finalized()
+            gc.set_threshold(1, 1, 1)
+            gc.enable()
+            found = outcome(work)  # makes nothing that the collector knows
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.enable()
+        gc.collect()
+        assert held
+        assert what != "takes the feed" or isinstance(found, np.ndarray)
+        if isinstance(found, np.ndarray):
+            assert (found == 7.0).all()
+        else:
+            assert found[0] in (RuntimeError, tf.errors.InvalidArgumentError), found
+
+
+# --- locks ----------------------------------------------------------------------------------
+
+
+def test_what_runs_while_the_pool_is_made_may_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, asked = native_rt._make_pool, []
+
+    def asking(objects: Any) -> Any:
+        if not asked:
+            asked.append(1)
+            asked.append(native_rt.the_pool())
+        return make(objects)
+
+    monkeypatch.setattr(native_rt, "_pools", [])
+    monkeypatch.setattr(native_rt, "_make_pool", asking)
+    thread = threading.Thread(target=lambda: asked.append(native_rt.the_pool()), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert len(asked) == 3 and asked[1] is asked[2]
+
+
+def test_a_callable_that_is_made_while_the_session_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = tf.placeholder(tf.float32, [])
+    sess = tf.Session()
+    made = [sess.make_callable(x + 1.0, [x]) for _ in range(3)]
+    clear = fast_run.FastRuns.clear
+
+    def making(self: Any) -> None:
+        sess._callables.add(fast_run.FastRuns(sess.graph, sess._runtime, lambda: False))
+        clear(self)
+
+    monkeypatch.setattr(fast_run.FastRuns, "clear", making)
+    sess.close()
+    assert len(made) == 3
+
+
+def test_no_flag_is_set_that_is_no_longer_there() -> None:
+    """The call that a signal is to end may have ended when the signal is looked at."""
+    x = tf.placeholder(tf.float32, [])
+    y = tf.while_loop(lambda z: z < x, lambda z: z + 1.0, [0.0])
+    with tf.Session() as sess:
+        known(sess, lambda: sess.run(y, {x: 3.0}))  # somebody reads the signals
+        other, record = ctypes.c_int32(0), interrupt._record
+        before = signal.signal(signal.SIGUSR1, lambda *_: None)
+        try:
+            known(sess, lambda: sess.run(y, {x: 3.0}))
+            fd = signal.set_wakeup_fd(interrupt._watch()._writer, warn_on_full_buffer=False)
+            record[Watch.RUNNING] = ctypes.addressof(other)
+            signal.raise_signal(signal.SIGUSR1)
+            time.sleep(0.2)
+        finally:
+            record[Watch.RUNNING] = 0
+            signal.set_wakeup_fd(fd)
+            signal.signal(signal.SIGUSR1, before)
+        assert other.value == 0
+
+
+# --- the end of the process, and its children -----------------------------------------------
+
+PROGRAM = """
+import atexit, ctypes, faulthandler, os, signal, sys, threading, time
+faulthandler.dump_traceback_later(60, exit=True)
+
+libc = ctypes.CDLL(None)
+libc.__cxa_atexit(libc.getchar, None, None)  # after the destructors of libraries that come later
+
+@atexit.register
+def last():  # after what is registered later
+    print(compiled(100_000) if said else "ends", flush=True)
+
+import numpy as np
+import tfc as tf
+
+said = []
+count = iter(range(10**9))
+
+def compiled(k):
+    with tf.Graph().as_default() as graph:
+        y = x = tf.placeholder(tf.float32, [None])
+        for j, of in enumerate((tf.lgamma, tf.erf, tf.sin, tf.digamma, tf.tanh, tf.exp) * 4):
+            y = of(y) * (k + j + 0.5)  # a kernel of much text
+        return tf.Session(graph=graph).run(y, {x: np.zeros(3)}).shape[0]
+
+def compiling():
+    while True:
+        compiled(next(count))
+
+for _ in range(3):
+    threading.Thread(target=compiling, daemon=True).start()
+"""
+
+
+def ended(end: str) -> tuple[int, str]:
+    """How a process ends, and what it prints."""
+    program = PROGRAM + textwrap.dedent(end)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TFC_CACHE": "off", "TFC_TIERS": "0"}
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env) as process:
+        said = process.stdout.readline()
+        time.sleep(0.2)  # other threads go on until there is something to read
+        process.communicate(timeout=120)
+    return process.returncode, said
+
+
+def test_a_process_ends_while_other_threads_compile() -> None:
+    assert ended("time.sleep(0.4)") == ended("time.sleep(0.5)") == (0, "ends\n")
+    assert ended("time.sleep(0.45); said.append(1)") == (0, "3\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_is_forked_while_other_threads_compile() -> None:
+    found = ended("""
+        time.sleep(0.4)
+        for k in range(8):
+            time.sleep(0.003 * k)
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                compiled(200_000 + k)
+                os._exit(0)
+            if status := os.waitpid(child, 0)[1]:
+                print(status)
+                break
+        os._exit(0)
+        """)
+    assert found == (0, "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_session_that_another_thread_ran_is_closed_in_a_child() -> None:
+    v, steps = tf.Variable(0), tf.placeholder(tf.int32, [])
+    turns = tf.while_loop(lambda i: i < steps, lambda i: i + 1, [v + 0])
+    endless = tf.while_loop(lambda z: z > 0.0, lambda z: tf.sqrt(z), [tf.cast(v, tf.float32) + 2.0])
+    with tf.Session() as sess, tf.Session() as other:
+        for each in (sess, other):
+            each.run(v.initializer)
+            each.run(turns, {steps: 3})
+        thread = threading.Thread(target=lambda: outcome(lambda: sess.run(endless)))
+        thread.start()
+        while sess._runtime.lock.acquire(blocking=False):
+            sess._runtime.lock.release()
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            good = other.run(turns, {steps: 5}) == 5
+            kind, text = outcome(lambda: sess.run(v))
+            os._exit(0 if good and kind is tf.errors.CancelledError and "forked" in text else 1)
+        status = os.waitpid(child, 0)[1]
+        sess.close()
+        thread.join()
+        assert status == 0

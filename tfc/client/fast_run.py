@@ -340,7 +340,7 @@ def _key(call: Call, fed: Mapping[Tensor, np.ndarray]) -> Any:
 class _Entry:
     """An ENTRY record, and what must live as long as it."""
 
-    __slots__ = ("_kept", "_stage", "address", "record", "rooms")
+    __slots__ = ("_holds", "_kept", "_stage", "address", "record", "rooms")
 
     def __init__(
         self,
@@ -352,6 +352,9 @@ class _Entry:
         table: np.ndarray,
     ):
         self._stage, self.rooms = bound.stage, call.rooms
+        made = [output for output in bound.stage.outputs if output.donor is None]
+        pooled = any(pool_for(output.shape, np.dtype(output.dtype)) for output in made)
+        self._holds = bool(call.rooms) or pooled
         lent = bound.executable.lent(runtime.threads)
         self._kept: list[Any] = [call, runtime, runs, table, lent]
         if bound.executable.has_loops:
@@ -391,7 +394,7 @@ class _Entry:
             Entry.LONG: int(is_long),
             Entry.RUNS: runs.ctypes.data,
             Entry.ROOT: root,
-            Entry.CONVERTS: int(bool(call.rooms)),
+            Entry.CONVERTS: int(self._holds),
         }
         self.record = np.array([fields.get(field, 0) for field in Entry], np.int64)
         self.address = self.record.ctypes.data
@@ -452,7 +455,7 @@ class _Entry:
             Feed.SIZE: dtype.itemsize,
             Feed.REAL: int(_is_real(dtype)),
             Feed.ROOM: 0 if room is None else id(room),
-            Feed.HELD: int(bool(self.rooms)),
+            Feed.HELD: int(self._holds),
         }
         return [int(fields.get(field, 0)) for field in Feed]
 

@@ -10,7 +10,6 @@ Native dispatch (`codegen/dispatch/watch.py`) says in the process's WATCH record
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import threading
@@ -29,6 +28,8 @@ from tfc.runtime import python_abi
 _record = np.zeros(len(Watch), np.int64)  # never freed: native code has its address
 python_abi.keep_forever(_record)
 _record[Watch.MAIN] = threading.main_thread().ident or 0
+_flags: weakref.WeakValueDictionary[int, compiler.StopFlag] = weakref.WeakValueDictionary()
+"""By address: those of native dispatch."""
 
 
 class NativeCall(compiler.StopFlag):
@@ -74,6 +75,7 @@ class CallsInFlight:
     def watch(self, lent: compiler.LentContext) -> None:
         """Let signals, and `close`, end the calls that native dispatch makes with a context."""
         lent.record[Context.WATCH] = _record.ctypes.data
+        _flags[lent.stop.address] = lent.stop
         with self._lock:
             known = [r for r in self._lent if r() not in (None, lent)]
             self._lent = [*known, weakref.ref(lent)]
@@ -192,9 +194,10 @@ class _Watch:
             call = self._call
             if call is not None and (signal.SIGINT in arrived or not self._only_sigint):
                 call.stop("signal")
-            # While Python code runs, no call with native dispatch can end.
-            if running := int(_record[Watch.RUNNING]):
-                ctypes.c_int32.from_address(running).value = 1
+            # The call may end meanwhile, and its flag go.
+            if (running := _flags.get(int(_record[Watch.RUNNING]))) is not None:
+                running.set()
+                running = None
             if self._other != -1:
                 with suppress(OSError):
                     os.write(self._other, arrived)

@@ -12,6 +12,7 @@ from tfc import compiler
 from tfc.base import errors
 from tfc.base.options import options as process_options
 from tfc.base.records import dataclass
+from tfc.client.forks import follow
 from tfc.client.interrupt import CallsInFlight, session_is_closed, time_is_over
 from tfc.client.state import Buffer, VariableStore
 from tfc.framework.graph import Graph
@@ -60,6 +61,9 @@ class Runtime:
     calls: CallsInFlight = field(default_factory=CallsInFlight)
     deadline: float | None = None
 
+    def __post_init__(self) -> None:
+        follow(self.store, self.lock)
+
     @contextmanager
     def locked_in_time(self) -> Iterator[None]:
         """The lock, for a run with a deadline. Raises DeadlineExceededError: others have it."""
@@ -72,7 +76,11 @@ class Runtime:
             self.lock.release()
 
     def check_open(self) -> None:
-        """For the holder of the lock. Raises CancelledError: another thread closed the Session."""
+        """For the holder of the lock. Raises CancelledError: another thread closed the Session, or
+        was in a run of it when this process was forked."""
+        if self.store.was_forked:
+            text = "Another thread was in a run of this Session when the process was forked."
+            raise errors.CancelledError(None, None, text)
         if self.store.closed:
             raise session_is_closed()
 

@@ -376,10 +376,10 @@ class BaseSession:
         self._plans.clear()
         self._loops.clear()
         self._fetches.clear()
-        if self._fast is not None:
-            self._fast.clear()
-        for entries in self._callables:
-            entries.clear()
+        made = self._callables.data.copy()  # type: ignore[attr-defined]  # threads may add more
+        for entries in (self._fast, *(reference() for reference in made)):
+            if entries is not None:
+                entries.clear()
         array_pool.trim()
 
     def _check_open(self) -> None:
@@ -444,7 +444,7 @@ class InteractiveSession(BaseSession):
 
 _python_run = BaseSession.run
 BaseSession._run.__qualname__ = _python_run.__qualname__  # in messages about its arguments
-_install_lock = threading.RLock()  # finalizers may come back
+_install_lock = threading.RLock()
 _RUN_DOC = f"""run($self, fetches, feed_dict=None, options=None, run_metadata=None)
 --
 
@@ -454,12 +454,12 @@ _RUN_DOC = f"""run($self, fetches, feed_dict=None, options=None, run_metadata=No
 def install() -> bool:
     """Put native dispatch in front of `run`, unless that has been done, or somebody has replaced
     the method; `call` of FastCallable and `_attempt` become native too. False: not here."""
-    if python_abi.problem():
-        return False
+    if python_abi.problem() or "call" in FastCallable.__dict__:
+        return not python_abi.problem()
+    first = bool(process_options.tiers)
+    native = dispatch.Dispatch(BaseSession._run, default_cache(), first)  # waits for no lock
     with _install_lock:
         if "call" not in FastCallable.__dict__:
-            first = bool(process_options.tiers)
-            native = dispatch.Dispatch(BaseSession._run, default_cache(), first)
             methods = (
                 (BaseSession, "_attempt", "attempt", "_attempt($self, fetches, feed_dict)\n--\n\n"),
                 (BaseSession, "run", "run", _RUN_DOC),

@@ -79,6 +79,7 @@ class VariableStore:
         self._generations = itertools.count(1)
         self.generation_cell = Cell()
         self.closed = False
+        self.was_forked = False  # and that is why it is closed
         self.objects = SessionObjects()
 
     def get(self, key: str) -> Buffer | None:

@@ -5,9 +5,6 @@ selection. We emit the object ourselves and hand it to LLJIT, which only links a
 so with JITLink: all sections of an object lie in one piece of memory, so that code reaches its
 constants. LLVM's older linker maps each section where the system has room, and ends the process if
 that is 2 GB away.
-
-llvmlite frees a string twice that Ctrl-C finds it freeing: its calls are made in blocks that Ctrl-C
-does not break, each as long as the calls take, which nothing could break either.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from llvmlite.binding import ffi
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
-from tfc.base.uninterrupted import Uninterrupted
+from tfc.codegen.inside_llvm import InsideLLVM, gate
 from tfc.codegen.target import OPTIMISED, initialize, new_machine
 
 _library_numbers = itertools.count()
@@ -48,7 +45,7 @@ class Library:
 def _unload(tracker: Any) -> None:
     """Free the code of a library that is gone. Not by its `__del__`: while that runs, a
     WeakValueDictionary still gives the object to other threads, which would call what is freed."""
-    with Uninterrupted(None, raises=False), ffi.OutputString() as message:
+    with InsideLLVM(raises=False), ffi.OutputString() as message:
         if ffi.lib.LLVMPY_LLJIT_Dylib_Tracker_Dispose(tracker, message):
             raise RuntimeError(str(message))
 
@@ -73,6 +70,8 @@ def compile_objects(
     start = time.perf_counter()
     work = _Work(texts, target, levels or [OPTIMISED] * len(texts))
     threads = []
+    if gate.is_closed:
+        most_threads = 1  # the process ends: others are not let in
     try:
         for number in range(1, min(len(texts), most_threads)):
             thread = threading.Thread(target=work.run, args=(work.next(),))
@@ -115,7 +114,7 @@ class _Work:
         """Compile that module, then others, to the end or the first error."""
         try:
             while number is not None and not self.errors:
-                with Uninterrupted(None):  # around all that the objects of llvmlite live
+                with InsideLLVM():  # around all that the objects of llvmlite live
                     self._compile(number)
                 number = self.next()
         except BaseException as error:  # the caller's to raise
@@ -192,7 +191,7 @@ def _parsed(text: str, target: Target, level: int = OPTIMISED) -> Iterator[Any]:
 
 def assembly(text: str, target: Target) -> str:
     """The machine code of a module's text, to read."""
-    with _parsed(text, target) as module, _idle_machine(target) as own:
+    with InsideLLVM(), _parsed(text, target) as module, _idle_machine(target) as own:
         code: str = own.emit_assembly(module)
     return code
 
@@ -205,7 +204,7 @@ def load(
 ) -> Library:
     """Link objects with each other, with symbols at known addresses and those of the C library."""
     start = time.perf_counter()
-    with Uninterrupted(None):
+    with InsideLLVM():
         library = _linked(object_codes, list(exports), imports)
     times = times if times is not None else {}
     times["load"] = times.get("load", 0.0) + time.perf_counter() - start

@@ -69,22 +69,25 @@ def the_pool(objects: ObjectStore | None = None) -> pool.Pool:
     """The process's pool, made on first use, which waits as TFC_WAIT says; `objects` may hold its
     machine code."""
     if not _pools:
+        made = _make_pool(objects)  # not under a lock: what runs meanwhile may ask for it too
         with _lock:
             if not _pools:
-                _pools.append(_make_pool(objects))
+                _pools.append(made)
     return _pools[0]
 
 
 def _make_pool(objects: ObjectStore | None) -> pool.Pool:
-    if _made:
+    try:
         code = _made.pop()
+    except IndexError:
+        code = object_code(_pool_text(), host(), objects)
+    else:
         if objects:
             objects.put(_key(_pool_text(), host()), code)
-    else:
-        code = object_code(_pool_text(), host(), objects)
     names = [f"parallel_for_{n}" for n in range(1, MOST_THREADS + 1)]
-    _loaded.append(native.load([code], [*names, *_OTHERS], {}))
-    return pool.Pool(_loaded[0].addresses, options.wait)
+    library = native.load([code], [*names, *_OTHERS], {})
+    _loaded.append(library)
+    return pool.Pool(library.addresses, options.wait)
 
 
 def _pool_text() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from tfc.base.target import Target
-from tfc.base.uninterrupted import Uninterrupted
+from tfc.codegen.inside_llvm import InsideLLVM
 
 FAST, OPTIMISED = 0, 2  # levels of LLVM's code generation; both give the same bits
 
@@ -26,7 +26,7 @@ def initialize() -> None:
 @functools.cache
 def host() -> Target:
     """The machine this process runs on."""
-    with Uninterrupted(None):  # see codegen/native.py
+    with InsideLLVM():
         return _host()
 
 

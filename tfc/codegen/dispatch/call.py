@@ -71,13 +71,8 @@ def new_array(c: Code, output: V) -> V:
 
 @function("i32", "ptr")
 def invoke(c: Code, entry: V) -> V:
-    """Bind variables and results, and call; DONE or what says why not."""
-    count = c.get(entry, Entry.VARIABLES_COUNT)
-    with c.each(c.get(entry, Entry.VARIABLES, "ptr"), count, len(Variable)) as variable:
-        address = c.load("ptr", c.get(variable, Variable.CELL, "ptr"), 8)
-        c.store(address, c.get(variable, Variable.SLOT, "ptr"), 8)
-        version = c.get(variable, Variable.VERSION, "ptr")
-        c.store(c.add(c.load("i64", version, 8), i64(1)), version, 8)
+    """Bind results and variables, and call; DONE or what says why not. Making a result may run
+    Python code, which changes variables: they are bound after that."""
     outputs, count = c.get(entry, Entry.OUTPUTS, "ptr"), c.get(entry, Entry.OUTPUTS_COUNT)
     with c.each(outputs, count, len(Output)) as output:
         slot = c.get(output, Output.SLOT, "ptr")
@@ -88,6 +83,14 @@ def invoke(c: Code, entry: V) -> V:
                 c.call("void", "PyErr_Clear")
             c.put(array, output, Output.OBJECT)
             c.store(c.of_object(array, abi.ARRAY_DATA), slot, 8)
+    current = c.call("i1", "is_current", c.get(entry, Entry.TABLE, "ptr"))
+    c.leave(c.same(current, NO), MISSED)
+    count = c.get(entry, Entry.VARIABLES_COUNT)
+    with c.each(c.get(entry, Entry.VARIABLES, "ptr"), count, len(Variable)) as variable:
+        address = c.load("ptr", c.get(variable, Variable.CELL, "ptr"), 8)
+        c.store(address, c.get(variable, Variable.SLOT, "ptr"), 8)
+        version = c.get(variable, Variable.VERSION, "ptr")
+        c.store(c.add(c.load("i64", version, 8), i64(1)), version, 8)
     status = c.pick(
         c.same(c.get(entry, Entry.LONG), 0),
         lambda: c.call("i32", "call_native", entry),

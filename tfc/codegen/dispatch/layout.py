@@ -62,7 +62,7 @@ class Entry(_Fields):
     USED = auto()  # 1: since Python last looked
     RUNS = auto()  # address of a count of the runs that succeeded
     ROOT = auto()  # of what is nested: NODE
-    CONVERTS = auto()  # 1: there are feeds with ROOM, and all are HELD
+    CONVERTS = auto()  # 1: there are feeds with ROOM or results with HANDLER; feeds are HELD
 
 
 class Node(_Fields):

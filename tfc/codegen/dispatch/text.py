@@ -12,7 +12,8 @@ of a run that fails: a failed run has changed nothing, and is done again there.
 
 Python code can run in only four places, and what is needed after them is held: where numpy
 converts an array, where signals are handled before a loop, while the GIL is released, and where
-objects are made or let go (collections of garbage run finalizers). Until then the objects are
+objects are made or let go (collections of garbage run finalizers): large results, whose memory
+handler is a context variable's value, and what the caller gets. Until then the objects are
 borrowed from the caller. No exception is pending when a function here returns "not mine" (null).
 """
 
