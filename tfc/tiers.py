@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from tfc.base.records import dataclass
+from tfc.base.uninterrupted import Uninterrupted
 
 WAIT_SECONDS = 0.05  # from the second run of a function until it is compiled again
 DISPATCH_WAIT_SECONDS = 0.2  # from the first native dispatch until that is
@@ -56,7 +57,7 @@ class Background:
     def ask(self, job: Callable[[], bool], seconds: float | None = None) -> None:
         """Have `job` done after `seconds` (WAIT_SECONDS if None). It calls `compiling`, and says
         whether it did its work."""
-        with self._changed:
+        with Uninterrupted(), self._changed:  # Ctrl-C might leave it held
             if self._ended:
                 self.counts.dropped += 1
                 return
@@ -133,8 +134,9 @@ class Background:
             return None
 
     def before_fork(self) -> None:
-        self._changed.acquire()
-        self._inside.acquire()
+        with Uninterrupted(None):
+            self._changed.acquire()
+            self._inside.acquire()
 
     def after_fork_in_parent(self) -> None:
         self._inside.release()

@@ -22,8 +22,8 @@ def no_collections() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    gc.disable()
     try:
+        gc.disable()  # here, where Ctrl-C behind it has it enabled again
         yield
     finally:
         gc.enable()

@@ -22,6 +22,7 @@ import numpy as np
 
 from tfc import compiler
 from tfc.base import errors
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.codegen.dispatch.layout import Context, Watch
 from tfc.runtime import python_abi
 
@@ -181,6 +182,10 @@ class _Watch:
         if self._cell_sought:
             return
         self._cell_sought = True
+        with Uninterrupted():  # or the fd of another library might be lost
+            self._find_cell()
+
+    def _find_cell(self) -> None:
         before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         if before != self._writer:
             self._other = before

@@ -12,6 +12,7 @@ from tfc import compiler
 from tfc.base import errors
 from tfc.base.options import options as process_options
 from tfc.base.records import dataclass
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.client.forks import follow
 from tfc.client.interrupt import CallsInFlight, session_is_closed, time_is_over
 from tfc.client.state import Buffer, VariableStore
@@ -68,12 +69,16 @@ class Runtime:
     def locked_in_time(self) -> Iterator[None]:
         """The lock, for a run with a deadline. Raises DeadlineExceededError: others have it."""
         assert self.deadline is not None
-        if not self.lock.acquire(timeout=max(self.deadline - time.monotonic(), 0)):
-            raise time_is_over()
+        got = False
         try:
+            with Uninterrupted():  # or Ctrl-C might leave it held
+                got = self.lock.acquire(timeout=max(self.deadline - time.monotonic(), 0))
+            if not got:
+                raise time_is_over()
             yield
         finally:
-            self.lock.release()
+            if got:
+                self.lock.release()
 
     def check_open(self) -> None:
         """For the holder of the lock. Raises CancelledError: another thread closed the Session, or

@@ -18,6 +18,7 @@ from tfc.base import dtypes
 from tfc.base.cells import Cell
 from tfc.base.records import dataclass
 from tfc.base.target import ALIGNMENT
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.cache import default_cache
 from tfc.client.kept import KeptPanels
 from tfc.codegen import array_pool
@@ -48,7 +49,7 @@ def fetched_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     pool = pool_for(shape, dtype)
     if pool is None:
         return np.empty(shape, dtype)
-    with pool.current():
+    with Uninterrupted(), pool.current():  # or all that is made later might be the pool's
         return np.empty(shape, dtype)
 
 

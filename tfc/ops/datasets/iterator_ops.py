@@ -57,12 +57,17 @@ class Resource:
     def held(self, call: Call) -> Iterator[None]:
         """The lock: elements are given to one run after the other."""
         wait = -1.0 if call.deadline is None else max(call.deadline - time.monotonic(), 0)
-        if not self.lock.acquire(timeout=wait):
-            raise errors.DeadlineExceededError(None, call.op, "Timed out waiting for an iterator")
+        got = False
         try:
+            with Uninterrupted():  # or Ctrl-C might leave it held
+                got = self.lock.acquire(timeout=wait)
+            if not got:
+                text = "Timed out waiting for an iterator"
+                raise errors.DeadlineExceededError(None, call.op, text)
             yield
         finally:
-            self.lock.release()
+            if got:
+                self.lock.release()
 
     def next(self, call: Call) -> Element:
         """The next element, in memory of its own.

@@ -15,6 +15,7 @@ import numpy as np
 from tfc.base import errors
 from tfc.base.dtypes import DType
 from tfc.base.shapes import TensorShape
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.framework.session_objects import Call
 from tfc.runtime import rng
 
@@ -28,7 +29,8 @@ class Fifo:
 
     def __init__(self, name: str, capacity: int):
         self.name, self.capacity = name, capacity
-        self.condition = threading.Condition()
+        self.lock = threading.RLock()
+        self.condition = threading.Condition(self.lock)
         self.items: list[Any] = []
         self.shapes: list[TensorShape] = []  # of the components; none: any
         self.types: list[DType] = []
@@ -53,15 +55,22 @@ class Fifo:
         return bool(self.items)
 
     @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The lock, and no Ctrl-C between what belongs together: it comes while this waits."""
+        with Uninterrupted(), self.lock:
+            yield
+
+    @contextmanager
     def _in_turn(self, call: Call, line: list[object]) -> Iterator[None]:
         """A context that begins when all before it in `line` have ended."""
         turn = object()
-        line.append(turn)
         try:
+            line.append(turn)
             call.wait(self.condition, lambda: line[0] is turn)
             yield
         finally:
-            line.remove(turn)
+            if turn in line:
+                line.remove(turn)
             self.condition.notify_all()
 
     def enqueue(self, call: Call, elements: list[Element]) -> None:
@@ -70,7 +79,7 @@ class Fifo:
         Raises:
           CancelledError: the queue is closed, or was closed with its enqueues while this waited.
         """
-        with self.condition:
+        with self._alone():
             if self.closed:
                 raise errors.CancelledError(None, call.op, f"{self.kind} '{self.name}' is closed.")
             with self._in_turn(call, self.enqueues):
@@ -93,7 +102,7 @@ class Fifo:
           OutOfRangeError: the queue is closed and holds fewer, which stay.
         """
         taken: list[Element] = []
-        with self.condition, self._in_turn(call, self.dequeues):
+        with self._alone(), self._in_turn(call, self.dequeues):
             try:
                 while len(taken) < count:
                     call.wait(self.condition, lambda: self.ready() or self._is_over())
@@ -119,13 +128,13 @@ class Fifo:
 
     def close(self, cancel_enqueues: bool) -> None:
         """Take no further elements; end enqueues that wait, if wanted."""
-        with self.condition:
+        with self._alone():
             self.closed = True
             self.cancelled = self.cancelled or cancel_enqueues
             self.condition.notify_all()
 
     def size(self) -> int:
-        with self.condition:
+        with self._alone():
             return len(self.items)
 
 
