@@ -45,6 +45,10 @@ class OwnStates(VariableStore):
         return self._base.closed
 
     @property
+    def was_forked(self) -> bool:  # type: ignore[override]
+        return self._base.was_forked
+
+    @property
     def generation(self) -> Any:  # type: ignore[override]
         return self._base.generation, self._changes, self
 

@@ -63,7 +63,8 @@ class Runtime:
     deadline: float | None = None
 
     def __post_init__(self) -> None:
-        follow(self.store, self.lock)
+        if type(self.store) is VariableStore:
+            follow(self.store, self.lock)
 
     @contextmanager
     def locked_in_time(self) -> Iterator[None]:

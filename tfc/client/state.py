@@ -137,7 +137,7 @@ class VariableStore:
         caller has them. Raises Changed: one has another type, or no content."""
         found = {}
         for key, type in types.items():
-            buffer = self._buffers.get(key)
+            buffer = self.get(key)
             if buffer is None or (buffer.type is not type and buffer.type != type):
                 raise Changed
             found[key] = buffer
@@ -145,7 +145,7 @@ class VariableStore:
 
     def check_held(self, held: Mapping[str, Buffer]) -> None:
         """Raises Changed: what is `held` is no longer the content of a variable."""
-        if any(self._buffers.get(key) is not buffer for key, buffer in held.items()):
+        if any(self.get(key) is not buffer for key, buffer in held.items()):
             raise Changed
 
     def put(self, key: str, array: np.ndarray) -> None:
