@@ -7,7 +7,9 @@ import linecache
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +18,23 @@ import tfc as tf
 from tests.dispatch.common import outcome
 from tfc import tiers
 from tfc.base import collector
+from tfc.base.later import later
 from tfc.client import runtime
+from tfc.codegen.inside_llvm import InsideLLVM
 from tfc.ops.datasets import iterator_ops
 from tfc.ops.queues import store
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 # Where a `finally` ends in a call of C, Python looks for signals after that call only; tracing
 # would put one in front of it.
-LAST = ("if got:", "self.lock.release()", "gc.enable()")
+LAST = (
+    "if got:",
+    "self.lock.release()",
+    "try:",
+    "_running.discard(me)  # Ctrl-C may come behind any call",
+    "if not _running:",
+    "gc.enable()",
+)
 
 
 def interrupted_at(line: int, work: Callable[[], Any], file: str) -> bool:
@@ -133,3 +144,48 @@ def test_the_collector() -> None:
         at_every_line(work, collector.__file__, check)
     finally:
         gc.enable()
+
+
+def test_a_module_that_is_loaded_when_it_is_needed(tmp_path: Path, monkeypatch: Any) -> None:
+    text = "import signal\nsignal.raise_signal(signal.SIGINT)\nvalue = 7\n"
+    (tmp_path / "loaded_later.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        later(__name__, "it", {"it": "loaded_later:value"})
+    assert sys.modules.pop("loaded_later").value == 7
+
+
+# --- no code of the program in blocks of LLVM -----------------------------------------------
+
+
+def test_handlers_and_the_collector_wait_for_llvm() -> None:
+    """llvmlite's lock is held: a handler that waits for a Session would wait for a thread that
+    waits for the lock."""
+    seen: list[Any] = []
+
+    def handler(number: int, frame: Any) -> None:
+        seen.append(number)
+        if len(seen) == 2:
+            raise InterruptedError
+
+    numbers = signal.SIGUSR1, signal.SIGALRM
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        with pytest.raises(InterruptedError), InsideLLVM():
+            with InsideLLVM():
+                assert not gc.isenabled()
+                signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGALRM)
+            assert not seen and not gc.isenabled()
+        assert seen == list(numbers) and gc.isenabled()
+        with InsideLLVM(raises=False):
+            signal.raise_signal(signal.SIGUSR1)
+            assert len(seen) == 2
+        end = time.monotonic() + 20
+        while len(seen) < 3 and time.monotonic() < end:
+            time.sleep(0.001)
+        assert seen[2:] == [signal.SIGUSR1]
+        assert [signal.getsignal(number) for number in numbers] == [handler] * 2
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            signal.signal(number, old)

@@ -13,20 +13,30 @@ _MARK = object()
 _since: list[object] = []  # made, with the mark in it, when objects were set aside
 
 
+_running: set[object] = set()  # the stretches of work, of all threads
+
+
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """A stretch of work that makes many objects and keeps most of them. Collections in it, each of
-    which walks all there is, would free little and take up to half of its time; what it leaves is
-    collected afterwards, as ever. Where the program has switched the collector off, it stays off.
+    """A stretch of work that makes many objects and keeps most of them, or where no finalizer may
+    run. Collections in it, each of which walks all there is, would free little and take up to half
+    of its time; what it leaves is collected afterwards, as ever. Where the program has switched the
+    collector off, it stays off.
     """
-    if not gc.isenabled():
+    if not gc.isenabled() and not _running:
         yield
         return
+    me = object()
     try:
-        gc.disable()  # here, where Ctrl-C behind it has it enabled again
+        _running.add(me)
+        gc.disable()
         yield
     finally:
-        gc.enable()
+        try:
+            _running.discard(me)  # Ctrl-C may come behind any call
+        finally:
+            if not _running:
+                gc.enable()
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+from tfc.base.uninterrupted import Uninterrupted
+
 
 def table(text: str) -> dict[str, str]:
     """By name, where it is: `module:attribute`. `text` has lines of `module: name name ...`, where
@@ -39,7 +41,8 @@ def later(package: str, name: str, names: Mapping[str, str]) -> Any:
     if name not in names:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     module, _, attribute = names[name].partition(":")
-    value: Any = import_module(module)
+    with Uninterrupted(None):  # or other threads that load it might wait for ever
+        value: Any = import_module(module)
     if attribute:
         value = getattr(value, attribute)
     setattr(sys.modules[package], name, value)

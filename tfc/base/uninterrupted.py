@@ -80,7 +80,7 @@ class Uninterrupted:
                 outer._call_handler()
             else:
                 outer._overdue = False
-                _after(0.001, outer._fire)
+                after(0.001, outer._fire)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         """The handler of the signal. `frame` is not kept: what lives in it is to go with it."""
@@ -91,14 +91,14 @@ class Uninterrupted:
         elif again:
             self._call_handler()
         elif self._grace is not None:
-            _after(self._grace, self._fire)
+            after(self._grace, self._fire)
 
     def _fire(self) -> None:
         """Send the signal again, from another thread: the block has had its time."""
         with _sending:
             if not self._ended and self._waiting:
                 self._fired = True
-                _send()
+                send()
 
     def _call_handler(self) -> None:
         """The block is over, or broken."""
@@ -107,7 +107,7 @@ class Uninterrupted:
         if self._raises:
             self._before(_SIGINT, sys._getframe())
         else:
-            _after(0.001, _send)
+            after(0.001, send)
 
     def _give_back(self) -> None:
         """Put the handler back, unless the block has set another one."""
@@ -121,7 +121,7 @@ def is_waiting() -> bool:
     return isinstance(block, Uninterrupted) and block._waiting
 
 
-def _after(seconds: float, function: Callable[[], None]) -> None:
+def after(seconds: float, function: Callable[[], None]) -> None:
     """Call `function` in a thread. The handler may come while the main thread starts one, and holds
     the locks of `threading`."""
 
@@ -132,5 +132,6 @@ def _after(seconds: float, function: Callable[[], None]) -> None:
     _thread.start_new_thread(wait, ())
 
 
-def _send() -> None:
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+def send(number: int = _SIGINT) -> None:
+    """Send a signal to the main thread."""
+    signal.pthread_kill(threading.main_thread().ident or 0, number)

@@ -9,13 +9,22 @@ for the end of the fork; where the process ends, they end.
 
 from __future__ import annotations
 
+import _signal as signals  # type: ignore[import-not-found]
 import atexit
+import functools
 import os
+import signal
+import sys
 import threading
 import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
 
-from tfc.base.uninterrupted import Uninterrupted
+from tfc.base.collector import no_collections
+from tfc.base.uninterrupted import Uninterrupted, after, send
 
+_SIGNALS = sorted(map(int, signal.valid_signals() - {signal.SIGINT}))
 MOST_SECONDS = 60.0  # that is waited for others: finalizers may run in their blocks
 
 
@@ -91,20 +100,71 @@ if hasattr(os, "register_at_fork"):
 
 
 class InsideLLVM(Uninterrupted):
-    """A context around calls of LLVM. `raises`: see Uninterrupted."""
+    """A context around calls of LLVM. `raises`: see Uninterrupted.
+
+    llvmlite holds one lock in them. Whoever has it must not wait for anything else, so no code of
+    the program runs here: handlers of all signals wait, and no garbage is collected.
+    """
+
+    _of_main: InsideLLVM | None = None  # the outermost one of the main thread
 
     def __init__(self, raises: bool = True) -> None:
         super().__init__(None, raises)
+        self._handlers: dict[int, Any] = {}
+        self._came: list[int] = []
+        self._collector = no_collections()
 
     def __enter__(self) -> InsideLLVM:
         super().__enter__()
         try:
+            if threading.get_ident() == threading.main_thread().ident:
+                self._hold_handlers()
+            self._collector.__enter__()
             gate.enter()
         except BaseException:
+            self._give_handlers_back()
             super().__exit__()
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
         gate.leave()
-        super().__exit__(*error)
+        self._collector.__exit__(None, None, None)
+        self._give_handlers_back()
+        try:
+            self._call_handlers(self._came)
+        finally:
+            super().__exit__(*error)
+
+    def _hold_handlers(self) -> None:
+        if InsideLLVM._of_main is not None:
+            return
+        InsideLLVM._of_main = self
+        for number in _SIGNALS:
+            handler = signals.getsignal(number)
+            if callable(handler):
+                self._handlers[number] = handler
+                signals.signal(number, self._later)
+
+    def _later(self, number: int, frame: FrameType | None) -> None:
+        self._came.append(number)
+
+    def _give_handlers_back(self) -> None:
+        """Put them back, but those that something else has replaced."""
+        for number, handler in self._handlers.items():
+            if getattr(signals.getsignal(number), "__self__", None) is self:
+                signals.signal(number, handler)
+        if InsideLLVM._of_main is self:
+            InsideLLVM._of_main = None
+
+    def _call_handlers(self, came: Sequence[int]) -> None:
+        """What has come is handled now; soon, if this is in a finalizer."""
+        if not came:
+            return
+        try:
+            if self._raises:
+                self._handlers[came[0]](came[0], sys._getframe())
+            else:
+                after(0.001, functools.partial(send, came[0]))
+        finally:
+            self._call_handlers(came[1:])

@@ -30,6 +30,7 @@ from tfc.base import dtypes, errors
 from tfc.base.dtypes import DType
 from tfc.base.location import user_location
 from tfc.base.shapes import TensorShape, as_shape
+from tfc.base.uninterrupted import Uninterrupted
 from tfc.framework import arguments, signature
 from tfc.framework.operation import Operation, Tensor
 from tfc.framework.signature import Arg, Signature
@@ -267,7 +268,8 @@ def lookup(name: str) -> type[OpDef]:
 def find(name: str) -> type[OpDef] | None:
     """The definition called `name`, None if there is none. Loads the module that has it."""
     if name not in _REGISTRY and name in _LATER:
-        import_module(_LATER[name])
+        with Uninterrupted(None):  # or other threads that load it might wait for ever
+            import_module(_LATER[name])
     return _REGISTRY.get(name)
 
 
