@@ -46,7 +46,7 @@ class Uninterrupted:
     def __enter__(self) -> Uninterrupted:
         if threading.get_ident() == threading.main_thread().ident:
             before = signals.getsignal(_SIGINT)
-            if type(outer := getattr(before, "__self__", None)) is Uninterrupted:
+            if isinstance(outer := getattr(before, "__self__", None), Uninterrupted):
                 if self._grace is None:
                     outer._firm += 1
                     self._outer = outer
