@@ -27,6 +27,7 @@ from tests.test_uninterrupted import interrupted_at
 from tfc.client import fast_run, interrupt, plan, run_loop, state
 from tfc.codegen import module, native, native_rt
 from tfc.codegen.dispatch.layout import Entry, Table, Watch
+from tfc.codegen.target import host
 
 pytestmark = pytest.mark.usefixtures("fresh_graph")
 ROOT = Path(__file__).resolve().parent.parent
@@ -175,10 +176,26 @@ def test_ctrl_c_while_entries_are_made_and_let_go(monkeypatch: pytest.MonkeyPatc
 # --- tables that threads share --------------------------------------------------------------
 
 
+def test_finalizers_of_the_program_run_code_that_is_garbage_with_them() -> None:
+    """Of what is garbage, the collector calls what waits for weak references, then finalizers."""
+    code = native.compile_object("define i32 @f() {\nret i32 7\n}", host(), {})
+    found = []
+
+    class Holder:
+        def __init__(self) -> None:
+            self.library, self.me = native.load([code], ["f"], {}), self
+
+        def __del__(self) -> None:
+            found.append(ctypes.CFUNCTYPE(ctypes.c_int)(self.library.addresses["f"])())
+
+    Holder()
+    gc.collect()
+    assert found == [7]
+
+
 def test_threads_compile_while_others_look_for_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of kernels changes while a thread goes through it."""
-    library = native.Library({}, None)
-    monkeypatch.setattr(native.Library, "__del__", lambda self: None)
+    library = native.Library({}, np.empty(0))
     made, stop = {f"k{n}": library for n in range(2000)}, threading.Event()
     module._libraries.update(made)
 

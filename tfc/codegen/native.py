@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite.binding import ffi
 
 from tfc.base.records import dataclass
@@ -37,14 +38,20 @@ _idle: dict[tuple[Target, int], list[Any]] = {}
 
 @dataclass(frozen=True)
 class Library:
-    """Loaded code. It stays loaded as long as this object lives."""
+    """Loaded code. It stays loaded as long as this object lives.
+
+    code: the memory goes with this array, not with the object itself. While a `__del__` of that
+    ran, a WeakValueDictionary would still give it to other threads; and of what is garbage, the
+    collector calls each `__del__`, and what waits for the object's end, before finalizers of the
+    program that may run the code. An array goes when nothing can reach it.
+    """
 
     addresses: dict[str, int]
+    code: np.ndarray
 
 
 def _unload(tracker: Any) -> None:
-    """Free the code of a library that is gone. Not by its `__del__`: while that runs, a
-    WeakValueDictionary still gives the object to other threads, which would call what is freed."""
+    """Free the code of a library that is gone."""
     with InsideLLVM(raises=False), ffi.OutputString() as message:
         if ffi.lib.LLVMPY_LLJIT_Dylib_Tracker_Dispose(tracker, message):
             raise RuntimeError(str(message))
@@ -227,8 +234,8 @@ def _linked(
     for name, address in imports.items():
         builder.import_symbol(name, address)
     tracker = builder.link(_lljit, f"tfc{number}")
-    library = Library({name: tracker[name] for name in exports})
+    library = Library({name: tracker[name] for name in exports}, np.empty(0, np.bool_))
     # LLVM's pointer: an object of llvmlite might be finalized before this one is.
-    weakref.finalize(library, _unload, tracker._ptr).atexit = False
+    weakref.finalize(library.code, _unload, tracker._ptr).atexit = False
     tracker.detach()
     return library
