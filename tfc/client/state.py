@@ -165,8 +165,6 @@ class VariableStore:
         if is_new:  # who has looked since the first time may have seen the old type
             self._next_generation()
         self.version(key).value += 1
-        if old is None or old.type != type:
-            self._next_generation()  # what somebody found meanwhile may be either type
 
     def put_missing(self, initial: Mapping[str, np.ndarray]) -> None:
         """Give contents to hidden variables that have none yet."""

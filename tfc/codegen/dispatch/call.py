@@ -83,8 +83,7 @@ def invoke(c: Code, entry: V) -> V:
                 c.call("void", "PyErr_Clear")
             c.put(array, output, Output.OBJECT)
             c.store(c.of_object(array, abi.ARRAY_DATA), slot, 8)
-    current = c.call("i1", "is_current", c.get(entry, Entry.TABLE, "ptr"))
-    c.leave(c.same(current, NO), MISSED)
+    c.leave(c.same(c.call("i1", "is_good", entry), NO), MISSED)
     count = c.get(entry, Entry.VARIABLES_COUNT)
     with c.each(c.get(entry, Entry.VARIABLES, "ptr"), count, len(Variable)) as variable:
         address = c.load("ptr", c.get(variable, Variable.CELL, "ptr"), 8)
