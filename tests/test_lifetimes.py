@@ -25,7 +25,7 @@ import tfc as tf
 from tests.dispatch.common import known, native_runs, outcome
 from tests.test_uninterrupted import interrupted_at
 from tfc.client import fast_run, interrupt, plan, run_loop, state
-from tfc.codegen import module, native, native_rt
+from tfc.codegen import kernels, module, native, native_rt
 from tfc.codegen.dispatch.layout import Entry, Table, Watch
 from tfc.codegen.target import host
 
@@ -425,3 +425,30 @@ def test_a_session_that_another_thread_ran_is_closed_in_a_child() -> None:
         sess.close()
         thread.join()
         assert status == 0
+
+
+def test_threads_write_more_kernels_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "MOST_WRITTEN", 1)
+    monkeypatch.setattr(kernels, "_written", {})
+    monkeypatch.setattr(kernels, "write_stages", lambda op, target: [op])
+    monkeypatch.setattr(kernels, "kernel_key", lambda op, apart_from: op)
+    wrong: list[Any] = []
+
+    def work(first: int) -> None:
+        try:
+            for n in range(20_000):
+                assert kernels.kernel_stages(first + n % 7, host()) == [first + n % 7]  # type: ignore
+        except BaseException as error:
+            wrong.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(10 * n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []

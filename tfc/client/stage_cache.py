@@ -25,7 +25,7 @@ class StageCache:
 
     def __init__(self) -> None:
         self._stages: OrderedDict[Hashable, Any] = OrderedDict()
-        self._compiled = 0
+        self._met: list[Hashable] = []  # the first keys, by which is told what to warn of
 
     def __len__(self) -> int:
         return len(self._stages)
@@ -47,14 +47,15 @@ class StageCache:
     ) -> None:
         """Keep `stage`; `tensors` and `statics` are what the parts of the key belong to."""
         self._stages[key] = stage
-        self._compiled += 1
-        if self._compiled == WARN_AT:
-            self._warn(tensors, statics)
+        if len(self._met) < WARN_AT:
+            self._met.append(key)
+            if len(self._met) == WARN_AT:
+                self._warn(tensors, statics)
         while len(self._stages) > MOST_STAGES:
             self._stages.popitem(last=False)
 
     def _warn(self, tensors: Sequence[Any], statics: Sequence[Any]) -> None:
-        keys: list[Any] = list(self._stages)
+        keys: list[Any] = self._met
         kinds = [(t, "types", {key[0][i] for key in keys}) for i, t in enumerate(tensors)]
         kinds += [
             (t, "values", {key[2][i] for key in keys if len(key) > 2 and i < len(key[2])})

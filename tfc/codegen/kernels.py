@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 
 from tfc.base.records import dataclass
 from tfc.base.target import Target
@@ -323,7 +324,8 @@ def kernel_stages(op: Op, target: Target) -> list[Stage]:
     if stages is None:
         stages = write_stages(op, target)
         while len(_written) >= MOST_WRITTEN:
-            _written.pop(next(iter(_written)), None)
+            with suppress(RuntimeError, StopIteration):  # other threads do so, too
+                _written.pop(next(iter(_written)), None)
     _written[key] = stages
     return stages
 
