@@ -452,3 +452,36 @@ def test_threads_write_more_kernels_than_are_remembered(monkeypatch: pytest.Monk
     finally:
         sys.setswitchinterval(before)
     assert wrong == []
+
+
+# --- imports --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file, line", [("prims/elementwise.py", 100), ("source_ops.py", 100)])
+def test_what_ctrl_c_ends_can_be_imported_again(file: str, line: int) -> None:
+    """Also what is imported when it is first used, by a statement in a function."""
+    program = f"""
+import signal, sys
+
+def trace(frame, event, arg):
+    if not frame.f_code.co_filename.endswith({file!r}):
+        return None
+    if frame.f_lineno > {line}:
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGINT)
+    return trace
+
+sys.settrace(trace)
+try:
+    import tfc
+    import tfc.client.pipeline
+except KeyboardInterrupt:
+    print("ended")
+import tfc as tf
+import tfc.client.pipeline
+element = tf.data.Dataset.from_tensor_slices([1, 2]).make_one_shot_iterator().get_next()
+with tf.Session() as sess:
+    print(sess.run(element + 1))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "ended\n2\n", done.stderr

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from tfc.base.collector import kept_to_the_end as _kept_to_the_end
+from tfc.base.uninterrupted import Uninterrupted as _Uninterrupted
 
-with _kept_to_the_end():
+with _Uninterrupted(None), _kept_to_the_end():  # half an import could not be made again
     from tfc import nn, train, version
     from tfc.base import compat, errors, logging, resource_loader
     from tfc.base.dtypes import (

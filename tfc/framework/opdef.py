@@ -74,7 +74,9 @@ class OpDef:
 
     def __init_subclass__(cls, sig: str, **allowed: Sequence[str]) -> None:
         name = sig.partition("(")[0].strip()
-        if name in _REGISTRY:
+        known = _REGISTRY.get(name, cls)
+        # What is defined again in its own module is of an import that Ctrl-C has ended.
+        if known.__module__ != cls.__module__ or known.__qualname__ != cls.__qualname__:
             raise ValueError(f"op {name!r} is defined twice")
         cls.name, cls._text, cls._signature = name, sig, None
         cls._allowed = {k: tuple(v) for k, v in allowed.items()}
