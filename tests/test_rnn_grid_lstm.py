@@ -90,9 +90,9 @@ def test_directions(session):
          ValueError, "requires 3 but gets 5"),
         ({"num_frequency_blocks": [3, 4], "start_freqindex_list": [1],
           "end_freqindex_list": [1, 2]}, 4, ValueError,
-         r"Length of start and end freqindex_list does not match %d %d', 1, 2"),
+         "Length of start and end freqindex_list does not match 1 2$"),
         ({"num_frequency_blocks": [3, 4], "start_freqindex_list": [1], "end_freqindex_list": [2]},
-         4, ValueError, r"is not equal to start_freqindex_list %d %d', 2, 1"),
+         4, ValueError, "is not equal to start_freqindex_list 2 1$"),
     ],
 )  # fmt: skip
 def test_errors(arguments, width, error, match):

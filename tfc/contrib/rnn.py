@@ -4,7 +4,6 @@ from tfc.rnn.attention_cell import AttentionCellWrapper
 from tfc.rnn.basic_cells import BasicRNNCell, GRUCell
 from tfc.rnn.block_cells import GRUBlockCell, GRUBlockCellV2, LSTMBlockCell
 from tfc.rnn.cell import LayerRNNCell, RNNCell
-from tfc.rnn.contrib.compiled import CompiledWrapper
 from tfc.rnn.contrib.convolutional import (
     Conv1DLSTMCell,
     Conv2DLSTMCell,
@@ -16,8 +15,10 @@ from tfc.rnn.contrib.gated import IntersectionRNNCell, UGRNNCell
 from tfc.rnn.contrib.grid_lstm import BidirectionalGridLSTMCell, GridLSTMCell
 from tfc.rnn.contrib.grouped import GLSTMCell
 from tfc.rnn.contrib.independent import IndRNNCell, IndyGRUCell, IndyLSTMCell, SRUCell
+from tfc.rnn.contrib.layer_norm import LayerNormBasicLSTMCell
+from tfc.rnn.contrib.nas import NASCell
 from tfc.rnn.contrib.phased import PhasedLSTMCell
-from tfc.rnn.contrib_cells import HighwayWrapper, LayerNormBasicLSTMCell, NASCell
+from tfc.rnn.contrib.wrappers import CompiledWrapper, HighwayWrapper
 from tfc.rnn.dropout_wrapper import DropoutWrapper
 from tfc.rnn.fused import (
     FusedRNNCell,

@@ -1,1 +1,1 @@
-"""Cells of tf.contrib that few programs use, a file for each family."""
+"""Cells of tf.contrib beside the common ones, a file for each family."""

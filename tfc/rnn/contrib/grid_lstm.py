@@ -168,15 +168,12 @@ class GridLSTMCell(RNNCell):
         ends = self._ends
         if len(starts) != len(ends):
             raise ValueError(
-                "Length of start and end freqindex_list does not match %d %d",
-                len(starts),
-                len(ends),
+                f"Length of start and end freqindex_list does not match {len(starts)} {len(ends)}"
             )
         if count != len(starts):
             raise ValueError(
-                "Length of num_frequency_blocks is not equal to start_freqindex_list %d %d",
-                count,
-                len(starts),
+                "Length of num_frequency_blocks is not equal to start_freqindex_list "
+                f"{count} {len(starts)}"
             )
         return list(zip(starts, ends, strict=True))
 
