@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,9 +13,7 @@ from typing import Any
 FEW = 1000  # objects set aside by Python 3.12 itself; a program that does it has more
 _MARK = object()
 _since: list[object] = []  # made, with the mark in it, when objects were set aside
-
-
-_running: set[object] = set()  # the stretches of work, of all threads
+_running: set[tuple[int, object]] = set()  # thread and mark of each stretch of work
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def no_collections() -> Iterator[None]:
     if not gc.isenabled() and not _running:
         yield
         return
-    me = object()
+    me = threading.get_ident(), object()
     try:
         _running.add(me)
         gc.disable()
@@ -37,6 +37,18 @@ def no_collections() -> Iterator[None]:
         finally:
             if not _running:
                 gc.enable()
+
+
+def _after_fork() -> None:
+    """In a child the stretches of other threads do not end: they are over."""
+    gone = {mark for mark in _running if mark[0] != threading.get_ident()}
+    _running.difference_update(gone)
+    if gone and not _running:
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
