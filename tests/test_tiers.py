@@ -343,6 +343,7 @@ import numpy as np
 import tfc as tf
 from tfc import tiers
 from tfc.codegen import first
+from tfc.runtime import python_abi
 first.LEAST_SAVED, tiers.WAIT_SECONDS, tiers.DISPATCH_WAIT_SECONDS = 0.0, 0.01, 0.02
 x = tf.placeholder(tf.float32, [20, 30])
 w = tf.Variable(tf.ones([30, 10]))
@@ -409,7 +410,8 @@ for delay in (0.0, 0.02, 0.02, 0.03):
     if os.waitpid(child, 0)[1]:
         print("the child failed")
 assert tiers.background.wait()
-print(tiers.background.counts.failed, tiers.background.counts.optimised > 0)
+least = 1 if python_abi.problem() else 2  # without native dispatch, which is another
+print(tiers.background.counts.failed, tiers.background.counts.optimised >= least)
 """
     quiet = "ignore::DeprecationWarning"  # Python 3.12 advises against forks beside threads
     said = start(end, PYTHONWARNINGS=quiet).communicate(timeout=120)[0]
