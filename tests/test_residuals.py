@@ -138,3 +138,72 @@ def test_counters_are_not_kept(session, compiled, name, dtype):
     got = session.run(gradient, {x: np.ones(WIDTH)})
     np.testing.assert_allclose(got, np.full(WIDTH, np.prod(factors)), rtol=1e-12)
     assert kept_arrays(compiled) == ([] if name == "a counter" else ["f64[50]"])
+
+
+ROWS, INPUTS, UNITS = 64, 10, 24
+
+
+def recurrence(x, w):
+    """A cell that multiplies its input and its state, joined; x [STEPS, ROWS, INPUTS]."""
+
+    def body(i, h):
+        return i + 1, tf.tanh(tf.matmul(tf.concat([x[i], h], 1), w))
+
+    return tf.while_loop(lambda i, h: i < STEPS, body, [0, tf.zeros([ROWS, UNITS], w.dtype)])[1]
+
+
+def unrolled(x, w, upstream):
+    """The last state, and the gradient for w, step by step."""
+    states = [np.zeros((ROWS, UNITS))]
+    for step in x:
+        states.append(np.tanh(np.concatenate([step, states[-1]], 1) @ w))
+    total, g = np.zeros_like(w), upstream
+    for step, before, after in zip(x[::-1], states[-2::-1], states[:0:-1], strict=True):
+        g = g * (1 - after**2)
+        total += np.concatenate([step, before], 1).T @ g
+        g = g @ w[INPUTS:].T
+    return states[-1], total
+
+
+def fed(*shapes):
+    random = np.random.RandomState(2)
+    return [random.standard_normal(shape) / 4 for shape in shapes]
+
+
+def test_what_is_joined_for_a_product_is_not_kept(session, compiled):
+    """Its parts are: the state; and the input is read where it is."""
+    x, w = tf.placeholder(tf.float64, [STEPS, ROWS, INPUTS]), tf.placeholder(tf.float64, [34, 24])
+    y = recurrence(x, w)
+    arrays = fed((STEPS, ROWS, INPUTS), (INPUTS + UNITS, UNITS))
+    got = session.run([y, tf.gradients(y, w)[0]], dict(zip((x, w), arrays, strict=True)))
+    assert kept_arrays(compiled) == [f"f64[{STEPS},{ROWS},{UNITS}]"] * 2  # tanh, and the state
+    for have, want in zip(got, unrolled(*arrays, np.ones((ROWS, UNITS))), strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-10)
+
+
+def test_what_is_joined_in_a_later_stage(session):
+    """A gradient that runs in a later stage gets whole arrays of it, made entry by entry."""
+    x, w = tf.placeholder(tf.float64, [STEPS, ROWS, INPUTS]), tf.placeholder(tf.float64, [34, 24])
+    y = recurrence(x, w)
+    twice = tf.py_func(lambda a: a * 2.0, [y], tf.float64)
+    twice.set_shape(y.shape)
+    gradient = tf.gradients(y, w, grad_ys=twice)[0]
+    arrays = fed((STEPS, ROWS, INPUTS), (INPUTS + UNITS, UNITS))
+    got = session.run(gradient, dict(zip((x, w), arrays, strict=True)))
+    last, _ = unrolled(*arrays, np.ones((ROWS, UNITS)))
+    np.testing.assert_allclose(got, unrolled(*arrays, 2 * last)[1], rtol=1e-10)
+
+
+def test_second_derivatives_of_what_is_joined(session):
+    x, w = tf.placeholder(tf.float64, [STEPS, ROWS, INPUTS]), tf.placeholder(tf.float64, [34, 24])
+    first = tf.gradients(recurrence(x, w), w)[0]
+    second = tf.gradients(tf.reduce_sum(first**2), w)[0]
+    given, at = fed((STEPS, ROWS, INPUTS), (INPUTS + UNITS, UNITS))
+    got = session.run(second, {x: given, w: at})
+    for place in ((0, 0), (5, 3), (12, 20), (33, 1)):
+        sides = []
+        for sign in (1, -1):
+            moved = at.copy()
+            moved[place] += sign * 1e-5
+            sides.append((unrolled(given, moved, np.ones((ROWS, UNITS)))[1] ** 2).sum())
+        np.testing.assert_allclose(got[place], (sides[0] - sides[1]) / 2e-5, rtol=1e-4)

@@ -21,12 +21,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import field
 
 from tfc.base.records import dataclass
-from tfc.ir.builder import Builder, copied, make_op, with_operands
+from tfc.ir.builder import Builder, make_op
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops
 from tfc.passes.fresh import filled_by_updates, overwritten, room
+from tfc.passes.fuse_emit import emit_kernel, known, read_back
 from tfc.passes.fuse_merge import merge_kernels
 from tfc.passes.fuse_rows import merge_rows
+from tfc.passes.joins import JoinedProducts
 from tfc.passes.kernels import (
     IN_MEMORY,
     Site,
@@ -41,10 +43,8 @@ from tfc.passes.kernels import (
 )
 from tfc.passes.options import PassOptions
 from tfc.passes.registers import filled_by, fits_registers
-from tfc.prims.control import CONTROL, fusion, invariants
-from tfc.prims.indexing import dynamic_slice
+from tfc.prims.control import CONTROL, invariants
 from tfc.prims.kernel_info import ALIASES, is_window, source_of_memory
-from tfc.prims.movement import reshape
 
 Ints = tuple[int, ...]
 
@@ -95,6 +95,8 @@ class Partition:
     home: the kernel that writes a value to memory, for those that have one.
     stored: updates with what they write into a part of memory, if others read it there.
     fixed: parameters that nothing writes to while the function runs.
+    renewed: of a loop's body, what is carried on for what it was given.
+    joined: products that read what their first operand is joined of.
     """
 
     def __init__(self, fn: Function, most_ops: int, fixed: Collection[Value] = ()):
@@ -110,9 +112,13 @@ class Partition:
         self.stored: dict[Op, Value] = {}
         self.totals = partial_sums(self.ops, self.returned)
         self.filled = filled_by_updates(self.ops, self.needed)
+        self.renewed = _renewed(fn)
+        self.joined = JoinedProducts(self.ops if most_ops > 1 else (), self.needed)
 
     def run(self) -> None:
         for op in reversed(self.ops):
+            if op in self.joined.inside:
+                continue
             if op.defn.name == "const":
                 self._place_const(op)
             elif op.defn.name == "reshape":
@@ -302,6 +308,11 @@ class Partition:
         kernel.hero = op
         kernel.ops[op] = None
         unread = _unread(op)
+        if op in self.joined.taken:
+            unread |= {0}
+            kernel.ops.update(dict.fromkeys(self.joined.taken[op]))
+            for v in self.joined.read_by(op):
+                self._read(v, kernel, None)
         for k, site in enumerate(hero_sites(op, kernel.root)):
             if k not in unread:
                 self._read(op.operands[k], kernel, site)
@@ -354,12 +365,19 @@ def _emit(partition: Partition, options: PassOptions) -> Function:
             _emit_control(build, new, kernel, ops[0], written, options)
         else:
             space = {"space": kernel.shape} if kernel.stores else {}
-            _emit_kernel(build, new, kernel, ops, [r for r in mine if r in written], **space)
+            emit_kernel(build, new, kernel, ops, [r for r in mine if r in written], **space)
             for op in ops:
                 if (piece := partition.stored.get(op)) in written:
-                    new[piece] = _read_back(build, new, piece, op)
-    results = [_known(build, new, v) for v in fn.results]
+                    new[piece] = read_back(build, new, piece, op)
+    results = [known(build, new, v) for v in fn.results]
     return build.finish(results, fn.attrs)
+
+
+def _renewed(fn: Function) -> dict[Value, Value]:
+    """What a body of a loop gives for what it takes; nothing of other functions."""
+    if [v.type for v in fn.params] != [v.type for v in fn.results]:
+        return {}
+    return {p: r for p, r in zip(fn.params, fn.results, strict=True) if p is not r}
 
 
 def _is_alias(op: Op) -> bool:
@@ -387,15 +405,6 @@ def _written(partition: Partition) -> set[Value]:
     return written
 
 
-def _read_back(build: Builder, new: dict[Value, Value], piece: Value, update: Op) -> Value:
-    """The view of what `update` made that is `piece`."""
-    build.loc = update.loc
-    starts = [_known(build, new, v) for v in update.operands[2:]]
-    sizes = update.operands[1].type.shape
-    (part,) = build.emit(dynamic_slice, new[update.result], *starts, sizes=sizes)
-    return build.emit(reshape, part, shape=piece.type.shape)[0]
-
-
 def _emit_control(
     build: Builder,
     new: dict[Value, Value],
@@ -409,16 +418,16 @@ def _emit_control(
     filled = filled_by(op)
     for result, operand, stays in zip(op.results, op.operands, fixed, strict=False):
         if stays:  # what a loop never changes is where it was
-            new[result] = _known(build, new, operand)
+            new[result] = known(build, new, operand)
     if options.enabled("fuse") and fits_registers(op, filled):
         wanted = [r for r in op.results if r in written or r.index in filled]
         results = [r for r in wanted if not fixed[r.index]]
         given = {"filled": filled} if filled else {}
-        _emit_kernel(build, new, kernel, [op], results, **given)
+        emit_kernel(build, new, kernel, [op], results, **given)
         return
     unread = _unread(op)
     operands = tuple(
-        room(build, v) if k in unread else _known(build, new, v) for k, v in enumerate(op.operands)
+        room(build, v) if k in unread else known(build, new, v) for k, v in enumerate(op.operands)
     )
     inner = tuple(_fuse(region, options, _unwritten(op, region, fixed)) for region in op.regions)
     build.loc = op.loc
@@ -443,57 +452,3 @@ def _unread(op: Op) -> frozenset[int]:
 
 def _ordered(partition: Partition, kernel: Kernel) -> list[Op]:
     return sorted(kernel.ops, key=partition.position.__getitem__)
-
-
-def _known(build: Builder, new: dict[Value, Value], value: Value) -> Value:
-    """The value of the new function for `value`, making the constants, reshapes and views it
-    needs."""
-    chain: dict[Op, None] = {}
-    waiting = [value]
-    while waiting:
-        at = waiting.pop()
-        if at not in new:
-            op = at.op
-            assert op is not None and op.defn.name in ALIASES, op
-            chain.pop(op, None)  # before what was found to need it
-            chain[op] = None
-            waiting += op.operands
-    for op in reversed(chain):
-        build.loc = op.loc
-        moved = with_operands(op, tuple(new[v] for v in op.operands))
-        (new[op.result],) = build.adopt(moved)
-    return new[value]
-
-
-def _emit_kernel(
-    build: Builder,
-    new: dict[Value, Value],
-    kernel: Kernel,
-    ops: list[Op],
-    results: list[Value],
-    **attrs: Ints,
-) -> None:
-    """A fusion."""
-    region = Builder("kernel")
-    region.fold_elements = -1  # the kernel is what `hero` says it is: nothing folds any more
-    inner: dict[Value, Value] = {}
-    operands = []
-    for op in ops:
-        for value in op.operands:
-            if value not in inner:
-                operands.append(_known(build, new, value))
-                inner[value] = region.param(value.type)
-        region.loc = op.loc
-        # a new op in any case: one op stands in one place
-        made = region.adopt(copied(op, tuple([inner[v] for v in op.operands])))
-        inner.update(zip(op.results, made, strict=True))
-    body = region.finish([inner[v] for v in results])
-    build.loc = _origin(ops)
-    made = build.emit(fusion, *operands, regions=(body,), hero=kernel.name, **attrs)
-    new.update(zip(results, made, strict=True))
-
-
-def _origin(ops: list[Op]) -> str:
-    """The TensorFlow ops that a kernel's ops came from, the first few of them."""
-    names = list(dict.fromkeys(op.loc for op in ops if op.loc))
-    return " ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -138,18 +138,29 @@ class Merger:
         while update.op is not None and update.op.defn.name == "reshape":
             kernel.ops[update.op] = None
             update = update.op.operands[0]
-        self.partition.readers(update).get(kernel, set()).discard(None)
+        sites = self.partition.readers(update).get(kernel, set())
+        sites.discard(None)
+        sites.add(kernel.root)
 
     def _reader(self, piece: Value, writer: Kernel) -> Kernel | None:
-        """A loop that reads `piece`, which lies in memory, at its own index only."""
+        """A loop that reads `piece`, which lies in memory, at its own index only; or one that makes
+        what is to be written over it."""
         if piece.type.size < 2:
             return None
         for kernel, sites in self.partition.readers(piece).items():
-            loop = kernel.name == "loop" and kernel.shape == piece.type.shape
             here = all(site in kernel.roots for site in sites)
-            if loop and here and kernel is not writer and kernel in self.alive:
+            if here and kernel is not writer and self._goes_over(piece, kernel):
                 return kernel
-        return None
+        renewed = self.partition.renewed.get(piece)
+        maker = None if renewed is None else self.partition.home.get(renewed)
+        if maker is None or maker in self.partition.readers(piece):
+            return None
+        return maker if self._goes_over(piece, maker) else None
+
+    def _goes_over(self, piece: Value, kernel: Kernel) -> bool:
+        """Whether `kernel` is a loop over the elements of `piece`."""
+        loop = kernel.name == "loop" and kernel.shape == piece.type.shape
+        return loop and kernel in self.alive
 
     def _pieces(self, kernel: Kernel) -> list[Value]:
         """What a kernel that does nothing else writes into memory, if it is such."""

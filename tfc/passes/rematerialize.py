@@ -2,7 +2,8 @@
 
 What a body computes from values that do not change is computed once, outside. What it computes by a
 few cheap ops from a value that is kept anyway, or from one that stands for several, is computed
-again when an iteration is asked for.
+again when an iteration is asked for. So is what it reads of an array that does not change, and what
+it joins for products that take the parts.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from tfc.ir.builder import make_op
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import has_effects
 from tfc.passes.matching import ELEMENTWISE
+from tfc.prims.joined import joined, joins
 
 MOST_OPS = 8  # cheap ops that making one value again may take
-_FREE = frozenset({"const", "broadcast"})
+_FREE = frozenset({"const", "broadcast", "reshape", "slice"})
+_TESTS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})  # of scalars: what is made is a byte
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,24 @@ class Invariants:
         self._build = build
         self._outside: dict[Value, Value] = dict(body.captured)
         self._values = set(body.captured)
+        self.readers: dict[Value, list[Op]] = {}
         for op in body.ops:
+            for operand in dict.fromkeys(op.operands):
+                self.readers.setdefault(operand, []).append(op)
             if not has_effects(op) and all(v in self._values for v in op.operands):
                 self._values.update(op.results)
+
+    def makes_cheaply(self, op: Op) -> bool:
+        """Whether making again what `op` of the body makes costs next to nothing."""
+        name = op.defn.name
+        if name == "dynamic_slice":
+            return op.operands[0] in self._values
+        if name == "concat":
+            readers = self.readers.get(op.result, ())
+            return bool(readers) and all(_takes_parts(op, reader) for reader in readers)
+        if name in _TESTS:
+            return op.results[0].type.size == 1
+        return name in _FREE or (name in ELEMENTWISE and op.defn.cheap)
 
     def __contains__(self, value: Value) -> bool:
         return value in self._values
@@ -95,7 +113,7 @@ def _recipe(fixed: Invariants, value: Value) -> Recipe | None:
 
     def through(op: Op) -> bool:
         nonlocal left
-        cheap = _is_cheap(op)
+        cheap = fixed.makes_cheaply(op)
         left -= cheap and op.defn.name not in _FREE
         return cheap and left >= 0
 
@@ -106,9 +124,15 @@ def _recipe(fixed: Invariants, value: Value) -> Recipe | None:
     return Recipe(value, tuple(ops), tuple(v for v in leaves if v not in fixed), known)
 
 
-def _is_cheap(op: Op) -> bool:
-    name = op.defn.name
-    return name in _FREE or (name in ELEMENTWISE and op.defn.cheap)
+def _takes_parts(concat: Op, reader: Op) -> bool:
+    """Whether the kernel of `reader` will read the parts of `concat`, and so will that of the
+    gradient for what it is multiplied by."""
+    if reader.defn.name != "dot" or reader.result.type.rank != 2 or joined(reader) is None:
+        return False
+    a, gradient = concat.result.type, reader.result.type
+    (contracted,), _ = reader.attr("contract")
+    rows, steps = 1 - contracted, concat.attr("dim") != contracted
+    return joins(a, gradient, steps, batch=((), ()), contract=((rows,), (0,)))
 
 
 def _above(value: Value, through: Callable[[Op], bool]) -> tuple[list[Op], list[Value]]:

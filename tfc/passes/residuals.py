@@ -16,7 +16,7 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base.records import dataclass
-from tfc.ir.builder import make_op
+from tfc.ir.builder import Builder, make_op
 from tfc.ir.core import Function, Type, Value
 from tfc.passes.lower_errors import NeedsRoom, NotNative
 from tfc.passes.regions import inline
@@ -64,7 +64,7 @@ class Numbers:
 @dataclass(frozen=True)
 class Remade:
     """What is not kept but made again: a function of the entries of `args`, each an array, Numbers,
-    a Kept or a Remade; its ops are element by element, broadcasts and constants."""
+    a Kept or a Remade; its ops are cheap (`passes/rematerialize.py`)."""
 
     function: Function
     args: tuple[Any, ...]
@@ -133,6 +133,8 @@ def dense(build: Any, value: Any) -> Any:
 
 def _all_entries(build: Any, remade: Remade) -> Value:
     """The function of a remade value, of all entries at once: each value has an axis more."""
+    if any(op.defn.name in ("slice", "dynamic_slice") for op in remade.function.ops):
+        return _entry_by_entry(build, remade)
     args = [dense(build, arg) for arg in remade.args]
     values: dict[Value, Value] = dict(zip(remade.function.params, args, strict=True))
     for op in remade.function.ops:
@@ -143,10 +145,39 @@ def _all_entries(build: Any, remade: Remade) -> Value:
         elif op.defn.name == "broadcast":
             dims = (0, *(d + 1 for d in op.attr("dims")))
             values[op.result] = p.broadcast(build, values[op.operands[0]], shape=shape, dims=dims)
+        elif op.defn.name == "reshape":
+            values[op.result] = p.reshape(build, values[op.operands[0]], shape=shape)
+        elif op.defn.name == "concat":
+            parts = [values[v] for v in op.operands]
+            values[op.result] = p.concat(build, *parts, dim=op.attr("dim") + 1)
         else:
             operands = tuple(values[v] for v in op.operands)
             (values[op.result],) = build.adopt(make_op(op.defn, operands, op.attrs))
     return values[remade.function.results[0]]
+
+
+def _entry_by_entry(build: Any, remade: Remade) -> Value:
+    """The same by a loop, for functions that read parts of arrays."""
+    type, number = remade.type, Type("i32", ())
+    arrays: dict[Value, Value] = {}  # by what is outside, what the body sees
+
+    def inside(value: Value) -> Value:
+        return arrays.setdefault(value, Value(value.type))
+
+    inner = with_values(remade, inside)
+    params = [Value(number), Value(type), *arrays.values()]
+    body = Builder("body", params)
+    at, filled = params[:2]
+    zero, one = (p.constant(body, np.asarray(n, np.int32)) for n in (0, 1))
+    made = p.reshape(body, entry(body, inner, at), shape=(1, *type.shape[1:]))
+    filled = p.dynamic_update_slice(body, filled, made, at, *[zero] * (type.rank - 1))
+    carried = [p.add(body, at, one), filled, *arrays.values()]
+    test = Builder("cond", [Value(v.type) for v in params])
+    last = p.constant(test, np.asarray(remade.entries, np.int32))
+    regions = (test.finish([p.lt(test, test.params[0], last)]), body.finish(carried))
+    start = [p.constant(build, np.zeros((), np.int32)), p.splat(build, 0, type), *arrays]
+    result: Value = build.emit(p.while_, *start, regions=regions)[1]
+    return result
 
 
 def entry(build: Any, value: Any, index: Value) -> Any:

@@ -20,8 +20,9 @@ from tfc.codegen.heroes import turned
 from tfc.codegen.heroes.along import AlongKernel, LinePacker
 from tfc.codegen.heroes.dot_plan import Tile
 from tfc.codegen.heroes.kept import KeptPanels
-from tfc.codegen.heroes.micro import Microkernel, Side, Step, turns
-from tfc.codegen.heroes.pack import Packer, copy_rows
+from tfc.codegen.heroes.micro import Microkernel, Side, Step
+from tfc.codegen.heroes.pack import Packer, copy_rows, packed_steps, register_dtype
+from tfc.codegen.heroes.parts import Group, Left, Parts
 from tfc.codegen.heroes.ranges import (
     Range,
     as_number,
@@ -67,7 +68,7 @@ class Block:
 class Contract:
     """Writes the loops of one contraction. finish(index, packet) gets each packet of the result;
     `weight` is about how many instructions that takes; `wide`: lanes of packets along the inner
-    loop."""
+    loop; `joined`: where a lies, if in parts."""
 
     def __init__(
         self,
@@ -78,10 +79,11 @@ class Contract:
         finish: Finish,
         weight: int = 1,
         wide: int = 1,
+        joined: Parts | None = None,
     ):
         self.e, self.t = e, e.text
         self.c, self.split, self.tile, self.finish, self.weight = c, split, tile, finish, weight
-        self.wide = wide
+        self.wide, self.joined = wide, joined
         self.register = REGISTER[c.dtype]
         self.size = {"float": 4, "double": 8}.get(self.register) or int(self.register[1:]) // 8
         steps = [Step(d.extent, d.a, d.b) for d in c.inner]
@@ -95,8 +97,8 @@ class Contract:
         self.ahead = i64(0)  # columns of the part before the tile
         self.kept: KeptPanels | None = None
         self.first = V("false", "i1")  # whether this is the first tile of a panel
-        part = split.extents[2]
-        self.exact = part % tile.rows == 0 and c.row.extent % tile.rows == 0
+        groups = (joined.groups if joined else ()) or (split.extents[2], c.row.extent)
+        self.exact = not any(rows % tile.rows for rows in groups)
         # A result that does not fit into few registers' worth of code is finished from memory.
         packets = tile.rows * tile.packets
         self.from_memory = not self.exact or packets * weight > STRAIGHT_FINISH
@@ -246,7 +248,12 @@ class Contract:
                 source, steps = self.panel, [Step(steps[0].extent, steps[0].a, 1)]
             blocks = block.started is not None
             along = AlongKernel(self.e, tile, cols, self._a, side, self.wide, blocks)
-            self._rows(along, lambda a, sums: along.run(steps, a, source, sums), block, col, cols)
+
+            def lines(a: Left, sums: Sequence[V]) -> Sequence[V]:
+                assert isinstance(a, V), "only whole operands are read along the inner loop"
+                return along.run(steps, a, source, sums)
+
+            self._rows(along, lines, block, col, cols)
             return
         micro = self._micro(cols, self._b, masked=True)
         if not steps:
@@ -271,10 +278,12 @@ class Contract:
         """All rows of the range: the first tile reads b, whose columns are neighbours, and makes
         the panel that the others read, so that what it waits for memory goes beside products."""
         steps, panel = block.steps, self.panel
-        micro = self._micro(cols, Side(_register_dtype(self.c.dtype), self.tile.lanes), False)
-        packed = _packed(steps, micro.packets * micro.lanes)
+        micro = self._micro(cols, Side(register_dtype(self.c.dtype), self.tile.lanes), False)
+        packed = packed_steps(steps, micro.packets * micro.lanes)
 
-        def either(a: V, sums: Sequence[V]) -> Sequence[V]:
+        def either(a: Left, sums: Sequence[V]) -> Sequence[V]:
+            if self.first.ref == "false":
+                return micro.run(packed, a, panel, sums)
             return self.t.choose(
                 self.first,
                 lambda: direct.run(steps, a, source, sums, panel),
@@ -288,8 +297,8 @@ class Contract:
         where none is copied to scratch and none can be kept now, from b itself."""
         t, steps, kept = self.t, block.steps, self.kept
         packer = Packer(self.e, self.c.dtype, cols, self.c.col.b, self.tile.lanes)
-        packed = _packed(steps, packer.width)
-        micro = self._micro(cols, Side(_register_dtype(self.c.dtype), self.tile.lanes), False)
+        packed = packed_steps(steps, packer.width)
+        micro = self._micro(cols, Side(register_dtype(self.c.dtype), self.tile.lanes), False)
         panel = self.panel
         if kept is None:
             packer.run(steps, source, panel)
@@ -304,7 +313,7 @@ class Contract:
             return
         direct, used = self._micro(cols, self._b, masked=True), kept.used
 
-        def either(a: V, sums: Sequence[V]) -> Sequence[V]:
+        def either(a: Left, sums: Sequence[V]) -> Sequence[V]:
             return t.choose(
                 used,
                 lambda: micro.run(packed, a, panel, sums),
@@ -316,7 +325,7 @@ class Contract:
     def _rows(
         self,
         micro: Microkernel | AlongKernel,
-        run: Callable[[V, Sequence[V]], Sequence[V]],
+        run: Callable[[Left, Sequence[V]], Sequence[V]],
         block: Block,
         col: V,
         cols: int,
@@ -337,32 +346,42 @@ class Contract:
             index, a, _ = self._locate(bands.index, self.c.bands, place.a, place.b)
             index = place.index | index
             first_band = t.cmp("eq", bands.index, value_of(band_lo))
-            with t.loop(*self.rows, tile.rows) as rows:
-                self.first = t.op("and", first_band, t.cmp("eq", rows.index, row_lo))
-                at, skip = self._row_tile(rows.index)
-                a_row = t.gep(a, t.mul(at, self.c.row.a), micro.a.element)
-                sums: Sequence[V] = micro.zeros()
-                keep = before
-                if started is not None:
-                    band = t.op("sub", bands.index, value_of(band_lo))
-                    ahead = t.op("udiv", t.op("sub", rows.index, row_lo), i64(tile.rows))
-                    number = t.add(t.mul(band, tiles), ahead)
-                    keep = t.gep(keep, t.mul(number, bytes_each), "i8")
-                    sums = self._kept(micro, keep, started)
-                sums = run(a_row, sums)
-                if last is None:
-                    self._finish(micro, sums, index, at, skip, col, cols)
-                else:
-                    self._keep(micro, sums, keep)
-                    with t.when(last):
+            for number, (range, left) in enumerate(self._groups(a)):
+                with t.loop(*range, tile.rows) as rows:
+                    self.first = V("false", "i1")
+                    if number == 0:
+                        self.first = t.op("and", first_band, t.cmp("eq", rows.index, row_lo))
+                    at, skip = self._row_tile(rows.index, range[1])
+                    sums: Sequence[V] = micro.zeros()
+                    keep = before
+                    if started is not None:
+                        band = t.op("sub", bands.index, value_of(band_lo))
+                        ahead = t.op("udiv", t.op("sub", rows.index, row_lo), i64(tile.rows))
+                        ahead = t.add(t.mul(band, tiles), ahead)
+                        keep = t.gep(keep, t.mul(ahead, bytes_each), "i8")
+                        sums = self._kept(micro, keep, started)
+                    sums = run(left(at), sums)
+                    if last is None:
                         self._finish(micro, sums, index, at, skip, col, cols)
+                    else:
+                        self._keep(micro, sums, keep)
+                        with t.when(last):
+                            self._finish(micro, sums, index, at, skip, col, cols)
 
-    def _row_tile(self, row: V) -> tuple[V, V]:
-        """The first row of the tile for `row`, and how many of its rows the tile before has."""
+    def _groups(self, a: V) -> list[Group]:
+        """The rows of the range, as they lie together; those of a band begin at `a`."""
+        t, row = self.t, self.c.row
+        if self.joined is not None:
+            return self.joined.of(t, self.rows)
+        return [(self.rows, lambda at: t.gep(a, t.mul(at, row.a), self._a.element))]
+
+    def _row_tile(self, row: V, end: V | int) -> tuple[V, V]:
+        """The first row of the tile for `row`, and how many of its rows the tile before has; rows
+        end at `end`."""
         if self.exact:
             return row, i64(0)
         t = self.t
-        at = t.minimum(row, t.add(value_of(self.rows[1]), i64(-self.tile.rows)))
+        at = t.minimum(row, t.add(value_of(end), i64(-self.tile.rows)))
         if static(at) and static(row):
             return at, i64(int(row.ref) - int(at.ref))
         return at, t.op("sub", row, at)
@@ -476,16 +495,3 @@ class Contract:
             return Index(int(value.ref))
         extent = next(d.extent for d in (*self.c.outer, *self.c.bands) if d.axis == axis)
         return self.e.axis(value, 0, extent - 1)
-
-
-def _register_dtype(dtype: str) -> str:
-    """What a panel of b holds."""
-    return "f32" if dtype in ("f16", "bf16") else dtype
-
-
-def _packed(steps: Sequence[Step], width: int) -> list[Step]:
-    """The steps of a and of a packed panel."""
-    out: list[Step] = []
-    for k, step in enumerate(steps):
-        out.append(Step(step.extent, step.a, turns(steps[k + 1 :]) * width))
-    return out

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tfc.codegen.heroes.contract import Contract, Finish
 from tfc.codegen.heroes.dot_plan import choose_tile
 from tfc.codegen.heroes.kept import KeptPanels
+from tfc.codegen.heroes.parts import parts_of
 from tfc.codegen.heroes.slices import sums_of, write_sums
 from tfc.codegen.index import Index
 from tfc.codegen.kernels import Kernel
@@ -25,7 +26,9 @@ def stages(op: Op) -> Sequence[Callable[[Kernel], None]]:
 def _write(k: Kernel) -> None:
     """The contraction."""
     op = k.hero
-    a, b = (operand_pointer(k, op, position) for position in (0, 1))
+    parts_of_a = parts_of(k, op)
+    b = operand_pointer(k, op, 1)
+    a = parts_of_a.at[0] if parts_of_a else operand_pointer(k, op, 0)
     c = dot_contraction(op.operands[0].type, op.operands[1].type, **op.kwargs)
     if c.swapped:
         a, b = b, a
@@ -35,8 +38,9 @@ def _write(k: Kernel) -> None:
     while not parts.along and parts.parts[3] > 1 and parts.extents[3] % lanes:
         # Packets of bytes are wider than what parts are multiples of.
         lanes //= 2
+    groups = parts_of_a.groups if parts_of_a else ()
     with k.e.with_lanes(lanes):
-        tile = choose_tile(c, parts, k.target, lanes)
+        tile = choose_tile(c, parts, k.target, lanes, groups)
         lo, hi = chunk_bounds(k, parts.chunks)
         if parts.slices > 1:
             sums = sums_of(k, k.scratch, parts)
@@ -47,7 +51,8 @@ def _write(k: Kernel) -> None:
             loops = Contract(k.e, c, parts, tile, keep, 1, wide)
             loops.chunks(lo, hi, a, b, k.scratch, k.room)
             return
-        loops = Contract(k.e, c, parts, tile, finisher(k, op), epilogue_weight(k), wide)
+        weight = epilogue_weight(k)
+        loops = Contract(k.e, c, parts, tile, finisher(k, op), weight, wide, parts_of_a)
         if k.op.kwargs.get("keeps"):
             loops.kept = KeptPanels(k, c, tile)
         scratch = k.scratch if parts.scratch else None
@@ -89,4 +94,11 @@ def chunk_bounds(k: Kernel, chunks: int) -> tuple[V | int, V | int]:
 
 def epilogue_weight(k: Kernel) -> int:
     """About how many instructions finish one packet: the ops of the region and its results."""
-    return len(k.region.ops) - 1 + len(k.op.results)
+    before: set[Op] = set()
+    waiting = [v.op for v in k.hero.operands]
+    while waiting:
+        op = waiting.pop()
+        if op is not None and op not in before:
+            before.add(op)
+            waiting += [v.op for v in op.operands]
+    return len(k.region.ops) - 1 - len(before) + len(k.op.results)

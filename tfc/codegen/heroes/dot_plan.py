@@ -7,6 +7,8 @@ is one chain of fused multiply-adds in the order of the inner loops, whatever th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tfc.base.records import dataclass
 from tfc.base.target import Target
 from tfc.prims.contract_plan import LINE, NEAREST, WIDEST_TILE, Split
@@ -38,9 +40,12 @@ class Tile:
         return self.packets * self.lanes
 
 
-def choose_tile(c: Contraction, split: Split, target: Target, lanes: int) -> Tile:
-    """The tile with the least estimated time for a part of `c`."""
-    rows_part, cols_part = split.extents[2], split.extents[3]
+def choose_tile(
+    c: Contraction, split: Split, target: Target, lanes: int, groups: Sequence[int] = ()
+) -> Tile:
+    """The tile with the least estimated time for a part of `c`. groups: how many rows lie
+    together, if not all do; a tile has rows of one group."""
+    groups, cols_part = groups or (split.extents[2],), split.extents[3]
     if split.along:
         return _along_tile(c, target, lanes)
     narrow = split.pack or split.keeps or split.partial or split.parts[3] > 1
@@ -54,11 +59,11 @@ def choose_tile(c: Contraction, split: Split, target: Target, lanes: int) -> Til
         if split.parts[3] > 1 and cols_part % cols:
             continue
         least = c.row.extent if c.turned else 1  # what is turned has all rows in a tile
-        for rows in range(least, min(rows_part, c.row.extent, 28) + 1):
+        for rows in range(least, min(*groups, c.row.extent, 28) + 1):
             if rows * packets + packets + 1 > target.registers and (packets, rows) != (1, least):
                 break
             tile = Tile(rows, packets, lanes, c.col.extent % cols)
-            time = _cost(tile, c, rows_part, cols_part)
+            time = _cost(tile, c, groups, cols_part)
             if best is None or time < best[0]:
                 best = (time, tile)
     assert best is not None, "a column part holds whole packets"
@@ -76,13 +81,13 @@ def _along_tile(c: Contraction, target: Target, lanes: int) -> Tile:
     return Tile(rows, packets, lanes, cols % (packets * lanes), streams)
 
 
-def _cost(tile: Tile, c: Contraction, rows: int, cols: int) -> float:
-    """Estimated cycles for a part of `rows` x `cols`."""
+def _cost(tile: Tile, c: Contraction, groups: Sequence[int], cols: int) -> float:
+    """Estimated cycles for a part of `cols` columns and of rows that lie in `groups`."""
     whole, rest = divmod(cols, tile.cols)
     time = whole * _tile_cost(tile.rows, tile.packets, c)
     if rest:
         time += _tile_cost(tile.rows, ceil_div(rest, tile.lanes), c) + START
-    return time * ceil_div(rows, tile.rows)
+    return time * sum(ceil_div(rows, tile.rows) for rows in groups)
 
 
 def _tile_cost(rows: int, packets: int, c: Contraction) -> float:

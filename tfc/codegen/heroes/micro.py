@@ -28,6 +28,20 @@ class Step:
     b: int
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Steps [lo, hi) of the rows at hand, where a lies in parts: the element of the first row at
+    step lo, elements between rows, and between steps. zero: if given, an i1 that tells whether all
+    of them are zeros, whatever lies there."""
+
+    at: V
+    lo: int
+    hi: int
+    rows: int
+    step: int
+    zero: V | None = None
+
+
 def turns(steps: Sequence[Step]) -> int:
     """How often the body of loops around each other runs; their extents are known."""
     total = 1
@@ -73,12 +87,76 @@ class Microkernel:
         return [const(self.type, 0)] * (self.rows * self.packets)
 
     def run(
-        self, steps: Sequence[Step], a: V, b: V, sums: Sequence[V], copy: V | None = None
+        self,
+        steps: Sequence[Step],
+        a: V | Sequence[Piece],
+        b: V,
+        sums: Sequence[V],
+        copy: V | None = None,
     ) -> list[V]:
         """`sums`, row by row, after all `steps` from the elements at `a` and `b` on. copy: where
         the packets of b are stored as well, step after step, in the register form."""
+        if not isinstance(a, V):
+            return self._pieces(steps[0], a, b, sums, copy)
         places = (a, b) if copy is None else (a, b, copy)
         return self._loops(steps, places, sums)
+
+    def _pieces(
+        self, step: Step, pieces: Sequence[Piece], b: V, sums: Sequence[V], copy: V | None
+    ) -> list[V]:
+        """The same, piece by piece."""
+        now, places = list(sums), (b, b) if copy is None else (b, b, copy)
+        for piece in pieces:
+            _, here, *to = self._ahead(places, step, piece.lo)
+            part = Step(piece.hi - piece.lo, piece.step, step.b)
+            now = self._piece(piece, part, here, now, *to)
+        return now
+
+    def _piece(
+        self, piece: Piece, part: Step, b: V, sums: Sequence[V], copy: V | None = None
+    ) -> list[V]:
+        """The same for one. Rows of zeros all add the same: zeros, unless b is not finite."""
+        a = Side(self.a.dtype, piece.rows)
+        micro = Microkernel(self.e, self.rows, self.packets, self.lanes, a, self.b, self.mask)
+
+        def multiplied() -> Sequence[V]:
+            return micro.run([part], piece.at, b, sums, copy)
+
+        def skipped() -> Sequence[V]:
+            row = micro.zeros_times(part, b, copy)
+            return [self.t.op("fadd", s, row[k % self.packets]) for k, s in enumerate(sums)]
+
+        if piece.zero is None:
+            return list(multiplied())
+        return self.t.choose(piece.zero, skipped, multiplied)
+
+    def zeros_times(self, part: Step, b: V, copy: V | None) -> list[V]:
+        """A row of zeros times the packets of b. As many steps are done side by side as the tile
+        has rows: so many sums do not wait for each other."""
+        t, extent, zero = self.t, part.extent, const(self.type, 0)
+        assert isinstance(extent, int)
+        places = (b, b) if copy is None else (b, b, copy)
+
+        def steps(places: Sequence[V], sums: Sequence[V], count: int) -> list[V]:
+            now, (_, b, *copies) = list(sums), places
+            for k in range(count):
+                packets = [self._packet(b, k * part.b, p) for p in range(self.packets)]
+                for copy in copies:
+                    self._store(packets, copy, k)
+                for p, packet in enumerate(packets, k * self.packets):
+                    now[p] = t.fma(zero, packet, now[p])
+            return now
+
+        whole, count = extent - extent % self.rows, len(places)
+        with t.loop(0, whole, self.rows, carried=(*places, *self.zeros())) as loop:
+            here, now = self._carried(loop, count)
+            now = steps(here, now, self.rows)
+            loop.next((*self._ahead(here, part, self.rows), *now))
+        sums = steps(loop.results[:count], loop.results[count:], extent % self.rows)
+        total = sums[: self.packets]
+        for k in range(self.packets, len(sums)):
+            total[k % self.packets] = t.op("fadd", total[k % self.packets], sums[k])
+        return total
 
     def _loops(self, steps: Sequence[Step], places: Sequence[V], sums: Sequence[V]) -> list[V]:
         """The same. places: a, b and perhaps the copy."""

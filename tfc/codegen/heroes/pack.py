@@ -234,3 +234,16 @@ def _fours_turned(e: Emitter, lines: Sequence[V]) -> list[V]:
 
     ones = [both(a, b, w) for w in ((0, 4, 1, 5), (2, 6, 3, 7)) for a, b in (lines[:2], lines[2:])]
     return [both(a, b, w) for a, b in (ones[:2], ones[2:]) for w in ((0, 1, 4, 5), (2, 3, 6, 7))]
+
+
+def register_dtype(dtype: str) -> str:
+    """What a panel of b holds."""
+    return "f32" if dtype in ("f16", "bf16") else dtype
+
+
+def packed_steps(steps: Sequence[Step], width: int) -> list[Step]:
+    """The steps of a and of a packed panel."""
+    out: list[Step] = []
+    for k, step in enumerate(steps):
+        out.append(Step(step.extent, step.a, turns(steps[k + 1 :]) * width))
+    return out
