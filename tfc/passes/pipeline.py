@@ -21,6 +21,7 @@ from tfc.passes.chain import chain
 from tfc.passes.cse import cse
 from tfc.passes.dce import dce
 from tfc.passes.entries import entries
+from tfc.passes.first_turn import first_turn
 from tfc.passes.fold import fold
 from tfc.passes.fuse import fuse
 from tfc.passes.hoist import hoist
@@ -71,6 +72,7 @@ PIPELINE = (
     Pass(arrange, "products stand as they will run, each with the operands it will read"),
     Pass(ranges, "what was rewritten has ends of its own, which may be decided too"),
     Pass(inside, "arrays have their last types"),
+    Pass(first_turn, "what is joined for products stands as their kernels will take it in"),
     Pass(fuse, "the function is as small as it gets: cut it into kernels"),
     Pass(keep, "kernels are seen with the operands they will read; it decides how they are split"),
     Pass(parallel, "kernels are what is split among cores"),
@@ -98,6 +100,8 @@ ORDER = (
     ("hoist", "fuse", "a kernel is inside a loop or outside of it"),
     ("arrange", "inside", "what is laid out in another way has another type"),
     ("inside", "fuse", "a slice in a kernel is not seen by itself"),
+    ("arrange", "first_turn", "which product reads parts is known once it stands as it will run"),
+    ("first_turn", "fuse", "what tells that a part is zeros goes into the product's kernel"),
     ("layout", "arrange", "layout would take the transposes back in"),
     ("regions", "arrange", "what never changes in a loop must be seen to be so"),
     ("arrange", "fuse", "what is laid out is a kernel of its own, before the loop"),
