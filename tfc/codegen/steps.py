@@ -43,7 +43,7 @@ class Call(NamedTuple):
     base: int
     polled: bool
     light: bool
-    joined: bool  # follows the call before chunk by chunk
+    joined: bool  # follows the call before chunk by chunk, or goes beside it
     records: tuple[Panels, ...] = ()
     guard: V | None = None
 
@@ -102,45 +102,66 @@ def joined_call(name: str, calls: Sequence[Call]) -> tuple[Call, str]:
     It takes a guard that some of the calls have as its last argument."""
     guards = {call.guard for call in calls}
     some = len(guards) > 1
-    kernels, arguments = list[tuple[str, int, bool]](), list[V]()
+    whole = calls[0].stage.chunks
+    kernels, arguments = list[Link](), list[V]()
     records = list[Panels]()
     for call in calls:
         guard = call.guard if some else None
         for panels in call.records:
             records.append(panels._replace(position=panels.position + len(arguments), guard=guard))
-        kernels.append((call.stage.symbol, len(call.arguments), guard is not None))
+        share = 0 if call.stage.chunks == whole else call.stage.chunks
+        kernels.append(Link(call.stage.symbol, len(call.arguments), guard is not None, share))
         arguments += call.arguments
     if some:
         arguments += [guard for guard in guards if guard is not None]
     joined = calls[0]._replace(
-        stage=Stage(name, "", frozenset(), calls[0].stage.chunks),
+        stage=Stage(name, "", frozenset(), whole),
         arguments=tuple(arguments),
         light=all(call.light for call in calls),
         records=tuple(records),
         guard=None if some else calls[0].guard,
     )
-    return joined, chain_text(name, kernels)
+    return joined, chain_text(name, kernels, whole)
 
 
-def chain_text(name: str, kernels: Sequence[tuple[str, int, bool]]) -> str:
-    """The function `@name` that does each chunk of several kernels in turn, which have no status
-    and whose arguments follow each other: (symbol, number of arguments, whether it is guarded) of
-    each. The last argument of all is then where the guards' flag lies."""
+class Link(NamedTuple):
+    """A kernel of a chain: its symbol, how many arguments it takes, whether it is guarded; and how
+    many chunks it has if these are not those of the chain."""
+
+    symbol: str
+    arguments: int
+    guarded: bool
+    chunks: int = 0
+
+
+def chain_text(name: str, kernels: Sequence[Link], chunks: int) -> str:
+    """The function `@name` that does each of `chunks` of several kernels in turn, which have no
+    status and whose arguments follow each other. The last argument of all is then where the guards'
+    flag lies. A kernel with chunks of its own has a share of them done with each of the chain's."""
     lines, first, block = list[str](), 0, "each"
-    for guarded, group in groupby(enumerate(kernels), lambda kernel: kernel[1][2]):
+    for guarded, group in groupby(enumerate(kernels), lambda kernel: kernel[1].guarded):
         run = list(group)
         if guarded:
             past = f"past.{run[0][0]}"
             lines += [f"br i1 %on, label %guarded.{run[0][0]}, label %{past}"]
             lines += [f"guarded.{run[0][0]}:"]
-        for number, (symbol, count, _) in run:
-            at = f"%args.{number}"
+        for number, link in run:
+            at, begin, end, room = f"%args.{number}", "%chunk", "%next", "%room"
             lines.append(f"{at} = getelementptr ptr, ptr %args, i64 {first}")
-            lines.append(
-                f"%status.{number} = call i32 @{symbol}"
-                f"(ptr %ctx, ptr {at}, i64 %chunk, i64 %next, i64 %room)"
-            )
-            first += count
+            call = f"%status.{number} = call i32 @{link.symbol}(ptr %ctx, ptr {at}, "
+            if link.chunks:
+                begin = room = _share(lines, f"%begin.{number}", begin, link.chunks, chunks)
+                end = _share(lines, f"%end.{number}", end, link.chunks, chunks)
+                lines += [
+                    f"%some.{number} = icmp ult i64 {begin}, {end}",
+                    f"br i1 %some.{number}, label %share.{number}, label %shared.{number}",
+                    f"share.{number}:",
+                ]
+            lines.append(f"{call}i64 {begin}, i64 {end}, i64 {room})")
+            if link.chunks:
+                block = f"shared.{number}"
+                lines += [f"br label %{block}", f"{block}:"]
+            first += link.arguments
         if guarded:
             lines += [f"br label %{past}", f"{past}:"]
             block = past
@@ -150,7 +171,7 @@ def chain_text(name: str, kernels: Sequence[tuple[str, int, bool]]) -> str:
         "%set = load i8, ptr %flag, align 1",
         "%on = icmp ne i8 %set, 0",
     ]
-    if not any(guarded for _, _, guarded in kernels):
+    if not any(link.guarded for link in kernels):
         head = []
     entry, body = "\n".join(["entry:", *head]), "\n".join(lines)
     return f"""\
@@ -167,6 +188,13 @@ done:
 ret i32 0
 }}
 """
+
+
+def _share(lines: list[str], name: str, chunk: str, mine: int, chunks: int) -> str:
+    """Where, of `mine` chunks, those begin that go with chunk number `chunk` of `chunks`."""
+    lines.append(f"{name}.all = mul i64 {chunk}, {mine}")
+    lines.append(f"{name} = udiv i64 {name}.all, {chunks}")
+    return name
 
 
 def _code(kind: str, number: int) -> int:

@@ -9,6 +9,10 @@ of them, and have nothing to do with them, are moved in front. One that serves t
 loop only goes on with a chain in every turn if the chain makes what the condition reads: it would
 have to wait for all threads to know whether there is a next turn.
 
+A light kernel that has nothing at all to do with those before it goes beside them, in the same job:
+with chunk c of theirs that share of its own chunks. So the gradient of a bias needs no job of its
+own.
+
 Decided from where values lie: two accesses to the same bytes, one of which writes, must both be by
 rows of one buffer (passes/by_rows.py). The results are the same, whoever does which chunk.
 """
@@ -25,8 +29,10 @@ from tfc.ir.core import Function, Op, Value, sorted_attrs
 from tfc.ir.walk import has_effects
 from tfc.passes.by_rows import Rows, row_operands, row_results, rows_split
 from tfc.passes.options import PassOptions
+from tfc.prims.contract_plan import op_split
 from tfc.prims.control import CONTROL, looks_ahead, read_by, serves_next_turn
 from tfc.prims.kernel_info import ALIASES, VIEWS, buffer_of, pieces_of, source_of_memory
+from tfc.prims.reduce_plan import uses_partials
 
 MOST_BETWEEN = 8  # kernels that are moved to the front
 MOST_CHAINED = 16
@@ -149,11 +155,13 @@ class _Line:
                 self.between.append(op)
             return
         rows = rows_split(op, chunks)
-        if not rows:
+        if not rows and not _is_one_job(op):
             self._end()
             return
         accesses = self._accesses(op, rows)
-        if chunks == self.chunks and self.length < MOST_CHAINED and self._fits(accesses):
+        follows = rows is not None and chunks == self.chunks
+        beside = chunks <= self.chunks and _may_go_beside(op)
+        if (follows or beside) and self.length < MOST_CHAINED and self._fits(accesses):
             self.joined.add(op)
             if serves_next_turn(op) and not self.tested.isdisjoint(self.ops[self.head :]):
                 self.always.add(op)
@@ -233,6 +241,22 @@ class _Line:
         if op.defn.name == "const":
             return _Access("const", 0, 0, False, None)
         return _at(op.attr("out")[buffer.index], size, False, part)
+
+
+def _is_one_job(kernel: Op) -> bool:
+    """Whether all of a kernel is done when its chunks are."""
+    hero = kernel.attr("hero")
+    if hero == "dot":
+        return op_split(kernel).slices == 1
+    return hero == "loop" or (hero == "reduce" and not uses_partials(kernel))
+
+
+def _may_go_beside(kernel: Op) -> bool:
+    """Whether chunks of a kernel may be done at any time, by anybody; not of one that would take
+    the caches from those that it goes beside."""
+    own = kernel.kwargs.get("scratch") or kernel.kwargs.get("keeps")
+    light = bool(kernel.kwargs.get("light"))
+    return light and _is_one_job(kernel) and not own and not serves_next_turn(kernel)
 
 
 def _viewed(value: Value, rows: Rows) -> _Part | None:
