@@ -2,7 +2,9 @@
 
 A loop that reads entry number i of an array in turn i is often given one that is zero but for an
 entry: the gradient of what takes the last output of a recurrent network. It takes that entry
-instead, and a turn whose number is not the entry's takes zeros. Likewise, of an array that a loop
+instead, and a turn whose number is not the entry's takes zeros. If that is the first turn, and all
+that becomes of the entry is that a carried value which begins as zeros is added to it, the loop
+begins with the entry. Likewise, of an array that a loop
 fills turn by turn with what it carries as well, as it does with outputs that are its state, the
 last entry is the last state: who takes that reads no array, and what nobody reads is not filled.
 """
@@ -15,12 +17,13 @@ import numpy as np
 
 from tfc import prims as p
 from tfc.base.records import dataclass
-from tfc.ir.builder import Builder, make_op, with_operands
+from tfc.ir.builder import Builder, constant_value, make_op, with_operands
 from tfc.ir.core import Function, Op, Value
 from tfc.ir.walk import live_ops, made_by, users
 from tfc.passes.fresh import counts_up, loop_turns
 from tfc.passes.matching import is_splat
 from tfc.passes.options import PassOptions
+from tfc.passes.trip_count import stride_of
 from tfc.prims.control import invariants, updates_of
 
 
@@ -82,9 +85,57 @@ def _taking_entries(build: Builder, loop: Op) -> tuple[Value, ...]:
         reads = table.get(param, ())
         if reads and all(_takes_entry(op, param) for op in reads):
             found[param] = only
+    for param, only in tuple(found.items()):
+        begun = _begun(build, loop, param, only)
+        if begun is not None:
+            loop, body = begun, begun.regions[1]
+            del found[param]
     if not found:
         return build.adopt(loop)
     return build.adopt(_with_entries(loop, found))[: len(loop.results)]
+
+
+def _begun(build: Builder, loop: Op, array: Value, only: _Only) -> Op | None:
+    """`loop` with what it carries begun as the entry, and nothing of `array` read; None if that is
+    not the same. (A negative zero that zeros were added to stays one.)"""
+    condition, body = loop.regions
+    table, ends = users(body), body.results
+
+    def reader(value: Value) -> Op | None:
+        (op, *others) = table.get(value, ()) or (None,)
+        return None if others or value in ends else op
+
+    read, *others = table[array]
+    value = read.result
+    total = reader(value)
+    while total is not None and total.defn.name == "reshape":
+        value = total.result
+        total = reader(value)
+    if others or total is None or total.defn.name != "add" or not loop_turns(loop):
+        return None
+    carried = total.operands[0] if total.operands[1] is value else total.operands[1]
+    index = read.operands[1]
+    if not {carried, index} <= set(body.params) or reader(carried) is not total:
+        return None
+    place, counter = body.params.index(carried), body.params.index(index)
+    first = constant_value(loop.operands[counter])
+    moves = bool(stride_of(index, body.results[counter]))
+    tested = any(condition.params[place] in op.operands for op in condition.ops)
+    if tested or not moves or first is None or int(first) != only.place:
+        return None
+    if not is_splat(loop.operands[place], 0):
+        return None
+    operands = list(loop.operands)
+    operands[place] = p.reshape(build, only.entry, shape=carried.type.shape)
+    changed = Builder(body.name, body.params)
+    new: dict[Value, Value] = {total.result: carried}
+    for old in body.ops:
+        changed.loc = old.loc
+        if old is not total:
+            op = with_operands(old, tuple(new.get(v, v) for v in old.operands))
+            new.update(zip(old.results, changed.adopt(op), strict=True))
+    region = changed.finish((new.get(v, v) for v in ends), body.attrs)
+    return make_op(loop.defn, tuple(operands), loop.attrs, (condition, region), loop.loc)
 
 
 def _only_entry(build: Builder, array: Value) -> _Only | None:
