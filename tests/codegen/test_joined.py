@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import tfc as tf
 from tests.codegen.test_control import call, compiled
 from tfc import prims as p
 from tfc.base.dtypes import numpy_dtype
@@ -71,6 +72,7 @@ FORMS = [
     ([(70, 9), (70, 40), (70, 13)], 1, (70, 130), 0),
     ([(30, 200), (71, 200)], 0, (101, 48), 0),  # steps, rows side by side
     ([(30, 200), (71, 200)], 0, (200, 47), 1),  # rows, steps side by side
+    ([(128, 8), (128, 40)], 1, (48, 16), 1),  # a tile has more rows than a part has steps
     ([(64, 300), (64, 20)], 1, (320, 10), 1),
 ]
 
@@ -102,12 +104,12 @@ def test_which_are_read_in_parts() -> None:
         (dot,) = (op for op in product(*form, "f32").ops if op.defn.name == "dot")
         joint = joined(dot)
         found.append(None if joint is None else joint.steps)
-    assert found == [True, False, True, False, True, False, None]
+    assert found == [True, False, True, False, True, False, True, None]
 
 
 @pytest.mark.parametrize("zero", [False, True])
 @pytest.mark.parametrize("flags", [(0,), (1,), (0, 1)])
-@pytest.mark.parametrize("form", FORMS[:6], ids=range(6))
+@pytest.mark.parametrize("form", FORMS[:7], ids=range(7))
 def test_parts_that_are_zeros(form: tuple, flags: tuple[int, ...], zero: bool) -> None:
     """What lies where zeros are does not count, be it NaN."""
     fn = product(*form, "f32", flags)
@@ -133,7 +135,7 @@ def test_parts_that_are_zeros(form: tuple, flags: tuple[int, ...], zero: bool) -
 
 
 @pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("form", FORMS[:6], ids=range(6))
+@pytest.mark.parametrize("form", FORMS[:7], ids=range(7))
 def test_zeros_times_what_is_not_finite(form: tuple, number: float) -> None:
     """Zeros are multiplied where that counts."""
     fn = product(*form, "f32", (1,))
@@ -148,3 +150,23 @@ def test_zeros_times_what_is_not_finite(form: tuple, number: float) -> None:
         (want,) = call(compiled(product(*form, "f32")), *arrays)
     assert np.isnan(want).any()
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("rows", [(80, 90), (300, 400)])
+def test_with_weights_that_are_kept(axis: int, rows: tuple[int, int]) -> None:
+    """Panels of weights are kept from the second run on; then the weights change."""
+    random = np.random.RandomState(4)
+    shapes = [(n, 96) for n in rows] if axis == 0 else [(rows[0], 40), (rows[0], 56)]
+    arrays = [random.standard_normal(shape).astype(np.float32) for shape in shapes]
+    with tf.Graph().as_default(), tf.Session() as sess:
+        fed = [tf.placeholder(tf.float32, shape) for shape in shapes]
+        w = tf.Variable(random.standard_normal((96, 512)).astype(np.float32))
+        y = tf.matmul(tf.concat(fed, axis), w)
+        sess.run(tf.global_variables_initializer())
+        for turn in range(5):
+            if turn == 3:
+                sess.run(w.assign(w * 2.0))
+            got = sess.run(y, dict(zip(fed, arrays, strict=True)))
+            want = np.concatenate(arrays, axis).astype(np.float64) @ sess.run(w)
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)

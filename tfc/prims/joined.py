@@ -70,9 +70,12 @@ def joins(a: Type, b: Type, steps: bool, batch: Axes, contract: Axes) -> bool:
     plain = not (c.swapped or c.turned or c.bands or any(d.a for d in c.outer))
     if not plain or len(c.inner) > 1 or (c.row.extent if steps else c.depth) < LEAST_ROWS:
         return False
-    parts = split(c, light=True)
-    whole = parts.block in (0, c.depth) and not parts.along and parts.slices == 1
-    return whole and not parts.strip and (steps or parts.parts[2] == 1)
+    for keeps in (False, True):
+        parts = split(c, light=True, keeps=keeps)
+        whole = parts.block in (0, c.depth) and not parts.along and parts.slices == 1
+        if not whole or parts.strip or (not steps and parts.parts[2] > 1):
+            return False
+    return True
 
 
 def _part(value: Value) -> Part:

@@ -132,7 +132,7 @@ class Microkernel:
 
     def zeros_times(self, part: Step, b: V, copy: V | None) -> list[V]:
         """A row of zeros times the packets of b. As many steps are done side by side as the tile
-        has rows: so many sums do not wait for each other."""
+        has rows, if there are so many: their sums do not wait for each other."""
         t, extent, zero = self.t, part.extent, const(self.type, 0)
         assert isinstance(extent, int)
         places = (b, b) if copy is None else (b, b, copy)
@@ -147,12 +147,12 @@ class Microkernel:
                     now[p] = t.fma(zero, packet, now[p])
             return now
 
-        whole, count = extent - extent % self.rows, len(places)
-        with t.loop(0, whole, self.rows, carried=(*places, *self.zeros())) as loop:
+        side, count = min(self.rows, extent), len(places)
+        with t.loop(0, extent - extent % side, side, carried=(*places, *self.zeros())) as loop:
             here, now = self._carried(loop, count)
-            now = steps(here, now, self.rows)
-            loop.next((*self._ahead(here, part, self.rows), *now))
-        sums = steps(loop.results[:count], loop.results[count:], extent % self.rows)
+            now = steps(here, now, side)
+            loop.next((*self._ahead(here, part, side), *now))
+        sums = steps(loop.results[:count], loop.results[count:], extent % side)
         total = sums[: self.packets]
         for k in range(self.packets, len(sums)):
             total[k % self.packets] = t.op("fadd", total[k % self.packets], sums[k])
