@@ -129,6 +129,7 @@ def test_a_function_shares_the_kernels_of_a_first_version() -> None:
 
 def test_a_function_that_is_gone_is_not_optimised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiers, "WAIT_SECONDS", 0.2)
+    assert background.wait()
     counts = background.counts.optimised, background.counts.dropped
     executable = compiler.compile_function(make(), "f")
     run(executable, X), run(executable, X)
@@ -324,6 +325,7 @@ def test_the_optimised_version_is_preferred_whoever_left_it(
 def test_without_its_texts_a_stored_first_version_is_forgotten(
     store: DiskCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert background.wait()  # for what other tests have left to do
     dropped = background.counts.dropped
     expected = run(compiler.compile_function(make(), "f"), X)
     for entry in store.entries():
