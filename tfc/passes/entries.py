@@ -23,7 +23,7 @@ from tfc.ir.walk import live_ops, made_by, users
 from tfc.passes.fresh import counts_up, loop_turns
 from tfc.passes.matching import is_splat
 from tfc.passes.options import PassOptions
-from tfc.passes.trip_count import stride_of
+from tfc.passes.trip_count import is_once
 from tfc.prims.control import invariants, updates_of
 
 
@@ -111,7 +111,7 @@ def _begun(build: Builder, loop: Op, array: Value, only: _Only) -> Op | None:
     while total is not None and total.defn.name == "reshape":
         value = total.result
         total = reader(value)
-    if others or total is None or total.defn.name != "add" or not loop_turns(loop):
+    if others or total is None or total.defn.name != "add":
         return None
     carried = total.operands[0] if total.operands[1] is value else total.operands[1]
     index = read.operands[1]
@@ -119,9 +119,9 @@ def _begun(build: Builder, loop: Op, array: Value, only: _Only) -> Op | None:
         return None
     place, counter = body.params.index(carried), body.params.index(index)
     first = constant_value(loop.operands[counter])
-    moves = bool(stride_of(index, body.results[counter]))
+    once = is_once(index, body.results[counter], loop_turns(loop))
     tested = any(condition.params[place] in op.operands for op in condition.ops)
-    if tested or not moves or first is None or int(first) != only.place:
+    if tested or not once or first is None or int(first) != only.place:
         return None
     if not is_splat(loop.operands[place], 0):
         return None

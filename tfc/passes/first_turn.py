@@ -26,7 +26,7 @@ from tfc.passes.fresh import counts_up, loop_turns
 from tfc.passes.joins import JoinedProducts
 from tfc.passes.matching import is_splat
 from tfc.passes.options import PassOptions
-from tfc.passes.trip_count import stride_of
+from tfc.passes.trip_count import is_once
 from tfc.prims.control import invariants, updates_of
 
 
@@ -69,13 +69,11 @@ def _zeros(loop: Op) -> dict[Value, _First]:
         for param, start, same in zip(body.params, loop.operands, invariants(loop), strict=True)
         if param.type.rank == 2 and not same and is_splat(start, 0)
     ]
-    if not states or not loop_turns(loop):  # a counter does not wrap, and there is a first turn
-        return {}
+    turns = loop_turns(loop) if states else None
     for counter, start, following in zip(body.params, loop.operands, body.results, strict=True):
         number = constant_value(start)
-        if counter.type.rank or number is None or not stride_of(counter, following):
-            continue
-        return dict.fromkeys(states, _First(counter, int(number)))
+        if number is not None and is_once(counter, following, turns):
+            return dict.fromkeys(states, _First(counter, int(number)))
     return {}
 
 

@@ -174,6 +174,16 @@ def stride_of(param: Value, following: Value) -> int | None:
     return int(known.reshape(())) * (1 if op.defn.name == "add" else -1)
 
 
+def is_once(counter: Value, following: Value, turns: int | None) -> bool:
+    """Whether `counter` has its first value in the first of so many turns only: it is an integer
+    that moves on and does not come round."""
+    if not turns or counter.type.shape != () or counter.type.dtype not in INTEGERS:
+        return False
+    stride = stride_of(counter, following)
+    bits = 8 * np.dtype(numpy_dtype(counter.type.dtype)).itemsize
+    return bool(stride) and abs(stride or 0) * (turns - 1) < 1 << bits
+
+
 def _counted(kind: str, first: int, bound: int, stride: int) -> int | None:
     """How many of first, first + stride, … are in a row less (or as `kind` says) than `bound`."""
     if kind in ("gt", "ge"):
